@@ -1,0 +1,5 @@
+"""The command line: `efsnas`, or `python -m backend.cli`."""
+
+from backend.cli.main import app
+
+__all__ = ["app"]

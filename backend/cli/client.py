@@ -1,0 +1,147 @@
+"""The REST API as the command line uses it."""
+
+import os
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, TypeVar
+
+import httpx
+from pydantic import TypeAdapter
+
+from backend.benchmarks.schemas import BenchmarkRead
+from backend.cli.errors import CliError
+from backend.datasets.schemas import DatasetRead
+from backend.paging import Page
+from backend.runs.schemas import (
+    BalanceRead,
+    CandidateRead,
+    CorrelationRead,
+    ReadModel,
+    RunRead,
+    RunSummary,
+    SubspaceRead,
+    UnitRead,
+)
+
+DEFAULT_URL = "http://127.0.0.1:8000"
+PREFIX = "/api/v1"
+TIMEOUT_SECONDS = 30.0
+IMPORT_SECONDS = 3600.0
+PAGE_SIZE = 1000
+
+Item = TypeVar("Item", bound=ReadModel)
+
+
+def server_url() -> str:
+    """Return the address of the server (EFSNAS_URL)."""
+    return os.environ.get("EFSNAS_URL", DEFAULT_URL).rstrip("/")
+
+
+class ApiClient:
+    """Calls the server and turns its problems into sentences."""
+
+    def __init__(self, http: httpx.Client) -> None:
+        self._http = http
+
+    @property
+    def url(self) -> str:
+        """Where the server is."""
+        return str(self._http.base_url).rstrip("/")
+
+    def is_ready(self) -> bool:
+        """Tell whether the server answers and has everything it needs."""
+        try:
+            return self._http.get("/readyz").status_code == httpx.codes.OK
+        except httpx.TransportError:
+            return False
+
+    def create_run(self, spec: object) -> RunRead:
+        """Queue a run."""
+        return RunRead.model_validate_json(self._send("POST", "/runs", json=spec))
+
+    def run(self, run_id: int) -> RunRead:
+        """Return a run."""
+        return RunRead.model_validate_json(self._send("GET", f"/runs/{run_id}"))
+
+    def runs(self, limit: int, state: str | None) -> Page[RunSummary]:
+        """Return the newest runs."""
+        parameters = {"limit": limit} | ({"state": state} if state else {})
+        text = self._send("GET", "/runs", params=parameters)
+        return Page[RunSummary].model_validate_json(text)
+
+    def units(self, run_id: int) -> list[UnitRead]:
+        """Return the units of a run."""
+        return self._all(f"/runs/{run_id}/units", UnitRead)
+
+    def subspaces(self, run_id: int) -> list[SubspaceRead]:
+        """Return the sub-spaces of a run."""
+        return self._all(f"/runs/{run_id}/subspaces", SubspaceRead)
+
+    def balance(self, run_id: int) -> list[BalanceRead]:
+        """Return the training balance of a run."""
+        return self._all(f"/runs/{run_id}/balance", BalanceRead)
+
+    def correlations(self, run_id: int) -> list[CorrelationRead]:
+        """Return the rank correlations of a run."""
+        return self._all(f"/runs/{run_id}/correlations", CorrelationRead)
+
+    def candidates(self, run_id: int) -> list[CandidateRead]:
+        """Return the searched candidates of a run."""
+        return self._all(f"/runs/{run_id}/candidates", CandidateRead)
+
+    def benchmark(self, reference: str) -> BenchmarkRead:
+        """Return a benchmark."""
+        return BenchmarkRead.model_validate_json(self._send("GET", f"/benchmarks/{reference}"))
+
+    def import_dataset(self, archive: Path, fields: Mapping[str, str | int]) -> DatasetRead:
+        """Upload a zip of images."""
+        return DatasetRead.model_validate_json(self._upload("/datasets", archive, fields))
+
+    def import_benchmark(self, table: Path, fields: Mapping[str, str | int]) -> BenchmarkRead:
+        """Upload a CSV of accuracies."""
+        return BenchmarkRead.model_validate_json(self._upload("/benchmarks", table, fields))
+
+    def _all(self, path: str, model: type[Item]) -> list[Item]:
+        adapter: TypeAdapter[Page[Item]] = TypeAdapter(Page[model])  # type: ignore[valid-type]  # a type at run time
+        items: list[Item] = []
+        cursor: str | None = None
+        while True:
+            parameters = {"limit": PAGE_SIZE} | ({"cursor": cursor} if cursor else {})
+            page = adapter.validate_json(self._send("GET", path, params=parameters))
+            items += page.items
+            cursor = page.next_cursor
+            if cursor is None:
+                return items
+
+    def _upload(self, path: str, file: Path, fields: Mapping[str, str | int]) -> bytes:
+        with file.open("rb") as opened:
+            files = {"file": (file.name, opened)}
+            return self._send("POST", path, data=fields, files=files, timeout=IMPORT_SECONDS)
+
+    def _send(self, method: str, path: str, **options: Any) -> bytes:  # Any: options of httpx
+        try:
+            response = self._http.request(method, f"{PREFIX}{path}", **options)
+        except httpx.ConnectError as error:
+            raise CliError(
+                f"nothing answers at {self.url}; start the server with `efsnas up`, "
+                "or set EFSNAS_URL to where it is"
+            ) from error
+        except httpx.HTTPError as error:
+            raise CliError(f"{self.url}: {error or type(error).__name__}") from error
+        if response.is_error:
+            raise CliError(_said(response))
+        return response.content
+
+
+@contextmanager
+def connected(url: str | None = None) -> Iterator[ApiClient]:
+    """Open a client of the server at `url`, or of the one that EFSNAS_URL names."""
+    with httpx.Client(base_url=url or server_url(), timeout=TIMEOUT_SECONDS) as http:
+        yield ApiClient(http)
+
+
+def _said(response: httpx.Response) -> str:
+    if response.headers.get("content-type", "").startswith("application/problem+json"):
+        return str(response.json()["detail"])
+    return f"{response.request.method} {response.request.url}: HTTP {response.status_code}"

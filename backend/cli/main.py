@@ -1,0 +1,25 @@
+"""Every command, put together."""
+
+import typer
+
+from backend.cli import imports, runs, servers
+from backend.cli.demo import demo
+from backend.cli.errors import SpeakingGroup
+
+app = typer.Typer(
+    name="efsnas",
+    cls=SpeakingGroup,
+    help="Few-shot neural architecture search on a server that a team shares.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_show_locals=False,
+)
+
+for command in (servers.up, servers.worker, servers.reaper, servers.api, servers.migrate):
+    app.command()(command)
+app.command()(demo)
+app.add_typer(imports.datasets, name="datasets")
+app.add_typer(imports.benchmarks, name="benchmarks")
+app.command()(runs.submit)
+app.command(name="runs")(runs.list_runs)
+app.command()(runs.show)

@@ -1,0 +1,94 @@
+"""Commands about runs."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+import yaml
+from rich.console import Console
+from rich.table import Table
+
+from backend.cli.client import connected
+from backend.cli.errors import CliError
+from backend.cli.summary import outcome, summary
+from backend.cli.watch import watch
+from backend.runs.schemas import RunRead, RunSummary
+
+
+def submit(
+    spec: Annotated[Path, typer.Argument(help="RunSpec as YAML or JSON.")],
+    watching: Annotated[
+        bool, typer.Option("--watch", help="Show progress; exit 1 unless the run succeeds.")
+    ] = False,
+) -> None:
+    """Queue a run."""
+    console = Console()
+    with connected() as client:
+        run = client.create_run(read_spec(spec))
+        console.print(f"Run {run.id} is {run.state}: {client.url}/ui/runs/{run.id}")
+        if watching:
+            ended = watch(client, run.id, console)
+            require_success(ended)
+            console.print(summary(outcome(client, ended)))
+
+
+def list_runs(
+    state: Annotated[str | None, typer.Option(help="Only runs in this state.")] = None,
+    limit: Annotated[int, typer.Option(min=1, max=1000, help="At most this many.")] = 20,
+) -> None:
+    """List the newest runs."""
+    with connected() as client:
+        page = client.runs(limit, state)
+    table = Table("id", "name", "state", "progress", "space", "dataset", "tau")
+    for run in page.items:
+        table.add_row(*_cells(run))
+    console = Console()
+    console.print(table)
+    if page.next_cursor:
+        console.print("There are more; --limit shows them.")
+
+
+def show(run_id: Annotated[int, typer.Argument(help="Number of the run.")]) -> None:
+    """Show a run: its state, units and results."""
+    console = Console()
+    with connected() as client:
+        run = client.run(run_id)
+        found = outcome(client, run)
+        units = client.units(run_id)
+    console.print(f"Run {run.id} is {run.state}, {run.progress:.0%} done.")
+    for reason in (run.waiting_reason, run.failure_message):
+        if reason:
+            console.print(reason)
+    table = Table("unit", "state", "progress", "attempt", "executed by")
+    for unit in units:
+        progress = f"{unit.progress}/{unit.total}"
+        table.add_row(unit.key, unit.state, progress, str(unit.attempt), unit.owner or "")
+    console.print(table)
+    console.print(summary(found))
+
+
+def read_spec(path: Path) -> object:
+    """Return a spec file's content; the server judges it.
+
+    Raises:
+        CliError: if the file cannot be read, or is neither YAML nor JSON.
+    """
+    try:
+        return yaml.safe_load(path.read_text(encoding="utf-8"))
+    except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
+        raise CliError(f"{path}: {error}") from error
+
+
+def require_success(run: RunRead) -> None:
+    """Refuse a run that has ended otherwise.
+
+    Raises:
+        CliError: naming the run's state and why.
+    """
+    if run.state != "succeeded":
+        raise CliError(f"run {run.id} {run.state}: {run.failure_message or 'no reason is stored'}")
+
+
+def _cells(run: RunSummary) -> list[str]:
+    tau = "" if run.tau is None else f"{run.tau:.3f}"
+    return [str(run.id), run.name, run.state, f"{run.progress:.0%}", run.space, run.dataset, tau]

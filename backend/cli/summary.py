@@ -1,0 +1,117 @@
+"""What a run found out, as one table."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from rich.table import Table
+
+from backend.benchmarks.schemas import BenchmarkRead
+from backend.cli.client import ApiClient
+from backend.runs.schemas import (
+    BalanceRead,
+    CandidateRead,
+    CorrelationRead,
+    RunRead,
+    SubspaceRead,
+)
+
+OVERALL = "overall"
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """Everything that the table of a run shows."""
+
+    run: RunRead
+    benchmark: BenchmarkRead | None
+    subspaces: Sequence[SubspaceRead]
+    balance: Sequence[BalanceRead]
+    correlations: Sequence[CorrelationRead]
+    candidates: Sequence[CandidateRead]
+
+
+def outcome(client: ApiClient, run: RunRead) -> Outcome:
+    """Fetch what the table of a run shows."""
+    return Outcome(
+        run=run,
+        benchmark=client.benchmark(run.benchmark) if run.benchmark else None,
+        subspaces=client.subspaces(run.id),
+        balance=client.balance(run.id),
+        correlations=client.correlations(run.id),
+        candidates=client.candidates(run.id),
+    )
+
+
+def summary(found: Outcome) -> Table:
+    """Return the table: sub-spaces, updates, rank correlation, and the best cell with its rank."""
+    table = Table(title=f"Run {found.run.id}: {found.run.name}", show_header=False)
+    table.add_column("what", style="bold")
+    table.add_column("found", overflow="fold")
+    updates = own_updates(found.balance)
+    for subspace in found.subspaces:
+        table.add_row(
+            f"sub-space {subspace.index} ({subspace.label})",
+            f"{subspace.size_all} architectures, {subspace.size_valid} valid "
+            f"({subspace.share_valid:.0%}); {updates.get(subspace.index, 0)} updates",
+        )
+    warm_up = found.run.spec.training.warm_up_steps
+    if warm_up:
+        table.add_row("warm-up", f"{warm_up} updates, shared by all sub-spaces")
+    table.add_row("rank correlation", correlation_text(found))
+    table.add_row("noise ceiling", _ceiling_text(found))
+    for what, text in _best_rows(found):
+        table.add_row(what, text)
+    return table
+
+
+def own_updates(balance: Sequence[BalanceRead]) -> dict[int, int]:
+    """Return the optimizer steps of each sub-space's own supernet, the warm-up left out."""
+    updates: dict[int, int] = {}
+    for row in balance:
+        if row.phase != "warm-up":
+            updates[row.subspace] = max(updates.get(row.subspace, 0), row.updates)
+    return updates
+
+
+def correlation_text(found: Outcome) -> str:
+    """Return tau over all sub-spaces with its interval and n, by the run's first scorer."""
+    scorer = found.run.spec.ranking.scorers[0].kind
+    rows = [row for row in found.correlations if (row.scorer, row.scope) == (scorer, OVERALL)]
+    if not rows:
+        return "none: the run has no benchmark" if found.benchmark is None else "none yet"
+    # The final one after the live ones of the same step.
+    row = max(rows, key=lambda row: (row.step, row.stage == "final"))
+    if row.tau is None:
+        return f"undefined for {row.num_architectures} architectures ({scorer})"
+    interval = ""
+    if row.tau_low is not None and row.tau_high is not None:
+        interval = f", 95 % interval {row.tau_low:.3f} to {row.tau_high:.3f}"
+    return (
+        f"tau = {row.tau:.3f}{interval}, n = {row.num_architectures} "
+        f"({row.stage}, scorer {scorer}, step {row.step})"
+    )
+
+
+def _ceiling_text(found: Outcome) -> str:
+    if found.benchmark is None:
+        return "no benchmark"
+    if found.benchmark.noise_ceiling is None:
+        return "unknown: the benchmark has no seeds"
+    return f"{found.benchmark.noise_ceiling:.3f} ({found.benchmark.num_seeds} seeds)"
+
+
+def _best_rows(found: Outcome) -> list[tuple[str, str]]:
+    if not found.candidates:
+        return []
+    best = max(found.candidates, key=lambda candidate: (candidate.score, -candidate.evaluation))
+    rows = [
+        ("best cell", best.architecture),
+        (
+            "its score",
+            f"{best.score:.4f}, evaluation {best.evaluation} of {len(found.candidates)}",
+        ),
+    ]
+    if best.true_accuracy is not None and found.benchmark is not None:
+        rank = f"rank {best.true_rank} of {found.benchmark.num_valid}"
+        rows.append(("its true accuracy", f"{best.true_accuracy:.2f} %, {rank}"))
+    return rows

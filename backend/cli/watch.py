@@ -1,0 +1,76 @@
+"""Progress bars of a run in the terminal."""
+
+import time
+from collections.abc import Callable, Sequence
+
+from rich.console import Console
+from rich.progress import (
+    BarColumn,
+    MofNCompleteColumn,
+    Progress,
+    TaskID,
+    TextColumn,
+    TimeElapsedColumn,
+)
+
+from backend.cli.client import ApiClient
+from backend.runs.schemas import RunRead, UnitRead
+from backend.runs.states import FINISHED_RUN_STATES
+
+POLL_SECONDS = 0.5
+KINDS = ("partition", "warm-up", "train", "rank", "search")
+
+
+def watch(
+    client: ApiClient, run_id: int, console: Console, *, check: Callable[[], None] = lambda: None
+) -> RunRead:
+    """Show one bar per kind of unit until the run has ended; return the run.
+
+    Args:
+        client: of the server.
+        run_id: what to watch.
+        console: where the bars are drawn.
+        check: called at every look; raises to stop watching.
+    """
+    columns = (
+        TextColumn("{task.description:<10}"),
+        BarColumn(),
+        MofNCompleteColumn(),
+        TimeElapsedColumn(),
+        TextColumn("{task.fields[note]}"),
+    )
+    with Progress(*columns, console=console) as bars:
+        shown: dict[str, TaskID] = {}
+        said = ""
+        while True:
+            check()
+            run = client.run(run_id)
+            _draw(bars, shown, client.units(run_id))
+            news = run.waiting_reason or f"Run {run_id}: {run.state}."
+            if news != said:
+                bars.console.print(news)
+                said = news
+            if run.state in FINISHED_RUN_STATES:
+                return run
+            time.sleep(POLL_SECONDS)
+
+
+def _draw(bars: Progress, shown: dict[str, TaskID], units: Sequence[UnitRead]) -> None:
+    for kind in KINDS:
+        found = [unit for unit in units if unit.kind == kind]
+        if not found:
+            continue
+        if kind not in shown:
+            shown[kind] = bars.add_task(kind, total=None, start=False, note="")
+        if any(unit.started_at for unit in found):
+            bars.start_task(shown[kind])
+        done = sum(unit.state == "done" for unit in found)
+        leased = [unit.key for unit in found if unit.state == "leased"]
+        if done == len(found):
+            bars.stop_task(shown[kind])
+        bars.update(
+            shown[kind],
+            completed=sum(unit.progress for unit in found),
+            total=sum(unit.total for unit in found),
+            note=", ".join(leased) if len(found) > 1 else "",
+        )

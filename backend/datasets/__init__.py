@@ -1,0 +1,1 @@
+"""Image datasets as stored, versioned objects."""

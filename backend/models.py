@@ -1,0 +1,341 @@
+"""The tables. The database is the record of everything; files are named by it, never the reverse."""
+
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import (
+    JSON,
+    BigInteger,
+    ForeignKey,
+    Index,
+    Integer,
+    String,
+    Text,
+    UniqueConstraint,
+)
+from sqlalchemy.dialects.postgresql import JSONB
+from sqlalchemy.orm import Mapped, mapped_column, relationship
+
+from backend.db import Base, PydanticJSON, UtcDateTime, db_now
+from nas.spaces import AnySpace
+from nas.spec import RunSpec
+
+BigId = BigInteger().with_variant(Integer, "sqlite")
+Json = JSON().with_variant(JSONB(), "postgresql")
+
+
+class SearchSpace(Base):
+    """One immutable version of a named search space."""
+
+    __tablename__ = "search_spaces"
+    __table_args__ = (UniqueConstraint("name", "version"),)
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    name: Mapped[str] = mapped_column(String(100))
+    version: Mapped[int]
+    content_hash: Mapped[str] = mapped_column(String(64))
+    definition: Mapped[Any] = mapped_column(PydanticJSON(AnySpace))  # Any: a tagged union
+    created_at: Mapped[datetime] = mapped_column(UtcDateTime, default=db_now())
+
+
+class Dataset(Base):
+    """One immutable version of a named image dataset; the pixels lie in a checksummed file."""
+
+    __tablename__ = "datasets"
+    __table_args__ = (UniqueConstraint("name", "version"),)
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    name: Mapped[str] = mapped_column(String(100))
+    version: Mapped[int]
+    path: Mapped[str] = mapped_column(Text)  # relative to the artifact folder
+    sha256: Mapped[str] = mapped_column(String(64))
+    num_bytes: Mapped[int] = mapped_column(BigInteger)
+    channels: Mapped[int]
+    height: Mapped[int]
+    width: Mapped[int]
+    classes: Mapped[list[str]] = mapped_column(Json)
+    num_train: Mapped[int]
+    num_validation: Mapped[int]
+    num_test: Mapped[int]
+    split_seed: Mapped[int]
+    created_at: Mapped[datetime] = mapped_column(UtcDateTime, default=db_now())
+
+
+class Benchmark(Base):
+    """One immutable version of a ground-truth table over a search space."""
+
+    __tablename__ = "benchmarks"
+    __table_args__ = (UniqueConstraint("name", "version"),)
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    name: Mapped[str] = mapped_column(String(100))
+    version: Mapped[int]
+    space_id: Mapped[int] = mapped_column(ForeignKey("search_spaces.id"))
+    num_entries: Mapped[int]
+    num_valid: Mapped[int]
+    num_seeds: Mapped[int | None]  # unknown for an imported table
+    noise_ceiling: Mapped[float | None]  # unknown for an imported table, never invented
+    recipe: Mapped[dict[str, Any]] = mapped_column(Json)  # Any: free-form, for people
+    sha256: Mapped[str] = mapped_column(String(64))
+    created_at: Mapped[datetime] = mapped_column(UtcDateTime, default=db_now())
+
+    space: Mapped[SearchSpace] = relationship()
+
+
+class BenchmarkEntry(Base):
+    """The stand-alone accuracy of one architecture, in percent."""
+
+    __tablename__ = "benchmark_entries"
+
+    benchmark_id: Mapped[int] = mapped_column(
+        ForeignKey("benchmarks.id", ondelete="CASCADE"), primary_key=True
+    )
+    architecture: Mapped[str] = mapped_column(String(512), primary_key=True)
+    accuracy: Mapped[float]  # mean over seeds
+    seeds: Mapped[list[float] | None] = mapped_column(Json)
+    valid: Mapped[bool]
+
+
+class Run(Base):
+    """One execution of a RunSpec."""
+
+    __tablename__ = "runs"
+    # A deleted run's number is never given to another one.
+    __table_args__ = (Index("ix_runs_state", "state"), {"sqlite_autoincrement": True})
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    name: Mapped[str] = mapped_column(String(100))
+    spec: Mapped[RunSpec] = mapped_column(PydanticJSON(RunSpec))
+    state: Mapped[str] = mapped_column(String(16), default="queued")
+    space_id: Mapped[int] = mapped_column(ForeignKey("search_spaces.id"))
+    dataset_id: Mapped[int] = mapped_column(ForeignKey("datasets.id"))
+    benchmark_id: Mapped[int | None] = mapped_column(ForeignKey("benchmarks.id"))
+    cloned_from: Mapped[int | None] = mapped_column(ForeignKey("runs.id", ondelete="SET NULL"))
+    # Rises with every change a viewer may want to see, so that polling costs one integer.
+    revision: Mapped[int] = mapped_column(default=0)
+    note: Mapped[str] = mapped_column(Text, default="")
+    archived: Mapped[bool] = mapped_column(default=False)
+    failure_class: Mapped[str | None] = mapped_column(String(32))
+    failure_message: Mapped[str | None] = mapped_column(Text)
+    created_at: Mapped[datetime] = mapped_column(UtcDateTime, default=db_now())
+    started_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
+    finished_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
+
+    space: Mapped[SearchSpace] = relationship()
+    dataset: Mapped[Dataset] = relationship()
+    benchmark: Mapped[Benchmark | None] = relationship()
+    units: Mapped[list["Unit"]] = relationship(back_populates="run", order_by="Unit.id")
+
+
+class Unit(Base):
+    """A piece of a run that one worker slot executes under a lease."""
+
+    __tablename__ = "units"
+    __table_args__ = (
+        UniqueConstraint("run_id", "key"),
+        Index("ix_units_state_lease", "state", "lease_until"),
+    )
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    run_id: Mapped[int] = mapped_column(ForeignKey("runs.id", ondelete="CASCADE"), index=True)
+    key: Mapped[str] = mapped_column(String(64))  # partition, warm-up, train-0, rank-0-1, search
+    kind: Mapped[str] = mapped_column(String(16))  # partition, warm-up, train, rank, search
+    subspace: Mapped[int | None]
+    chunk: Mapped[int | None]
+    depends_on: Mapped[list[str]] = mapped_column(Json, default=list)  # keys within the run
+    state: Mapped[str] = mapped_column(String(16), default="waiting")
+    attempt: Mapped[int] = mapped_column(default=0)  # the fencing token of every write
+    fruitless_attempts: Mapped[int] = mapped_column(default=0)  # in a row without a checkpoint
+    owner: Mapped[str | None] = mapped_column(String(200))
+    lease_until: Mapped[datetime | None] = mapped_column(UtcDateTime)
+    progress: Mapped[int] = mapped_column(default=0)  # steps, architectures or evaluations done
+    total: Mapped[int] = mapped_column(default=0)
+    failure_class: Mapped[str | None] = mapped_column(String(32))
+    failure_message: Mapped[str | None] = mapped_column(Text)
+    started_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
+    progress_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
+    finished_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
+
+    run: Mapped[Run] = relationship(back_populates="units")
+
+
+class SubspaceRow(Base):
+    """One sub-space of a run's partition."""
+
+    __tablename__ = "subspaces"
+
+    run_id: Mapped[int] = mapped_column(
+        ForeignKey("runs.id", ondelete="CASCADE"), primary_key=True
+    )
+    index: Mapped[int] = mapped_column(primary_key=True, autoincrement=False)
+    label: Mapped[str] = mapped_column(String(100))
+    counts: Mapped[list[int]] = mapped_column(Json)
+    size_all: Mapped[str] = mapped_column(Text)  # decimal: sizes exceed 64 bits
+    size_valid: Mapped[str] = mapped_column(Text)
+    target_share: Mapped[float]  # of training updates, by the run's sampler
+
+
+class Metric(Base):
+    """One point of one series of one unit: training loss, learning rate, steps per second."""
+
+    __tablename__ = "metrics"
+
+    unit_id: Mapped[int] = mapped_column(
+        ForeignKey("units.id", ondelete="CASCADE"), primary_key=True
+    )
+    series: Mapped[str] = mapped_column(String(32), primary_key=True)
+    step: Mapped[int] = mapped_column(primary_key=True)  # global step
+    value: Mapped[float]
+    run_id: Mapped[int] = mapped_column(ForeignKey("runs.id", ondelete="CASCADE"), index=True)
+
+
+class Balance(Base):
+    """Training balance as data: cumulative updates of one sub-space by one unit at a step."""
+
+    __tablename__ = "balance"
+
+    unit_id: Mapped[int] = mapped_column(
+        ForeignKey("units.id", ondelete="CASCADE"), primary_key=True
+    )
+    subspace: Mapped[int] = mapped_column(primary_key=True)
+    step: Mapped[int] = mapped_column(primary_key=True)  # global step
+    phase: Mapped[str] = mapped_column(String(16))  # warm-up or train
+    updates: Mapped[int] = mapped_column(BigInteger)
+    images: Mapped[int] = mapped_column(BigInteger)
+    # Only each unit's newest row carries the per-operation counts; older ones are emptied.
+    operation_updates: Mapped[list[dict[str, int]]] = mapped_column(Json)
+    run_id: Mapped[int] = mapped_column(ForeignKey("runs.id", ondelete="CASCADE"), index=True)
+
+
+class Score(Base):
+    """The score of one architecture at one step; `stage` tells live rounds from the final one."""
+
+    __tablename__ = "scores"
+
+    run_id: Mapped[int] = mapped_column(
+        ForeignKey("runs.id", ondelete="CASCADE"), primary_key=True
+    )
+    stage: Mapped[str] = mapped_column(String(8), primary_key=True)  # live or final
+    step: Mapped[int] = mapped_column(primary_key=True)
+    scorer: Mapped[str] = mapped_column(String(32), primary_key=True)
+    architecture: Mapped[str] = mapped_column(String(512), primary_key=True)
+    subspace: Mapped[int]
+    score: Mapped[float]
+
+
+class RoundPart(Base):
+    """A unit has stored all its live scores of the round that ends at `step`."""
+
+    __tablename__ = "round_parts"
+
+    run_id: Mapped[int] = mapped_column(
+        ForeignKey("runs.id", ondelete="CASCADE"), primary_key=True
+    )
+    step: Mapped[int] = mapped_column(primary_key=True)
+    unit_id: Mapped[int] = mapped_column(
+        ForeignKey("units.id", ondelete="CASCADE"), primary_key=True
+    )
+
+
+class Correlation(Base):
+    """Rank correlation with the ground truth, with every condition it depends on."""
+
+    __tablename__ = "correlations"
+    __table_args__ = (UniqueConstraint("run_id", "stage", "step", "scorer", "scope"),)
+
+    id: Mapped[int] = mapped_column(BigId, primary_key=True)
+    run_id: Mapped[int] = mapped_column(ForeignKey("runs.id", ondelete="CASCADE"), index=True)
+    stage: Mapped[str] = mapped_column(String(8))  # live or final
+    step: Mapped[int]
+    scorer: Mapped[str] = mapped_column(String(32))
+    scope: Mapped[str] = mapped_column(String(16))  # overall, or the sub-space's index
+    tau: Mapped[float | None]  # Kendall tau-b; null where undefined
+    tau_low: Mapped[float | None]  # 95 % bootstrap interval
+    tau_high: Mapped[float | None]
+    spearman: Mapped[float | None]
+    top_half_tau: Mapped[float | None]
+    num_architectures: Mapped[int]
+    num_ties: Mapped[int]  # pairs tied in score or truth
+    conditions: Mapped[dict[str, Any]] = mapped_column(Json)  # Any: for people
+    created_at: Mapped[datetime] = mapped_column(UtcDateTime, default=db_now())
+
+
+class Candidate(Base):
+    """One evaluation of the searcher."""
+
+    __tablename__ = "candidates"
+
+    run_id: Mapped[int] = mapped_column(
+        ForeignKey("runs.id", ondelete="CASCADE"), primary_key=True
+    )
+    evaluation: Mapped[int] = mapped_column(primary_key=True)  # 1-based
+    architecture: Mapped[str] = mapped_column(String(512))
+    subspace: Mapped[int]
+    score: Mapped[float]
+    best_score: Mapped[float]
+    flops: Mapped[int] = mapped_column(BigInteger)
+    parameters: Mapped[int] = mapped_column(BigInteger)
+    nonlinearity_count: Mapped[int]
+    true_accuracy: Mapped[float | None]
+    true_rank: Mapped[int | None]  # 1 is best, among the benchmark's valid architectures
+
+
+class Artifact(Base):
+    """A checkpoint file; its hash is committed with the progress it belongs to."""
+
+    __tablename__ = "artifacts"
+    __table_args__ = (Index("ix_artifacts_unit_step", "unit_id", "step"),)
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    run_id: Mapped[int] = mapped_column(ForeignKey("runs.id", ondelete="CASCADE"), index=True)
+    unit_id: Mapped[int] = mapped_column(ForeignKey("units.id", ondelete="CASCADE"))
+    kind: Mapped[str] = mapped_column(String(16))  # checkpoint
+    attempt: Mapped[int]
+    step: Mapped[int]
+    path: Mapped[str] = mapped_column(Text)  # relative to the artifact folder
+    sha256: Mapped[str] = mapped_column(String(64))
+    num_bytes: Mapped[int] = mapped_column(BigInteger)
+    created_at: Mapped[datetime] = mapped_column(UtcDateTime, default=db_now())
+
+
+class EventRow(Base):
+    """One line of a run's history: every transition, and what a worker had to say."""
+
+    __tablename__ = "events"
+    __table_args__ = (Index("ix_events_run", "run_id", "id"), {"sqlite_autoincrement": True})
+
+    id: Mapped[int] = mapped_column(BigId, primary_key=True)
+    run_id: Mapped[int] = mapped_column(ForeignKey("runs.id", ondelete="CASCADE"))
+    unit_id: Mapped[int | None] = mapped_column(ForeignKey("units.id", ondelete="CASCADE"))
+    kind: Mapped[str] = mapped_column(String(32))  # run-state, unit-state, log, data
+    level: Mapped[str] = mapped_column(String(8), default="info")
+    message: Mapped[str] = mapped_column(Text)
+    data: Mapped[dict[str, Any]] = mapped_column(Json, default=dict)  # Any: depends on kind
+    created_at: Mapped[datetime] = mapped_column(UtcDateTime, default=db_now())
+
+
+class WorkerSlot(Base):
+    """A worker slot that has announced itself."""
+
+    __tablename__ = "workers"
+
+    name: Mapped[str] = mapped_column(String(200), primary_key=True)
+    hostname: Mapped[str] = mapped_column(String(200))
+    pid: Mapped[int]
+    device: Mapped[str] = mapped_column(String(32))
+    unit_id: Mapped[int | None] = mapped_column(ForeignKey("units.id", ondelete="SET NULL"))
+    started_at: Mapped[datetime] = mapped_column(UtcDateTime, default=db_now())
+    seen_at: Mapped[datetime] = mapped_column(UtcDateTime, default=db_now())
+
+
+class IdempotencyKey(Base):
+    """The answer already given to a POST that carried an `Idempotency-Key`."""
+
+    __tablename__ = "idempotency_keys"
+
+    key: Mapped[str] = mapped_column(String(200), primary_key=True)
+    endpoint: Mapped[str] = mapped_column(String(200), primary_key=True)
+    body_sha256: Mapped[str] = mapped_column(String(64))
+    status: Mapped[int]
+    response: Mapped[dict[str, Any]] = mapped_column(Json)  # Any: the stored answer
+    created_at: Mapped[datetime] = mapped_column(UtcDateTime, default=db_now())

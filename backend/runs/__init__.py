@@ -1,0 +1,1 @@
+"""Runs: their states, units, results and endpoints."""

@@ -1,0 +1,85 @@
+"""Whether a spec can be executed: everything a worker would trip on is refused beforehand."""
+
+from dataclasses import dataclass
+
+from sqlalchemy.orm import Session
+
+from backend.errors import Unprocessable
+from backend.models import Benchmark, Dataset, SearchSpace
+from backend.references import WORDS, Versioned, find, names, pinned
+from nas.errors import InfeasiblePartition, InfeasibleSearch
+from nas.partition.base import Partition, Splitter
+from nas.spaces.base import Space
+from nas.spec import RunSpec
+
+
+@dataclass(frozen=True, slots=True)
+class References:
+    """The versions that a spec's names stand for."""
+
+    space: SearchSpace
+    dataset: Dataset
+    benchmark: Benchmark | None
+
+
+def check_spec(session: Session, spec: RunSpec) -> References:
+    """Resolve the spec's names and refuse what cannot work.
+
+    Raises:
+        Unprocessable: naming the field, and what would be possible instead.
+    """
+    space = _resolve(session, SearchSpace, "space", spec.space)
+    dataset = _resolve(session, Dataset, "dataset", spec.dataset)
+    benchmark = None
+    if spec.benchmark is not None:
+        benchmark = _resolve(session, Benchmark, "benchmark", spec.benchmark)
+        if benchmark.space_id != space.id:
+            raise Unprocessable(
+                "benchmark",
+                f"{pinned(benchmark)} holds architectures of {pinned(benchmark.space)}, "
+                f"not of {pinned(space)}",
+            )
+    _check_batch(spec, dataset)
+    split(spec.splitter, space.definition, "splitter.")
+    if spec.search is not None:
+        try:
+            spec.search.constraints.check(space.definition)
+        except InfeasibleSearch as error:
+            raise Unprocessable("search.constraints", str(error)) from error
+    return References(space=space, dataset=dataset, benchmark=benchmark)
+
+
+def split(splitter: Splitter, space: Space, path: str = "") -> Partition:
+    """Return the partition that `splitter` makes of `space`.
+
+    Args:
+        splitter: the rule.
+        space: what to split.
+        path: of the splitter in the request's body, with its dot.
+
+    Raises:
+        Unprocessable: naming the field and what is feasible.
+    """
+    try:
+        return splitter.split(space)
+    except InfeasiblePartition as error:
+        # The science names the parameter that it speaks of first.
+        field = "thresholds" if str(error).startswith("thresholds") else "num_subspaces"
+        raise Unprocessable(f"{path}{field}", str(error)) from error
+
+
+def _resolve(session: Session, table: type[Versioned], field: str, reference: str) -> Versioned:
+    found = find(session, table, reference)
+    if found is None:
+        known = ", ".join(names(session, table)) or "none yet"
+        raise Unprocessable(field, f"there is no {WORDS[table]} {reference!r}; known: {known}")
+    return found
+
+
+def _check_batch(spec: RunSpec, dataset: Dataset) -> None:
+    if spec.training.batch_size > dataset.num_train:
+        raise Unprocessable(
+            "training.batch_size",
+            f"{spec.training.batch_size} images per step, but {pinned(dataset)} has only "
+            f"{dataset.num_train} training images",
+        )

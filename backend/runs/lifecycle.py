@@ -1,0 +1,135 @@
+"""What people may do to a run, and in which of its states."""
+
+from collections.abc import Callable, Mapping
+
+from sqlalchemy import select
+from sqlalchemy.orm import Session
+
+from backend.db import wake_after_commit
+from backend.errors import Conflict
+from backend.models import Run, Unit
+from backend.runs.states import lock_run, move_run, move_unit
+
+# Action -> states of the run in which it is allowed; `clone` and edits always are.
+ACTIONS: Mapping[str, frozenset[str]] = {
+    "cancel": frozenset({"queued", "running", "pausing", "paused"}),
+    "pause": frozenset({"running"}),
+    "resume": frozenset({"paused"}),
+    "retry": frozenset({"failed", "cancelled"}),
+    "delete": frozenset({"succeeded", "failed", "cancelled"}),
+}
+
+
+def allowed_actions(state: str) -> list[str]:
+    """Return the names of the actions that a run in `state` allows, sorted."""
+    return sorted([action for action, states in ACTIONS.items() if state in states] + ["clone"])
+
+
+def require(run: Run, action: str) -> None:
+    """Refuse an action that the run's state forbids.
+
+    Raises:
+        Conflict: naming the allowed actions.
+    """
+    if run.state not in ACTIONS[action]:
+        allowed = allowed_actions(run.state)
+        raise Conflict(
+            f"Run {run.id} is {run.state}: {action} is not possible now; "
+            f"possible: {', '.join(allowed)}.",
+            state=run.state,
+            allowed_actions=allowed,
+        )
+
+
+def cancel(session: Session, run: Run) -> None:
+    """Stop a run: at once if no slot works on it, else when the last one has let go."""
+    require(run, "cancel")
+    move_run(session, run, "cancelling", "Cancel requested.")
+    stop_if_idle(session, run)
+
+
+def pause(session: Session, run: Run) -> None:
+    """Let the run's units return to `ready` at their next checkpoint, and start no others."""
+    require(run, "pause")
+    move_run(session, run, "pausing", "Pause requested.")
+    stop_if_idle(session, run)
+
+
+def resume(session: Session, run: Run) -> None:
+    """Queue a paused run again."""
+    require(run, "resume")
+    move_run(session, run, "queued", "Resumed.")
+    wake_after_commit(session, run.id)
+
+
+def retry(session: Session, run: Run) -> None:
+    """Queue a failed or cancelled run again; what is done stays done.
+
+    Attempts keep counting, because they fence off writers of the past; the count of attempts
+    without a checkpoint starts anew.
+    """
+    require(run, "retry")
+    units = _units(session, run)
+    leased = [unit.key for unit in units if unit.state == "leased"]
+    if leased:
+        raise Conflict(
+            f"Run {run.id}: {', '.join(leased)} is still stopping; retry in a moment.",
+            state=run.state,
+            allowed_actions=["clone"],
+        )
+    move_run(session, run, "queued", "Retry requested.")
+    done = {unit.key for unit in units if unit.state == "done"}
+    for unit in units:
+        unit.fruitless_attempts = 0
+        to = "ready" if done.issuperset(unit.depends_on) else "waiting"
+        if unit.state == "lost":
+            move_unit(session, unit, "ready", f"{unit.key}: ready again.")
+        elif unit.state in ("failed", "cancelled"):
+            move_unit(session, unit, to, f"{unit.key}: {to} again.")
+    wake_after_commit(session, run.id)
+
+
+RUN_ACTIONS: Mapping[str, Callable[[Session, Run], None]] = {
+    "cancel": cancel,
+    "pause": pause,
+    "resume": resume,
+    "retry": retry,
+}
+
+
+def act(session: Session, run_id: int, action: str) -> Run:
+    """Do one of `RUN_ACTIONS` to a run and return it.
+
+    Raises:
+        NotFound: if there is no such run.
+        Conflict: if its state forbids the action.
+    """
+    run = lock_run(session, run_id)
+    RUN_ACTIONS[action](session, run)
+    session.flush()
+    return run
+
+
+def stop_if_idle(session: Session, run: Run) -> None:
+    """Complete a requested cancel or pause if no slot executes a unit of the run.
+
+    To be called with the run's row taken (`lock_run`); doing it again changes nothing.
+    """
+    if run.state not in ("pausing", "cancelling"):
+        return
+    units = _units(session, run)
+    leased = any(unit.state == "leased" for unit in units)
+    if run.state == "cancelling":
+        for unit in units:
+            if unit.state in ("waiting", "ready", "lost"):
+                move_unit(session, unit, "cancelled", f"{unit.key}: cancelled.")
+        if not leased:
+            move_run(session, run, "cancelled", "Cancelled; no unit is being executed.")
+    elif not leased:
+        move_run(session, run, "paused", "Paused; no unit is being executed.")
+
+
+def _units(session: Session, run: Run) -> list[Unit]:
+    session.flush()
+    statement = select(Unit).where(Unit.run_id == run.id).order_by(Unit.id)
+    return list(session.scalars(statement.execution_options(populate_existing=True)))

@@ -1,0 +1,42 @@
+"""How far a run is, from how far its units are."""
+
+from collections.abc import Mapping
+
+from nas.spec import RunSpec
+
+
+def kind_costs(spec: RunSpec) -> dict[str, float]:
+    """Return the expected cost of all units of each kind, in optimizer steps.
+
+    A score costs the forward passes of its validation images; a step costs about three of those
+    (forward and backward) for each image of its batch.
+    """
+    training, ranking = spec.training, spec.ranking
+    score = ranking.num_images / (3 * training.batch_size)
+    costs = {
+        "partition": 1.0,
+        "warm-up": float(training.warm_up_steps),
+        "train": float(training.steps - training.warm_up_steps),
+        "rank": score * ranking.num_architectures,
+        "search": score * spec.search.budget if spec.search is not None else 0.0,
+    }
+    return {kind: cost for kind, cost in costs.items() if cost}
+
+
+def run_progress(spec: RunSpec, state: str, units: Mapping[str, tuple[int, int]]) -> float:
+    """Return the finished share of a run, 0 to 1, weighted by the expected cost.
+
+    Args:
+        spec: what the run executes.
+        state: of the run; a succeeded run is finished whatever its counters say.
+        units: unit kind to (progress, total), summed over its units; kinds that are not planned
+            yet are absent.
+    """
+    if state == "succeeded":
+        return 1.0
+    costs = kind_costs(spec)
+    done = 0.0
+    for kind, cost in costs.items():
+        progress, total = units.get(kind, (0, 0))
+        done += cost * min(1.0, progress / total) if total else 0.0
+    return done / sum(costs.values())

@@ -1,0 +1,147 @@
+from typing import Annotated, Literal, TypeVar
+
+from fastapi import APIRouter, Query
+from pydantic import BaseModel, ConfigDict, Field
+
+from backend.db import Database
+from backend.dependencies import Db
+from backend.paging import Cursor, Limit, Listing, Page
+from backend.runs import results, service
+from backend.runs.schemas import (
+    ArtifactRead,
+    BalanceRead,
+    CandidateRead,
+    CorrelationRead,
+    EventRead,
+    MetricRead,
+    ScoreRead,
+    SubspaceRead,
+    UnitRead,
+)
+
+Item = TypeVar("Item")
+
+AfterStep = Annotated[int, Query(ge=-1, description="Only what lies beyond this global step.")]
+Stage = Annotated[Literal["live", "final"] | None, Query()]
+Scorer = Annotated[str | None, Query(max_length=32)]
+
+
+class ScoreFilters(BaseModel):
+    """Which scores to list."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    stage: Literal["live", "final"] | None = None
+    step: int | None = Field(None, ge=0, description="Global step.")
+    scorer: str | None = Field(None, max_length=32)
+    limit: Limit = 1000
+    cursor: Cursor = None
+
+
+router = APIRouter(prefix="/runs/{run_id}", tags=["results"])
+
+
+@router.get("/units")
+def list_units(run_id: int, db: Db, limit: Limit = 1000, cursor: Cursor = None) -> Page[UnitRead]:
+    """List the pieces that worker slots execute."""
+    return _page(db, run_id, results.unit_listing(run_id), limit, cursor)
+
+
+@router.get("/subspaces")
+def list_subspaces(run_id: int, db: Db) -> Page[SubspaceRead]:
+    """List the sub-spaces with their exact sizes; empty until the partition is found."""
+    with db.reading() as session:
+        service.require_run(session, run_id)
+        return Page(items=results.subspaces(session, run_id), next_cursor=None)
+
+
+@router.get("/metrics")
+def list_metrics(
+    run_id: int,
+    db: Db,
+    after_step: AfterStep = -1,
+    series: Annotated[str | None, Query(max_length=32)] = None,
+    limit: Limit = 1000,
+    cursor: Cursor = None,
+) -> Page[MetricRead]:
+    """List training loss, learning rate and speed by step."""
+    listing = results.metric_listing(run_id, after_step, series)
+    return _page(db, run_id, listing, limit, cursor)
+
+
+@router.get("/balance")
+def list_balance(
+    run_id: int,
+    db: Db,
+    after_step: AfterStep = -1,
+    limit: Limit = 1000,
+    cursor: Cursor = None,
+) -> Page[BalanceRead]:
+    """List the cumulative updates of each sub-space by step."""
+    return _page(db, run_id, results.balance_listing(run_id, after_step), limit, cursor)
+
+
+@router.get("/correlations")
+def list_correlations(
+    run_id: int,
+    db: Db,
+    stage: Stage = None,
+    scorer: Scorer = None,
+    limit: Limit = 1000,
+    cursor: Cursor = None,
+) -> Page[CorrelationRead]:
+    """List rank correlations with the conditions under which they hold."""
+    listing = results.correlation_listing(run_id, stage, scorer)
+    return _page(db, run_id, listing, limit, cursor)
+
+
+@router.get("/scores")
+def list_scores(
+    run_id: int,
+    db: Db,
+    filters: Annotated[ScoreFilters, Query()],
+) -> Page[ScoreRead]:
+    """List scores beside the ground truth."""
+    listing = results.score_listing(run_id, filters.stage, filters.step, filters.scorer)
+    return _page(db, run_id, listing, filters.limit, filters.cursor)
+
+
+@router.get("/candidates")
+def list_candidates(
+    run_id: int,
+    db: Db,
+    after_evaluation: Annotated[int, Query(ge=0)] = 0,
+    limit: Limit = 1000,
+    cursor: Cursor = None,
+) -> Page[CandidateRead]:
+    """List the searcher's evaluations in order."""
+    listing = results.candidate_listing(run_id, after_evaluation)
+    return _page(db, run_id, listing, limit, cursor)
+
+
+@router.get("/log")
+def list_log(
+    run_id: int,
+    db: Db,
+    after: Annotated[int, Query(ge=0, description="Only lines beyond this event id.")] = 0,
+    limit: Limit = 1000,
+    cursor: Cursor = None,
+) -> Page[EventRead]:
+    """List the history meant for people: transitions, and what workers had to say."""
+    return _page(db, run_id, results.log_listing(run_id, after), limit, cursor)
+
+
+@router.get("/artifacts")
+def list_artifacts(
+    run_id: int, db: Db, limit: Limit = 1000, cursor: Cursor = None
+) -> Page[ArtifactRead]:
+    """List the stored files with their checksums."""
+    return _page(db, run_id, results.artifact_listing(run_id), limit, cursor)
+
+
+def _page(
+    db: Database, run_id: int, listing: Listing[Item], limit: int, cursor: str | None
+) -> Page[Item]:
+    with db.reading() as session:
+        service.require_run(session, run_id)
+        return listing.page(session, limit, cursor)

@@ -1,0 +1,302 @@
+"""What a run has produced so far, in the shapes of `backend.runs.schemas`.
+
+Every function takes the session first and returns the whole list; the `*_listing` functions
+describe the same lists for paging. An unknown run has empty lists.
+"""
+
+from dataclasses import replace
+
+from sqlalchemy import and_, func, select
+from sqlalchemy.orm import Session
+
+from backend.models import (
+    Artifact,
+    Balance,
+    BenchmarkEntry,
+    Candidate,
+    Correlation,
+    EventRow,
+    Metric,
+    Run,
+    Score,
+    SubspaceRow,
+    Unit,
+)
+from backend.paging import Listing
+from backend.runs.schemas import (
+    ArtifactRead,
+    BalanceRead,
+    CandidateRead,
+    CorrelationRead,
+    EventRead,
+    MetricRead,
+    ScoreRead,
+    SubspaceRead,
+    UnitRead,
+)
+
+LOG_KINDS = ("log", "run-state", "unit-state", "edit")
+
+
+def units(session: Session, run_id: int) -> list[UnitRead]:
+    """Return the pieces of a run in the order in which they were planned."""
+    return unit_listing(run_id).all(session)
+
+
+def subspaces(session: Session, run_id: int) -> list[SubspaceRead]:
+    """Return the sub-spaces by index; empty until the partition is found."""
+    rows = session.scalars(
+        select(SubspaceRow).where(SubspaceRow.run_id == run_id).order_by(SubspaceRow.index)
+    ).all()
+    valid = sum(int(row.size_valid) for row in rows)
+    return [
+        SubspaceRead(
+            index=row.index,
+            label=row.label,
+            counts=row.counts,
+            size_all=row.size_all,
+            size_valid=row.size_valid,
+            share_valid=int(row.size_valid) / valid,
+            target_share=row.target_share,
+        )
+        for row in rows
+    ]
+
+
+def metrics(
+    session: Session, run_id: int, after_step: int = -1, series: str | None = None
+) -> list[MetricRead]:
+    """Return the points beyond `after_step`, by step; of one series or of all."""
+    return metric_listing(run_id, after_step, series).all(session)
+
+
+def balance(session: Session, run_id: int, after_step: int = -1) -> list[BalanceRead]:
+    """Return the training balance beyond `after_step`, by step."""
+    return balance_listing(run_id, after_step).all(session)
+
+
+def newest_balance(session: Session, run_id: int) -> list[BalanceRead]:
+    """Return the last row of every unit and sub-space, which counts all before it."""
+    last = (
+        select(Balance.unit_id, Balance.subspace, func.max(Balance.step).label("step"))
+        .where(Balance.run_id == run_id)
+        .group_by(Balance.unit_id, Balance.subspace)
+        .subquery()
+    )
+    listing = balance_listing(run_id)
+    key = (
+        Balance.unit_id == last.c.unit_id,
+        Balance.subspace == last.c.subspace,
+        Balance.step == last.c.step,
+    )
+    return replace(listing, statement=listing.statement.join(last, and_(*key))).all(session)
+
+
+def correlations(
+    session: Session, run_id: int, stage: str | None = None, scorer: str | None = None
+) -> list[CorrelationRead]:
+    """Return the rank correlations in the order in which they were computed."""
+    return correlation_listing(run_id, stage, scorer).all(session)
+
+
+def scores(
+    session: Session,
+    run_id: int,
+    stage: str | None = None,
+    step: int | None = None,
+    scorer: str | None = None,
+) -> list[ScoreRead]:
+    """Return scores beside the ground truth, by stage, step, scorer and architecture."""
+    return score_listing(run_id, stage, step, scorer).all(session)
+
+
+def candidates(session: Session, run_id: int, after_evaluation: int = 0) -> list[CandidateRead]:
+    """Return the searcher's evaluations beyond `after_evaluation`, in order."""
+    return candidate_listing(run_id, after_evaluation).all(session)
+
+
+def events(
+    session: Session, run_id: int, after_id: int = 0, limit: int | None = None
+) -> list[EventRead]:
+    """Return the run's history beyond `after_id`, oldest first; at most `limit` lines."""
+    return _up_to(event_listing(run_id, after_id), session, limit)
+
+
+def log(
+    session: Session, run_id: int, after_id: int = 0, limit: int | None = None
+) -> list[EventRead]:
+    """Return the part of the history that is meant to be read by people."""
+    return _up_to(log_listing(run_id, after_id), session, limit)
+
+
+def artifacts(session: Session, run_id: int) -> list[ArtifactRead]:
+    """Return the stored files of a run, oldest first."""
+    return artifact_listing(run_id).all(session)
+
+
+def unit_listing(run_id: int) -> Listing[UnitRead]:
+    """List `units`."""
+    return Listing(
+        select(Unit).where(Unit.run_id == run_id),
+        [Unit.id],
+        UnitRead.model_validate,
+    )
+
+
+def metric_listing(
+    run_id: int, after_step: int = -1, series: str | None = None
+) -> Listing[MetricRead]:
+    """List `metrics`."""
+    statement = (
+        select(Unit.key, Unit.subspace, Metric.series, Metric.step, Metric.value)
+        .join(Unit, Unit.id == Metric.unit_id)
+        .where(Metric.run_id == run_id, Metric.step > after_step)
+    )
+    if series is not None:
+        statement = statement.where(Metric.series == series)
+
+    def read(unit: str, subspace: int | None, name: str, step: int, value: float) -> MetricRead:
+        return MetricRead(unit=unit, subspace=subspace, series=name, step=step, value=value)
+
+    return Listing(statement, [Metric.step, Metric.unit_id, Metric.series], read)
+
+
+def balance_listing(run_id: int, after_step: int = -1) -> Listing[BalanceRead]:
+    """List `balance`."""
+    statement = (
+        select(Unit.key, Balance)
+        .join(Unit, Unit.id == Balance.unit_id)
+        .where(Balance.run_id == run_id, Balance.step > after_step)
+    )
+
+    def read(unit: str, found: Balance) -> BalanceRead:
+        return BalanceRead(
+            unit=unit,
+            phase=found.phase,
+            subspace=found.subspace,
+            step=found.step,
+            updates=found.updates,
+            images=found.images,
+            operation_updates=found.operation_updates,
+        )
+
+    return Listing(statement, [Balance.step, Balance.unit_id, Balance.subspace], read)
+
+
+def correlation_listing(
+    run_id: int, stage: str | None = None, scorer: str | None = None
+) -> Listing[CorrelationRead]:
+    """List `correlations`."""
+    statement = select(Correlation).where(Correlation.run_id == run_id)
+    if stage is not None:
+        statement = statement.where(Correlation.stage == stage)
+    if scorer is not None:
+        statement = statement.where(Correlation.scorer == scorer)
+    return Listing(statement, [Correlation.id], CorrelationRead.model_validate)
+
+
+def score_listing(
+    run_id: int, stage: str | None = None, step: int | None = None, scorer: str | None = None
+) -> Listing[ScoreRead]:
+    """List `scores`."""
+    statement = (
+        select(Score, BenchmarkEntry.accuracy)
+        .join(Run, Run.id == Score.run_id)
+        .outerjoin(
+            BenchmarkEntry,
+            and_(
+                BenchmarkEntry.benchmark_id == Run.benchmark_id,
+                BenchmarkEntry.architecture == Score.architecture,
+            ),
+        )
+        .where(Score.run_id == run_id)
+    )
+    if stage is not None:
+        statement = statement.where(Score.stage == stage)
+    if step is not None:
+        statement = statement.where(Score.step == step)
+    if scorer is not None:
+        statement = statement.where(Score.scorer == scorer)
+
+    def read(score: Score, accuracy: float | None) -> ScoreRead:
+        return ScoreRead(
+            stage=score.stage,
+            step=score.step,
+            scorer=score.scorer,
+            architecture=score.architecture,
+            subspace=score.subspace,
+            score=score.score,
+            true_accuracy=accuracy,
+        )
+
+    return Listing(statement, [Score.stage, Score.step, Score.scorer, Score.architecture], read)
+
+
+def candidate_listing(run_id: int, after_evaluation: int = 0) -> Listing[CandidateRead]:
+    """List `candidates`."""
+    return Listing(
+        select(Candidate).where(
+            Candidate.run_id == run_id, Candidate.evaluation > after_evaluation
+        ),
+        [Candidate.evaluation],
+        CandidateRead.model_validate,
+    )
+
+
+def event_listing(
+    run_id: int, after_id: int = 0, kinds: tuple[str, ...] | None = None
+) -> Listing[EventRead]:
+    """List `events`, of some kinds only if these are given."""
+    statement = (
+        select(EventRow, Unit.key)
+        .outerjoin(Unit, Unit.id == EventRow.unit_id)
+        .where(EventRow.run_id == run_id, EventRow.id > after_id)
+    )
+    if kinds is not None:
+        statement = statement.where(EventRow.kind.in_(kinds))
+
+    def read(event: EventRow, unit: str | None) -> EventRead:
+        return EventRead(
+            id=event.id,
+            unit=unit,
+            kind=event.kind,
+            level=event.level,
+            message=event.message,
+            data=event.data,
+            created_at=event.created_at,
+        )
+
+    return Listing(statement, [EventRow.id], read)
+
+
+def log_listing(run_id: int, after_id: int = 0) -> Listing[EventRead]:
+    """List `log`."""
+    return event_listing(run_id, after_id, LOG_KINDS)
+
+
+def artifact_listing(run_id: int) -> Listing[ArtifactRead]:
+    """List `artifacts`."""
+    statement = (
+        select(Artifact, Unit.key)
+        .join(Unit, Unit.id == Artifact.unit_id)
+        .where(Artifact.run_id == run_id)
+    )
+
+    def read(artifact: Artifact, unit: str) -> ArtifactRead:
+        return ArtifactRead(
+            id=artifact.id,
+            unit=unit,
+            kind=artifact.kind,
+            attempt=artifact.attempt,
+            step=artifact.step,
+            path=artifact.path,
+            sha256=artifact.sha256,
+            num_bytes=artifact.num_bytes,
+            created_at=artifact.created_at,
+        )
+
+    return Listing(statement, [Artifact.id], read)
+
+
+def _up_to(listing: Listing[EventRead], session: Session, limit: int | None) -> list[EventRead]:
+    return listing.all(session) if limit is None else listing.page(session, limit).items

@@ -1,0 +1,182 @@
+"""What the API and the dashboard say about runs. Read schemas have no defaults."""
+
+from datetime import datetime
+from typing import Any
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from nas.spec import RunSpec
+
+
+class ReadModel(BaseModel):
+    """A response built from a row."""
+
+    model_config = ConfigDict(from_attributes=True, frozen=True)
+
+
+class RunSummary(ReadModel):
+    """One line of the run list."""
+
+    id: int
+    name: str
+    state: str
+    space: str  # name@version
+    dataset: str
+    benchmark: str | None
+    num_subspaces: int
+    progress: float  # 0..1, weighted by the expected cost of the units
+    tau: float | None  # newest overall Kendall tau-b of the first scorer
+    revision: int
+    archived: bool
+    waiting_reason: str | None  # why a queued run waits
+    failure_class: str | None
+    failure_message: str | None
+    created_at: datetime
+    started_at: datetime | None
+    finished_at: datetime | None
+
+
+class RunRead(RunSummary):
+    """A run with its full spec."""
+
+    spec: RunSpec
+    note: str
+    cloned_from: int | None
+    noise_ceiling: float | None  # of the attached benchmark; null when unknown
+    allowed_actions: list[str]
+
+
+class RunPatch(BaseModel):
+    """What may change about a run after it was created; absent fields stay as they are."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    name: str | None = Field(None, min_length=1, max_length=100)
+    note: str | None = Field(None, max_length=10_000)
+    archived: bool | None = None
+
+
+class UnitRead(ReadModel):
+    """A piece of a run that one worker slot executes."""
+
+    id: int
+    key: str
+    kind: str
+    subspace: int | None
+    chunk: int | None
+    depends_on: list[str]
+    state: str
+    attempt: int
+    owner: str | None
+    lease_until: datetime | None
+    progress: int
+    total: int
+    failure_class: str | None
+    failure_message: str | None
+    started_at: datetime | None
+    progress_at: datetime | None
+    finished_at: datetime | None
+
+
+class SubspaceRead(ReadModel):
+    """One sub-space; sizes are decimal strings because they exceed 2^53."""
+
+    index: int
+    label: str
+    counts: list[int]
+    size_all: str
+    size_valid: str
+    share_valid: float  # of all valid architectures
+    target_share: float  # of training updates
+
+
+class MetricRead(ReadModel):
+    """One point of a training curve."""
+
+    unit: str
+    subspace: int | None
+    series: str
+    step: int
+    value: float
+
+
+class BalanceRead(ReadModel):
+    """Cumulative updates of one sub-space by one unit when it had reached `step`."""
+
+    unit: str
+    phase: str
+    subspace: int
+    step: int
+    updates: int
+    images: int
+    operation_updates: list[dict[str, int]]  # only in each unit's newest row
+
+
+class CorrelationRead(ReadModel):
+    """A rank correlation with its conditions."""
+
+    stage: str
+    step: int
+    scorer: str
+    scope: str
+    tau: float | None
+    tau_low: float | None
+    tau_high: float | None
+    spearman: float | None
+    top_half_tau: float | None
+    num_architectures: int
+    num_ties: int
+    conditions: dict[str, Any]  # Any: free-form, for people
+
+
+class ScoreRead(ReadModel):
+    """A score beside the ground truth, where known."""
+
+    stage: str
+    step: int
+    scorer: str
+    architecture: str
+    subspace: int
+    score: float
+    true_accuracy: float | None
+
+
+class CandidateRead(ReadModel):
+    """One evaluation of the search."""
+
+    evaluation: int
+    architecture: str
+    subspace: int
+    score: float
+    best_score: float
+    flops: int
+    parameters: int
+    nonlinearity_count: int
+    true_accuracy: float | None
+    true_rank: int | None
+
+
+class EventRead(ReadModel):
+    """One line of a run's history."""
+
+    id: int
+    unit: str | None
+    kind: str
+    level: str
+    message: str
+    data: dict[str, Any]  # Any: depends on kind
+    created_at: datetime
+
+
+class ArtifactRead(ReadModel):
+    """A checkpoint file of a unit."""
+
+    id: int
+    unit: str
+    kind: str
+    attempt: int
+    step: int
+    path: str  # relative to the artifact folder
+    sha256: str
+    num_bytes: int
+    created_at: datetime

@@ -1,0 +1,150 @@
+"""The states of runs and units, every legal move between them, and the history a move leaves.
+
+Whoever changes a run and its units in one transaction takes the run's row first (`lock_run`, or
+`bump`): with one order of locks no two transactions can wait for each other, and a run's event
+ids rise in the order in which they are committed, on which resumable event streams rest.
+"""
+
+from collections.abc import Mapping
+from typing import Any
+
+from sqlalchemy import select, update
+from sqlalchemy.orm import Session
+from sqlalchemy.orm.util import identity_key
+
+from backend.db import db_now
+from backend.errors import IllegalTransition, NotFound
+from backend.models import EventRow, Run, Unit
+
+# `pausing` may also end, because the last leased unit may finish or fail before it reaches a
+# checkpoint.
+RUN_TRANSITIONS: Mapping[str, frozenset[str]] = {
+    "queued": frozenset({"running", "cancelling"}),
+    "running": frozenset({"succeeded", "failed", "pausing", "cancelling"}),
+    "pausing": frozenset({"paused", "succeeded", "failed", "cancelling"}),
+    "paused": frozenset({"queued", "cancelling"}),
+    "cancelling": frozenset({"cancelled"}),
+    "cancelled": frozenset({"queued"}),
+    "failed": frozenset({"queued"}),
+    "succeeded": frozenset(),
+}
+
+# `failed` and `cancelled` are left again only when their run is retried.
+UNIT_TRANSITIONS: Mapping[str, frozenset[str]] = {
+    "waiting": frozenset({"ready", "cancelled"}),
+    "ready": frozenset({"leased", "cancelled"}),
+    "leased": frozenset({"done", "failed", "lost", "ready", "cancelled"}),
+    "lost": frozenset({"ready", "failed", "cancelled"}),
+    "done": frozenset(),
+    "failed": frozenset({"waiting", "ready"}),
+    "cancelled": frozenset({"waiting", "ready"}),
+}
+
+ACTIVE_RUN_STATES = frozenset({"queued", "running", "pausing", "paused", "cancelling"})
+FINISHED_RUN_STATES = frozenset({"succeeded", "failed", "cancelled"})
+
+
+def lock_run(session: Session, run_id: int) -> Run:
+    """Return the run as it is now, its row locked until the transaction ends.
+
+    Raises:
+        NotFound: if there is no such run.
+    """
+    run = session.scalars(
+        select(Run)
+        .where(Run.id == run_id)
+        .with_for_update()
+        .execution_options(populate_existing=True)
+    ).one_or_none()
+    if run is None:
+        raise NotFound("run", run_id)
+    return run
+
+
+def bump(session: Session, run_id: int) -> None:
+    """Raise the run's revision by one: something that a viewer may want to see has changed."""
+    session.execute(
+        update(Run)
+        .where(Run.id == run_id)
+        .values(revision=Run.revision + 1)
+        .execution_options(synchronize_session=False)
+    )
+    loaded = session.identity_map.get(identity_key(Run, run_id))
+    if loaded is not None:
+        session.expire(loaded, ["revision"])
+
+
+def append_event(
+    session: Session,
+    row: Run | Unit,
+    kind: str,
+    message: str,
+    *,
+    level: str = "info",
+    data: Mapping[str, Any] | None = None,  # Any: JSON values, depends on kind
+) -> None:
+    """Append one line to the history of a run, or of a unit of it, and bump the revision."""
+    unit_id, run_id = (row.id, row.run_id) if isinstance(row, Unit) else (None, row.id)
+    with session.no_autoflush:  # the run's row is taken before any other
+        bump(session, run_id)
+    session.add(
+        EventRow(
+            run_id=run_id,
+            unit_id=unit_id,
+            kind=kind,
+            level=level,
+            message=message,
+            data=dict(data or {}),
+        )
+    )
+    session.flush()
+
+
+def move_run(session: Session, run: Run, to: str, message: str = "") -> None:
+    """Move a run to the state `to` and record it.
+
+    Raises:
+        IllegalTransition: if `RUN_TRANSITIONS` has no such move.
+    """
+    origin = run.state
+    if to not in RUN_TRANSITIONS[origin]:
+        raise IllegalTransition(f"Run {run.id}", origin, to, RUN_TRANSITIONS[origin])
+    run.state = to
+    if to == "running" and run.started_at is None:
+        run.started_at = db_now()
+    if to in FINISHED_RUN_STATES:
+        run.finished_at = db_now()
+    if to == "queued":
+        run.finished_at = run.failure_class = run.failure_message = None
+    _record(session, run, "run-state", origin, message or f"Run {origin} -> {to}.")
+
+
+def move_unit(session: Session, unit: Unit, to: str, message: str = "") -> None:
+    """Move a unit to the state `to` and record it.
+
+    Leaving `leased` gives up the lease; the attempt stays, because it is the fencing token.
+
+    Raises:
+        IllegalTransition: if `UNIT_TRANSITIONS` has no such move.
+    """
+    origin = unit.state
+    if to not in UNIT_TRANSITIONS[origin]:
+        raise IllegalTransition(f"Unit {unit.key}", origin, to, UNIT_TRANSITIONS[origin])
+    unit.state = to
+    if to == "leased" and unit.started_at is None:
+        unit.started_at = db_now()
+    if origin == "leased":
+        unit.owner = unit.lease_until = None
+    if to in ("done", "failed", "cancelled"):
+        unit.finished_at = db_now()
+    if to in ("waiting", "ready"):
+        unit.finished_at = unit.failure_class = unit.failure_message = None
+    _record(session, unit, "unit-state", origin, message or f"{unit.key}: {origin} -> {to}.")
+
+
+def _record(session: Session, row: Run | Unit, kind: str, origin: str, message: str) -> None:
+    data: dict[str, str | int] = {"from": origin, "to": row.state}
+    if isinstance(row, Unit):
+        data |= {"unit": row.key, "attempt": row.attempt}
+    level = "error" if row.state == "failed" else "warning" if row.state == "lost" else "info"
+    append_event(session, row, kind, message, level=level, data=data)

@@ -1,0 +1,64 @@
+"""Whether the parts of a deployment answer, and which worker slots there are."""
+
+import redis
+from sqlalchemy import select, text
+from sqlalchemy.exc import SQLAlchemyError
+from sqlalchemy.orm import Session
+
+from backend import migrate
+from backend.db import Database, db_now
+from backend.models import Unit, WorkerSlot
+from backend.runs.waiting import SLOT_SEEN_SECONDS
+from backend.settings import Settings
+from backend.system.schemas import Readiness, WorkerRead
+
+PING_SECONDS = 2.0
+
+
+def readiness(db: Database, settings: Settings) -> Readiness:
+    """Ask the database, its schema's revision, and Redis."""
+    try:
+        with db.reading() as session:
+            session.execute(text("SELECT 1"))
+        answers, current = True, migrate.current(db.engine) == migrate.head()
+    except SQLAlchemyError:
+        answers = current = False
+    return Readiness(
+        database=answers,
+        schema_current=current,
+        redis=_redis_answers(settings.redis_url) if settings.redis_url else None,
+    )
+
+
+def workers(session: Session) -> list[WorkerRead]:
+    """Return every slot that ever announced itself and was not removed, by name."""
+    seen = (WorkerSlot.seen_at > db_now(-SLOT_SEEN_SECONDS)).label("seen")
+    rows = session.execute(
+        select(WorkerSlot, Unit, seen)
+        .outerjoin(Unit, Unit.id == WorkerSlot.unit_id)
+        .order_by(WorkerSlot.name)
+    )
+    return [
+        WorkerRead(
+            name=slot.name,
+            hostname=slot.hostname,
+            pid=slot.pid,
+            device=slot.device,
+            state="silent" if not alive else "busy" if unit is not None else "idle",
+            run_id=unit.run_id if unit is not None else None,
+            unit=unit.key if unit is not None else None,
+            started_at=slot.started_at,
+            seen_at=slot.seen_at,
+        )
+        for slot, unit, alive in rows
+    ]
+
+
+def _redis_answers(url: str) -> bool:
+    try:
+        with redis.Redis.from_url(
+            url, socket_connect_timeout=PING_SECONDS, socket_timeout=PING_SECONDS
+        ) as client:
+            return bool(client.ping())
+    except redis.RedisError:
+        return False

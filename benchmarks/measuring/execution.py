@@ -1,0 +1,105 @@
+"""One run of a spec in this process, unit by unit, through the same generators as the server."""
+
+import sys
+import time
+from dataclasses import dataclass
+
+from nas.data.dataset import ImageDataset
+from nas.events import TrainingProgressed
+from nas.experiment import Experiment
+from nas.pipeline import partition_unit, rank_unit, ranking_sample, train_unit
+from nas.ranking.metrics import RankCorrelation, rank_correlation
+from nas.spaces.base import Space
+from nas.spec import RunSpec
+from nas.training.state import TrainState, fresh_state, inherited_state
+
+Scores = dict[str, dict[str, float]]
+"""Scorer kind to architecture string to score."""
+
+
+@dataclass(frozen=True, slots=True)
+class Execution:
+    """What a run left behind.
+
+    Attributes:
+        experiment: the run.
+        updates: optimizer steps of the warm-up, if there was one, and of each supernet.
+        scores: of the ranking sample.
+        wall_minutes: from the partition to the last score.
+        cpu_minutes: processor time of this process in the same span.
+    """
+
+    experiment: Experiment
+    updates: dict[str, int]
+    scores: Scores
+    wall_minutes: float
+    cpu_minutes: float
+
+
+def execute(
+    spec: RunSpec, space: Space, dataset: ImageDataset, *, rank_by_warm_up: bool = False
+) -> Execution:
+    """Split, train one supernet after the other, and rank.
+
+    Args:
+        spec: the run; its search is left out.
+        space: that `spec.space` names.
+        dataset: that `spec.dataset` names.
+        rank_by_warm_up: score with the warm-up's shared supernet instead of the private ones.
+    """
+    wall, cpu = time.perf_counter(), time.process_time()
+    partition = next(partition_unit(spec, space)).partition
+    experiment = Experiment(spec, space, partition, dataset)
+    updates: dict[str, int] = {}
+    warm = None
+    if spec.training.warm_up_steps:
+        warm = _train(experiment, fresh_state(experiment, None))
+        updates["warm-up"] = warm.updates
+    scores: Scores = {scorer.kind: {} for scorer in spec.ranking.scorers}
+    sample = ranking_sample(spec, space)
+    for subspace in partition.subspaces:
+        state = _train(
+            experiment,
+            fresh_state(experiment, subspace.index)
+            if warm is None
+            else inherited_state(experiment, warm, subspace.index),
+        )
+        updates[subspace.label] = state.updates
+        own = [member for member in sample if partition.route(member) == subspace.index]
+        judge = warm if warm is not None and rank_by_warm_up else state
+        for event in rank_unit(experiment, judge, own):
+            for entry in event.scores:
+                scores[entry.scorer][entry.architecture] = entry.score
+    wall_minutes = (time.perf_counter() - wall) / 60
+    cpu_minutes = (time.process_time() - cpu) / 60
+    return Execution(experiment, updates, scores, wall_minutes, cpu_minutes)
+
+
+def correlate(
+    space: Space, scores: dict[str, float], truth: dict[str, float], counts: frozenset[int] | None
+) -> RankCorrelation:
+    """Compare scores with the truth, over the architectures whose count is in `counts` or all."""
+    members = [
+        code
+        for code in sorted(scores)
+        if counts is None or space.nonlinearity_count(space.decode(code)) in counts
+    ]
+    return rank_correlation(
+        [scores[code] for code in members], [truth[code] for code in members], seed=0
+    )
+
+
+def _train(experiment: Experiment, state: TrainState) -> TrainState:
+    name = "warm-up" if state.subspace is None else f"sub-space {state.subspace}"
+    shown = 0.0
+    for event in train_unit(experiment, state):
+        now = time.monotonic()
+        if isinstance(event, TrainingProgressed) and now - shown > 30:
+            shown = now
+            print(
+                f"{experiment.spec.name} seed {experiment.spec.seed}: {name} step {event.step}, "
+                f"loss {event.loss:.3f}, {event.steps_per_second:.0f} steps/s",
+                file=sys.stderr,
+                flush=True,
+            )
+    return state

@@ -1,0 +1,1 @@
+"""Figures: pure functions from rows to Plotly figures, shared by the dashboard and the REST API."""

@@ -1,0 +1,79 @@
+"""Every figure by name; the REST endpoint and the pages draw from this one list."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import plotly.graph_objects as go
+
+from frontend.figures.balance import (
+    BALANCE_TITLE,
+    OPERATIONS_TITLE,
+    OVER_STEPS_TITLE,
+    operation_balance,
+    training_balance,
+    updates_over_steps,
+)
+from frontend.figures.cell import TITLE as CELL_TITLE
+from frontend.figures.cell import best_cell
+from frontend.figures.partition import TITLE as SIZES_TITLE
+from frontend.figures.partition import subspace_sizes
+from frontend.figures.ranking import SCATTER_TITLE, TAU_TITLE, rank_correlation, tau_over_steps
+from frontend.figures.search import TITLE as SEARCH_TITLE
+from frontend.figures.search import best_so_far
+from frontend.figures.training import TITLE as LOSS_TITLE
+from frontend.figures.training import training_loss
+
+
+@dataclass(frozen=True, slots=True)
+class FigureDefinition:
+    """One figure of a run.
+
+    Attributes:
+        name: in addresses and component ids.
+        title: for people.
+        needs: names of the rows that `draw` takes as keyword arguments, beside `run`, `theme`.
+        draw: the pure function.
+    """
+
+    name: str
+    title: str
+    needs: tuple[str, ...]
+    draw: Callable[..., go.Figure]  # the keyword arguments are those of `needs`
+
+    def of(self, rows: Mapping[str, Any], theme: str) -> go.Figure:  # Any: rows differ by name
+        """Draw from `rows`, which may hold more than this figure needs."""
+        needed = {name: rows[name] for name in self.needs}
+        return self.draw(rows["run"], **needed, theme=theme)
+
+
+FIGURES: Mapping[str, FigureDefinition] = {
+    definition.name: definition
+    for definition in (
+        FigureDefinition("subspace-sizes", SIZES_TITLE, ("subspaces", "balance"), subspace_sizes),
+        FigureDefinition(
+            "training-balance", BALANCE_TITLE, ("subspaces", "balance"), training_balance
+        ),
+        FigureDefinition(
+            "updates-over-steps",
+            OVER_STEPS_TITLE,
+            ("subspaces", "balance_history"),
+            updates_over_steps,
+        ),
+        FigureDefinition(
+            "operation-balance", OPERATIONS_TITLE, ("subspaces", "balance"), operation_balance
+        ),
+        FigureDefinition(
+            "rank-correlation",
+            SCATTER_TITLE,
+            ("subspaces", "scores", "correlations"),
+            rank_correlation,
+        ),
+        FigureDefinition(
+            "tau-over-steps", TAU_TITLE, ("subspaces", "correlations"), tau_over_steps
+        ),
+        FigureDefinition("training-loss", LOSS_TITLE, ("subspaces", "metrics"), training_loss),
+        FigureDefinition("best-so-far", SEARCH_TITLE, ("subspaces", "candidates"), best_so_far),
+        FigureDefinition("best-cell", CELL_TITLE, ("candidates", "space"), best_cell),
+    )
+}

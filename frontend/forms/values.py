@@ -1,0 +1,120 @@
+"""Between the values of a form's inputs and the document they describe."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
+
+from frontend.forms.fields import Choice, Group, Leaf, Node
+
+Values = Mapping[str, Any]  # Any: what an input of the browser holds
+MISSING = object()
+
+
+def assemble(node: Node, values: Values) -> Any:  # Any: JSON
+    """Build the document (or the part under `node`) from input values by key.
+
+    An empty input gives null where that is allowed, and is left out elsewhere, so that the
+    validation names the field. Text that is no number is passed on as it is, for the same reason.
+    """
+    if isinstance(node, Leaf):
+        return _scalar(node, values.get(node.key))
+    if isinstance(node, Group):
+        built = {child.path[-1]: assemble(child, values) for child in node.children}
+        return {name: value for name, value in built.items() if value is not MISSING}
+    chosen = values.get(node.kind_key)
+    if node.several:
+        return [_strategy(node, kind, values) for kind in chosen or ()]
+    if not chosen:
+        return None if node.nullable else MISSING
+    return _strategy(node, chosen, values)
+
+
+def spread(node: Node, document: Any) -> dict[str, Any]:  # Any: JSON
+    """Return the input values, by key, that show `document`; the inverse of `assemble`."""
+    if isinstance(node, Leaf):
+        if node.repeated and isinstance(document, Sequence) and not isinstance(document, str):
+            return {node.key: ", ".join(str(element) for element in document)}
+        return {node.key: document}
+    if isinstance(node, Group):
+        return {
+            key: value
+            for child in node.children
+            if child.path[-1] in document
+            for key, value in spread(child, document[child.path[-1]]).items()
+        }
+    if document is None:
+        return {node.kind_key: None}
+    parts = document if node.several else [document]
+    values: dict[str, Any] = {
+        node.kind_key: [part["kind"] for part in parts] if node.several else document["kind"]
+    }
+    for part in parts:
+        if part["kind"] in node.variants:
+            values |= spread(node.variants[part["kind"]], part)
+    return values
+
+
+def field_of(form: Group, location: Sequence[int | str]) -> str | None:
+    """Return the key of the input that a validation error points at.
+
+    Args:
+        form: the whole form.
+        location: of the error in the document; the kinds that pydantic puts into a location
+            inside a tagged union are understood, and so is a location without them.
+
+    Returns:
+        None if the location is a group or the whole document, which have no input.
+    """
+    found = _follow(form, tuple(location))
+    if isinstance(found, Leaf):
+        return found.key
+    return found.kind_key if isinstance(found, Choice) else None
+
+
+def _strategy(node: Choice, kind: str, values: Values) -> dict[str, Any]:
+    variant = node.variants.get(kind)
+    return {"kind": kind, **(assemble(variant, values) if variant else {})}
+
+
+def _scalar(leaf: Leaf, value: Any) -> Any:
+    if leaf.scalar == "boolean" and not leaf.repeated:
+        return bool(value)
+    if value is None or value == "":
+        return None if leaf.nullable else MISSING
+    if leaf.repeated:
+        return [_number(leaf, part.strip()) for part in str(value).split(",") if part.strip()]
+    return _number(leaf, value)
+
+
+def _number(leaf: Leaf, value: Any) -> Any:
+    if not isinstance(value, str) or leaf.scalar == "string":
+        return value
+    convert = int if leaf.scalar == "integer" else float
+    try:
+        return convert(value)
+    except ValueError:
+        return value
+
+
+def _follow(node: Node, location: tuple[int | str, ...]) -> Node:
+    if not location or isinstance(node, Leaf):
+        return node
+    head, rest = location[0], location[1:]
+    if isinstance(node, Group):
+        child = next((child for child in node.children if child.path[-1] == head), None)
+        return node if child is None else _follow(child, rest)
+    if isinstance(head, int):
+        return _follow(node, rest)
+    if head in node.variants:
+        inner = _follow(node.variants[str(head)], rest)
+        return node if isinstance(inner, Group) and inner is node.variants[head] else inner
+    return _without_kind(node.variants.values(), node, location)
+
+
+def _without_kind(
+    variants: Iterable[Group], node: Choice, location: tuple[int | str, ...]
+) -> Node:
+    for variant in variants:
+        inner = _follow(variant, location)
+        if inner is not variant:
+            return inner
+    return node

@@ -1,0 +1,1 @@
+"""The dashboard's pages. Each has a layout, and registers its callbacks once."""

@@ -1,0 +1,80 @@
+"""What the chosen splitter makes of the chosen space, before anything is trained."""
+
+from collections.abc import Mapping
+from typing import Any
+
+import dash_mantine_components as dmc
+from pydantic import TypeAdapter, ValidationError
+
+from backend.errors import ApiError
+from backend.spaces import service
+from backend.spaces.schemas import PartitionPreview
+from backend.validation import field_errors, sentence
+from frontend.context import Context
+from frontend.figures.style import subspace_colour
+from nas.partition import AnySplitter
+from nas.partition.base import Splitter
+
+Component = Any  # Dash's components are generated, without a useful common type
+SPLITTERS: TypeAdapter[Splitter] = TypeAdapter(AnySplitter)
+
+
+def partition_preview(
+    context: Context, document: Mapping[str, Any]
+) -> Component:  # Any: JSON values
+    """Return sizes and shares of the sub-spaces, or why there are none."""
+    try:
+        splitter = SPLITTERS.validate_python(document.get("splitter"))
+        with context.db.reading() as session:
+            found = service.preview_partition(session, document.get("space", ""), splitter)
+    except ValidationError as error:
+        return _hint(sentence(field_errors(error.errors(include_url=False))))
+    except ApiError as error:
+        return _hint(error.message)
+    return _drawn(found)
+
+
+def _drawn(found: PartitionPreview) -> Component:
+    largest = max(part.share_valid for part in found.subspaces)
+    rows = [
+        dmc.Stack(
+            [
+                dmc.Group(
+                    [
+                        dmc.Text(part.label, size="sm"),
+                        dmc.Text(
+                            f"{int(part.size.valid):,} · {part.share_valid:.1%}",
+                            size="sm",
+                            c="dimmed",
+                            className="tabular",
+                        ),
+                    ],
+                    justify="space-between",
+                ),
+                dmc.Progress(
+                    value=100 * part.share_valid / largest,
+                    color=subspace_colour(part.index),
+                    size="sm",
+                ),
+            ],
+            gap=2,
+        )
+        for part in found.subspaces
+    ]
+    return dmc.Stack(
+        [
+            *rows,
+            dmc.Text(
+                f"n = {int(found.valid):,} valid architectures of {int(found.all):,}; thresholds "
+                f"{', '.join(map(str, found.thresholds)) or 'none'}",
+                size="xs",
+                c="dimmed",
+            ),
+        ],
+        gap="xs",
+        mt="xs",
+    )
+
+
+def _hint(text: str) -> Component:
+    return dmc.Text(text, size="sm", c="red", mt="xs")

@@ -1,0 +1,296 @@
+"""Parts of the run page that are drawn anew from rows when the run has changed."""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any
+
+import dash_mantine_components as dmc
+import yaml
+from dash import dcc, html
+
+from backend.runs.schemas import (
+    BalanceRead,
+    CandidateRead,
+    CorrelationRead,
+    RunRead,
+    SubspaceRead,
+    UnitRead,
+)
+from frontend.figures.balance import newest, prepare_balance
+from frontend.figures.ranking import OVERALL, shown_scorer
+from frontend.figures.search import incumbents
+from frontend.pages import links
+from frontend.pages.parts import duration_text, moment_text, state_badge
+from frontend.pages.run.progress import progress_panel
+
+Component = Any  # Dash's components are generated, without a useful common type
+SHOWN_CONDITIONS = ("n", "ties", "noise_ceiling")
+
+
+@dataclass(frozen=True, slots=True)
+class Panel:
+    """One part of the page.
+
+    Attributes:
+        needs: names of the rows that `draw` takes as keyword arguments, beside `run`.
+    """
+
+    needs: tuple[str, ...]
+    draw: Callable[..., Component]  # the keyword arguments are those of `needs`
+
+    def of(self, rows: Mapping[str, Any]) -> Component:  # Any: rows differ by name
+        """Draw from `rows`, which may hold more than this panel needs."""
+        return self.draw(rows["run"], **{name: rows[name] for name in self.needs})
+
+
+def heading(run: RunRead) -> Component:
+    """Return name, state and references of a run."""
+    facts = [
+        run.space,
+        run.dataset,
+        run.benchmark or "no benchmark",
+        f"K = {run.num_subspaces}",
+        f"seed {run.spec.seed}",
+        f"created {moment_text(run.created_at)}",
+    ]
+    if run.started_at is not None and run.finished_at is not None:
+        facts.append(f"took {duration_text(run.finished_at - run.started_at)}")
+    children: list[Component] = [dmc.Text(" · ".join(facts), size="sm", c="dimmed")]
+    if run.cloned_from is not None:
+        children.append(
+            dcc.Link(f"clone of run {run.cloned_from}", href=links.run_page(run.cloned_from))
+        )
+    return html.Div(
+        [
+            dmc.Group(
+                [
+                    dmc.Title(run.name, order=2),
+                    dmc.Text(f"#{run.id}", c="dimmed", size="lg"),
+                    state_badge(run.state, size="lg"),
+                ],
+                gap="sm",
+            ),
+            *children,
+        ]
+    )
+
+
+def notice(run: RunRead) -> Component:
+    """Return why a run waits or failed, where it does."""
+    if run.failure_message is not None and run.state == "failed":
+        return dmc.Alert(
+            run.failure_message,
+            title=f"This run failed ({run.failure_class}).",
+            color="red",
+            variant="light",
+            mt="sm",
+        )
+    if run.waiting_reason is not None:
+        return dmc.Alert(
+            run.waiting_reason, title="Waiting", color="gray", variant="light", mt="sm"
+        )
+    return []
+
+
+def summary(
+    run: RunRead,
+    *,
+    subspaces: Sequence[SubspaceRead],
+    balance: Sequence[BalanceRead],
+    correlations: Sequence[CorrelationRead],
+    candidates: Sequence[CandidateRead],
+) -> Component:
+    """Return the run in four numbers."""
+    cards = [
+        _tau_card(run, correlations),
+        _balance_card(subspaces, balance),
+        _progress_card(run, balance),
+        _best_card(run, candidates),
+    ]
+    return dmc.SimpleGrid(cards, cols={"base": 2, "md": 4}, spacing="sm")
+
+
+def correlation_table(
+    run: RunRead, *, subspaces: Sequence[SubspaceRead], correlations: Sequence[CorrelationRead]
+) -> Component:
+    """Return the newest correlation of every stage, scorer and scope with its conditions."""
+    labels = {str(part.index): part.label for part in subspaces}
+    found: dict[tuple[str, str, str], CorrelationRead] = {}
+    for row in correlations:
+        key = (row.stage, row.scorer, row.scope)
+        if key not in found or row.step >= found[key].step:
+            found[key] = row
+    if not found:
+        return dmc.Text("No rank correlation has been computed yet.", c="dimmed", size="sm")
+    head = [
+        "stage", "step", "scorer", "architectures of", "τ-b", "95 % interval", "Spearman ρ",
+        "τ-b, better half", "n", "tied pairs", "noise ceiling",
+    ]  # fmt: skip
+    rows = sorted(
+        found.values(), key=lambda row: (row.stage, row.scorer, row.scope != OVERALL, row.scope)
+    )
+    body = [
+        [
+            row.stage,
+            f"{row.step:,}",
+            row.scorer,
+            "all sub-spaces" if row.scope == OVERALL else labels.get(row.scope, row.scope),
+            _number(row.tau),
+            "–" if row.tau_low is None else f"{row.tau_low:.2f} … {row.tau_high:.2f}",
+            _number(row.spearman),
+            _number(row.top_half_tau),
+            f"{row.num_architectures:,}",
+            f"{row.num_ties:,}",
+            "unknown" if run.noise_ceiling is None else f"{run.noise_ceiling:.2f}",
+        ]
+        for row in rows
+    ]
+    conditions = dict.fromkeys(f"{row.stage}: {_conditions(row)}" for row in rows)
+    return dmc.Stack(
+        [
+            _table(head, body),
+            *(dmc.Text(line, size="xs", c="dimmed") for line in conditions),
+        ],
+        gap="xs",
+    )
+
+
+def unit_table(run: RunRead, *, units: Sequence[UnitRead]) -> Component:
+    """Return every unit with its state, attempts and owner."""
+    head = ["unit", "state", "progress", "times claimed", "owner", "waits for", "last word"]
+    body = [
+        [
+            unit.key,
+            state_badge(unit.state, size="sm"),
+            f"{unit.progress:,} / {unit.total:,}" if unit.total else "",
+            str(unit.attempt),
+            unit.owner or "",
+            ", ".join(unit.depends_on) if unit.state == "waiting" else "",
+            unit.failure_message or _ago(unit.progress_at),
+        ]
+        for unit in units
+    ]
+    return _table(head, body)
+
+
+def spec_text(run: RunRead) -> Component:
+    """Return the spec as YAML, ready to be pasted into the form or given to the CLI."""
+    text = yaml.safe_dump(run.spec.model_dump(mode="json"), sort_keys=False, allow_unicode=True)
+    return dmc.CodeHighlight(code=text, language="yaml", copyLabel="Copy")
+
+
+PANELS: Mapping[str, Panel] = {
+    "heading": Panel((), heading),
+    "notice": Panel((), notice),
+    "progress": Panel(("units", "subspaces"), progress_panel),
+    "summary": Panel(("subspaces", "balance", "correlations", "candidates"), summary),
+    "correlations": Panel(("subspaces", "correlations"), correlation_table),
+    "units": Panel(("units",), unit_table),
+    "spec": Panel((), spec_text),
+}
+
+
+def _tau_card(run: RunRead, correlations: Sequence[CorrelationRead]) -> Component:
+    scorer = shown_scorer(run)
+    overall = [row for row in correlations if row.scorer == scorer and row.scope == OVERALL]
+    ceiling = (
+        "noise ceiling unknown"
+        if run.noise_ceiling is None
+        else f"ceiling {run.noise_ceiling:.2f}"
+    )
+    if run.benchmark is None:
+        return _card("Rank correlation τ-b", "–", "no benchmark to compare with")
+    if not overall:
+        return _card("Rank correlation τ-b", "–", ceiling)
+    newest_row = max(overall, key=lambda row: (row.stage == "final", row.step))
+    interval = (
+        f"[{newest_row.tau_low:.2f}, {newest_row.tau_high:.2f}] · "
+        if newest_row.tau_low is not None
+        else ""
+    )
+    stage = "final" if newest_row.stage == "final" else f"step {newest_row.step:,}"
+    return _card(
+        "Rank correlation τ-b",
+        _number(newest_row.tau),
+        f"{interval}n = {newest_row.num_architectures:,} · {stage} · {ceiling}",
+    )
+
+
+def _balance_card(subspaces: Sequence[SubspaceRead], balance: Sequence[BalanceRead]) -> Component:
+    found = prepare_balance(subspaces, balance)
+    title = "Training balance (entropy)"
+    if found.entropy is None:
+        return _card(title, "–", "one supernet" if len(subspaces) == 1 else "no own update yet")
+    shares = [bar.share for bar in found.bars]
+    return _card(
+        title, f"{found.entropy:.3f}", f"shares {min(shares):.1%} to {max(shares):.1%}, even = 1"
+    )
+
+
+def _progress_card(run: RunRead, balance: Sequence[BalanceRead]) -> Component:
+    updates = sum(row.updates for row in newest(balance))
+    return _card(
+        "Training updates",
+        f"{updates:,}",
+        f"of {run.spec.training.steps:,} steps, warm-up included",
+    )
+
+
+def _best_card(run: RunRead, candidates: Sequence[CandidateRead]) -> Component:
+    if run.spec.search is None:
+        return _card("Best candidate", "–", "this run has no search")
+    if not candidates:
+        return _card("Best candidate", "–", "the search has not begun")
+    best = incumbents(candidates)[-1]
+    evaluated = f"{len(candidates):,} of {run.spec.search.budget:,} evaluations"
+    if best.true_accuracy is None:
+        return _card("Best candidate", f"{best.score:.3g}", f"score · {evaluated}")
+    rank = "" if best.true_rank is None else f"true rank {best.true_rank:,} · "
+    return _card("Best candidate", f"{best.true_accuracy:.2f} %", f"{rank}{evaluated}")
+
+
+def _card(title: str, value: str, detail: str) -> Component:
+    return dmc.Paper(
+        [
+            dmc.Text(title, size="xs", c="dimmed", fw=500),
+            dmc.Text(value, size="xl", fw=700, className="tabular"),
+            dmc.Text(detail, size="xs", c="dimmed", truncate=True),
+        ],
+        withBorder=True,
+        p="sm",
+    )
+
+
+def _table(head: list[str], body: list[list[Component]]) -> Component:
+    return dmc.TableScrollContainer(
+        dmc.Table(
+            [
+                dmc.TableThead(dmc.TableTr([dmc.TableTh(cell) for cell in head])),
+                dmc.TableTbody([dmc.TableTr([dmc.TableTd(cell) for cell in row]) for row in body]),
+            ],
+            withTableBorder=True,
+            highlightOnHover=True,
+            verticalSpacing=6,
+            className="tabular",
+            fz="sm",
+        ),
+        minWidth=800,
+    )
+
+
+def _conditions(row: CorrelationRead) -> str:
+    """Return what a correlation depends on and no column shows."""
+    return ", ".join(
+        f"{name.replace('_', ' ')} {value}"
+        for name, value in row.conditions.items()
+        if name not in SHOWN_CONDITIONS and not isinstance(value, dict)
+    )
+
+
+def _number(value: float | None) -> str:
+    return "undefined" if value is None else f"{value:.3f}"
+
+
+def _ago(moment: datetime | None) -> str:
+    return "" if moment is None else f"{duration_text(datetime.now(UTC) - moment)} ago"

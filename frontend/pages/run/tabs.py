@@ -1,0 +1,142 @@
+"""What each tab of the run page holds."""
+
+from collections.abc import Mapping
+from typing import Any
+
+import dash_ag_grid as dag
+import dash_mantine_components as dmc
+from dash import dcc, html
+
+from frontend.figures.registry import FIGURES
+from frontend.pages import links
+from frontend.pages.run.grids import GRIDS
+
+Component = Any  # Dash's components are generated, without a useful common type
+
+TABS: Mapping[str, str] = {
+    "overview": "Overview",
+    "training": "Training",
+    "ranking": "Ranking",
+    "search": "Search",
+    "log": "Units and log",
+    "spec": "Spec",
+}
+
+GRAPH_CONFIG: Any = {  # Any: Dash types it as a dictionary of its own making
+    "displaylogo": False,
+    "responsive": True,
+    "modeBarButtonsToRemove": ["select2d", "lasso2d", "autoScale2d"],
+    "toImageButtonOptions": {"format": "svg", "filename": "efsnas-figure"},
+}
+# Until the first data arrives a graph shows nothing rather than Plotly's empty axes.
+BLANK = {
+    "data": [],
+    "layout": {
+        "paper_bgcolor": "rgba(0,0,0,0)",
+        "plot_bgcolor": "rgba(0,0,0,0)",
+        "xaxis": {"visible": False},
+        "yaxis": {"visible": False},
+    },
+}
+
+
+def tab_content(tab: str, run_id: int) -> Component:
+    """Return a tab with its figures, panels and grids still empty."""
+    if tab == "training":
+        return dmc.Stack(
+            [
+                _pair(run_id, "training-loss", "updates-over-steps"),
+                figure_card(run_id, "operation-balance", height=380),
+            ]
+        )
+    if tab == "ranking":
+        return dmc.Stack(
+            [_pair(run_id, "rank-correlation", "tau-over-steps", 480), panel("correlations")]
+        )
+    if tab == "search":
+        return dmc.Stack([_pair(run_id, "best-so-far", "best-cell", 460), grid("candidates")])
+    if tab == "log":
+        return dmc.Stack([panel("units"), grid("log")])
+    if tab == "spec":
+        return panel("spec")
+    return dmc.Stack(
+        [
+            panel("summary"),
+            _pair(run_id, "subspace-sizes", "training-balance"),
+            _pair(run_id, "rank-correlation", "tau-over-steps"),
+            _pair(run_id, "best-so-far", "best-cell"),
+        ]
+    )
+
+
+def panel(name: str) -> Component:
+    """Return the place of a panel."""
+    return html.Div(
+        [
+            html.Div(id={"type": "panel", "name": name}),
+            dcc.Store(id={"type": "panel-mark", "name": name}),
+        ]
+    )
+
+
+def grid(name: str) -> Component:
+    """Return an empty grid."""
+    definition = GRIDS[name]
+    return html.Div(
+        [
+            dcc.Store(id={"type": "grid-mark", "name": name}),
+            dag.AgGrid(
+                id={"type": "grid", "name": name},
+                columnDefs=definition.columns,
+                rowData=[],
+                getRowId="params.data.key",
+                defaultColDef={"sortable": True, "resizable": True},
+                dashGridOptions={
+                    "rowHeight": 36,
+                    "tooltipShowDelay": 300,
+                    "suppressCellFocus": True,
+                    "localeText": {"noRowsToShow": definition.empty},
+                },
+                csvExportParams={"fileName": f"{name}.csv"},
+                style={"height": 460},
+            ),
+        ]
+    )
+
+
+def figure_card(run_id: int, name: str, height: int = 380) -> Component:
+    """Return a framed figure, with a link to its data."""
+    return dmc.Paper(
+        [
+            dcc.Store(id={"type": "figure-mark", "name": name}),
+            dcc.Graph(
+                id={"type": "figure", "name": name},
+                figure=BLANK,
+                config=GRAPH_CONFIG,
+                style={"height": height},
+                className=f"figure figure-{name}",
+            ),
+            html.Div(
+                html.A(
+                    "data",
+                    href=links.figure_json(run_id, name),
+                    target="_blank",
+                    title=f"{FIGURES[name].title} as JSON",
+                ),
+                className="figure-links",
+            ),
+        ],
+        withBorder=True,
+        p=4,
+        # The script that gives a graph its height arrives after the page.
+        mih=height,
+        className="figure-card",
+    )
+
+
+def _pair(run_id: int, left: str, right: str, height: int = 380) -> Component:
+    return dmc.SimpleGrid(
+        [figure_card(run_id, left, height), figure_card(run_id, right, height)],
+        cols={"base": 1, "lg": 2},
+        spacing="md",
+    )

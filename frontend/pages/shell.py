@@ -1,0 +1,128 @@
+"""What surrounds every page: header, navigation, colour scheme, notifications, and the router."""
+
+from typing import Any
+from urllib.parse import parse_qs
+
+import dash_mantine_components as dmc
+from dash import Dash, Input, Output, State, dcc, html
+
+from backend.errors import ApiError
+from frontend.context import Context, threaded
+from frontend.pages import links, new_run, runs
+from frontend.pages.parts import problem
+from frontend.pages.run import page as run
+
+THEME = {
+    "primaryColor": "indigo",
+    "fontFamily": "Inter, system-ui, -apple-system, 'Segoe UI', Roboto, sans-serif",
+    "fontFamilyMonospace": "ui-monospace, SFMono-Regular, Menlo, Consolas, monospace",
+    "defaultRadius": "md",
+    "headings": {"fontWeight": "650"},
+}
+
+# Mantine keeps the scheme in force on the root element, and the switch reports it only when
+# pressed; AG Grid reads it from the body.
+ANNOUNCE_SCHEME = """
+(pressed, pathname, known) => {
+    const name = document.documentElement.dataset.mantineColorScheme || pressed || "light";
+    document.body.dataset.agThemeMode = name;
+    return name === known ? dash_clientside.no_update : name;
+}
+"""
+
+
+def layout() -> Any:  # Any: a Dash component
+    """Return what stays while pages change."""
+    return dmc.MantineProvider(
+        id="mantine",
+        theme=THEME,
+        defaultColorScheme="auto",
+        children=[
+            dcc.Location(id="url", refresh="callback-nav"),
+            dcc.Store(id="theme", data="light"),
+            dmc.NotificationContainer(id="notifications", position="bottom-right"),
+            dmc.AppShell(
+                [
+                    dmc.AppShellHeader(_header(), px="lg"),
+                    dmc.AppShellMain(
+                        dmc.Container(id="page", size=1480, px="lg", pt="md", pb=48),
+                    ),
+                ],
+                header={"height": 56},
+            ),
+        ],
+    )
+
+
+def register(dash: Dash, context: Context) -> None:
+    """Register the router and the callbacks of every page."""
+
+    @dash.callback(Output("page", "children"), Input("url", "pathname"), State("url", "search"))
+    @threaded
+    def show(pathname: str | None, search: str | None) -> Any:  # Any: a Dash component
+        return _page(context, pathname or links.PREFIX, search or "")
+
+    dash.clientside_callback(  # type: ignore[no-untyped-call]  # as Dash leaves it
+        ANNOUNCE_SCHEME,
+        Output("theme", "data"),
+        Input("scheme", "computedColorScheme"),
+        Input("url", "pathname"),
+        State("theme", "data"),
+    )
+    for page in (runs, new_run, run):
+        page.register(dash, context)
+
+
+def _page(context: Context, pathname: str, search: str) -> Any:  # Any: a Dash component
+    parts = [part for part in pathname.removeprefix(links.PREFIX).split("/") if part]
+    try:
+        if not parts or parts == ["runs"]:
+            return runs.layout(context)
+        if parts == ["new"]:
+            clone = parse_qs(search.removeprefix("?")).get("clone", [""])[0]
+            return new_run.layout(context, int(clone) if clone.isdecimal() else None)
+        if len(parts) == 2 and parts[0] == "runs" and parts[1].isdecimal():
+            return run.layout(context, int(parts[1]))
+    except ApiError as error:
+        return problem(str(error.status), error.message)
+    return problem("404", f"There is no page {pathname}.")
+
+
+def _header() -> Any:  # Any: a Dash component
+    link = "nav-link"
+    return dmc.Group(
+        [
+            dcc.Link(
+                dmc.Group(
+                    [
+                        html.Img(src="/ui/assets/logo.svg", width=26, height=26, alt=""),
+                        dmc.Text("EFS-NAS", fw=700, size="lg"),
+                        dmc.Text(
+                            "few-shot architecture search", size="sm", c="dimmed", visibleFrom="sm"
+                        ),
+                    ],
+                    gap=10,
+                ),
+                href=links.runs_page(),
+                className="brand",
+            ),
+            dmc.Group(
+                [
+                    dcc.Link("Runs", href=links.runs_page(), className=link),
+                    dcc.Link("New run", href=links.new_run_page(), className=link),
+                    html.A("API", href="/api/v1/openapi.json", target="_blank", className=link),
+                    dmc.ColorSchemeToggle(
+                        id="scheme",
+                        lightIcon=html.Span("☀", className="glyph"),
+                        darkIcon=html.Span("☾", className="glyph"),
+                        variant="subtle",
+                        color="gray",
+                        size="lg",
+                    ),
+                ],
+                gap="lg",
+            ),
+        ],
+        justify="space-between",
+        h="100%",
+    )

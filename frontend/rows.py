@@ -1,0 +1,52 @@
+"""Read from the services the rows that figures and panels ask for by name."""
+
+from collections.abc import Callable, Collection, Mapping, Sequence
+from typing import Any
+
+from backend.db import Database
+from backend.runs import results, service
+from backend.runs.schemas import CorrelationRead
+from backend.spaces import service as spaces
+from frontend.figures.ranking import OVERALL, shown_scorer
+
+Rows = Mapping[str, Any]  # Any: a list of the read schema that the name stands for
+LOSS_SERIES = "loss"
+LOG_LINES = 500
+
+
+def read_rows(db: Database, run_id: int, needs: Collection[str]) -> Rows:
+    """Return the run under `run` and each of `needs`, all of one moment of the database.
+
+    Raises:
+        NotFound: if there is no such run.
+    """
+    with db.reading() as session:
+        run = service.get_run(session, run_id)
+        scorer = shown_scorer(run)
+
+        def scores() -> Any:
+            final = results.scores(session, run_id, stage="final", scorer=scorer)
+            if final:
+                return final
+            complete = newest_complete_round(results.correlations(session, run_id, scorer=scorer))
+            return results.scores(session, run_id, "live", complete, scorer)
+
+        readers: dict[str, Callable[[], Any]] = {
+            "units": lambda: results.units(session, run_id),
+            "subspaces": lambda: results.subspaces(session, run_id),
+            "metrics": lambda: results.metrics(session, run_id, series=LOSS_SERIES),
+            "balance": lambda: results.newest_balance(session, run_id),
+            "balance_history": lambda: results.balance(session, run_id),
+            "correlations": lambda: results.correlations(session, run_id),
+            "scores": scores,
+            "candidates": lambda: results.candidates(session, run_id),
+            "log": lambda: results.log(session, run_id)[-LOG_LINES:],
+            "space": lambda: spaces.definition(session, run.space),
+        }
+        return {"run": run, **{name: readers[name]() for name in needs}}
+
+
+def newest_complete_round(correlations: Sequence[CorrelationRead]) -> int | None:
+    """Return the step of the newest live round that has an overall correlation, if any."""
+    steps = [row.step for row in correlations if row.stage == "live" and row.scope == OVERALL]
+    return max(steps, default=None)

@@ -1,0 +1,1 @@
+"""The database's schema, one reviewed step per file; `backend.migrate` applies them."""

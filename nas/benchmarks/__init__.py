@@ -1,0 +1,1 @@
+"""Benchmarks: tables of stand-alone results, the ground truth that rankings are compared with."""

@@ -1,0 +1,37 @@
+"""Failures that a user of the science can cause; each carries the value and the remedy."""
+
+
+class NasError(Exception):
+    """Root of every failure that a user can cause and correct."""
+
+
+class UnknownArchitecture(NasError):
+    """An architecture string does not belong to the search space."""
+
+
+class InfeasiblePartition(NasError):
+    """The search space cannot be split as asked; the message names what is feasible."""
+
+
+class InfeasibleSearch(NasError):
+    """No architecture satisfies the constraints."""
+
+
+class InvalidBenchmark(NasError):
+    """A ground-truth table holds unknown, repeated or non-finite rows."""
+
+
+class InvalidDataset(NasError):
+    """An image collection cannot be read; nothing of it was kept."""
+
+
+class ScoreUndefined(NasError):
+    """A score is not a finite number."""
+
+
+class InvalidCheckpoint(NasError):
+    """Stored weights cannot be read or do not fit the supernet."""
+
+
+class TrainingDiverged(NasError):
+    """The training loss is no longer a finite number."""

@@ -1,0 +1,103 @@
+"""What the science reports while it works; the worker's recorder turns these into rows.
+
+Every event is cumulative or keyed by its step, so recording one twice after a resume changes
+nothing.
+"""
+
+from dataclasses import dataclass
+
+from nas.partition.base import Partition
+
+
+@dataclass(frozen=True, slots=True)
+class PartitionFound:
+    """The search space has been split."""
+
+    partition: Partition
+
+
+@dataclass(frozen=True, slots=True)
+class SupernetBalance:
+    """How one sub-space was trained so far by one unit.
+
+    Attributes:
+        subspace: index of the sub-space.
+        updates: optimizer steps spent on its architectures.
+        images: training images seen.
+        operation_updates: per decision, operation name to steps in which it was chosen.
+    """
+
+    subspace: int
+    updates: int
+    images: int
+    operation_updates: tuple[dict[str, int], ...]
+
+
+@dataclass(frozen=True, slots=True)
+class TrainingProgressed:
+    """A unit has executed all of its global steps below `step`.
+
+    Attributes:
+        step: global steps behind this unit.
+        updates: optimizer steps this unit has made in all, resumed ones included.
+        loss: mean training loss (nats) since the previous event.
+        learning_rate: of the last step.
+        steps_per_second: own optimizer steps per wall second since the previous event.
+        balance: cumulative counts, one entry per sub-space this unit trains.
+    """
+
+    step: int
+    updates: int
+    loss: float
+    learning_rate: float
+    steps_per_second: float
+    balance: tuple[SupernetBalance, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class ArchitectureScore:
+    """One score of one architecture; higher is better."""
+
+    architecture: str
+    subspace: int
+    scorer: str
+    score: float
+
+
+@dataclass(frozen=True, slots=True)
+class ArchitecturesScored:
+    """Some architectures were scored by the supernet as it stood at global step `step`."""
+
+    step: int
+    scores: tuple[ArchitectureScore, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class RoundFinished:
+    """The unit reached the boundary `step` of a round, its live scores included."""
+
+    step: int
+
+
+@dataclass(frozen=True, slots=True)
+class CandidateEvaluated:
+    """The searcher evaluated one architecture.
+
+    Attributes:
+        evaluation: 1-based number of the evaluation.
+        best_score: highest score up to and including this evaluation.
+    """
+
+    evaluation: int
+    architecture: str
+    subspace: int
+    score: float
+    best_score: float
+    flops: int
+    parameters: int
+    nonlinearity_count: int
+
+
+Event = (
+    PartitionFound | TrainingProgressed | ArchitecturesScored | RoundFinished | CandidateEvaluated
+)

@@ -1,0 +1,91 @@
+"""Everything that training and scoring of one run read; importing it loads no torch."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cached_property
+from typing import TYPE_CHECKING
+
+from nas.data.dataset import ImageDataset
+from nas.partition.base import Partition
+from nas.spaces.base import Space
+from nas.spaces.cell import CellSpace
+from nas.spec import RunSpec
+
+if TYPE_CHECKING:
+    from nas.ranking.scoring import ScoringImages
+    from nas.supernets.network import NetworkShape
+    from nas.training.batches import ImageBatches
+
+
+@dataclass(frozen=True)
+class Experiment:
+    """A run's specification with the objects that its references name.
+
+    Keep one per process: the images are copied to the device once, when first needed.
+
+    Attributes:
+        spec: the parameters.
+        space: the search space that `spec.space` names.
+        partition: what `spec.splitter` makes of it.
+        dataset: the images that `spec.dataset` names.
+        device: a torch device, for example `cpu` or `cuda:0`.
+    """
+
+    spec: RunSpec
+    space: Space
+    partition: Partition
+    dataset: ImageDataset
+    device: str = "cpu"
+
+    @property
+    def cell_space(self) -> CellSpace:
+        """The space as the kind that supernets are built for."""
+        assert isinstance(self.space, CellSpace), f"no supernet for {type(self.space).__name__}"
+        return self.space
+
+    @cached_property
+    def supernet_shape(self) -> NetworkShape:
+        """The sizes of each supernet: the spec's width and depth, the dataset's images."""
+        from nas.supernets.network import NetworkShape
+
+        return NetworkShape(
+            width=self.spec.supernet.width,
+            cells_per_stage=self.spec.supernet.cells_per_stage,
+            num_stages=self.cell_space.skeleton.num_stages,
+            image_channels=self.dataset.image_shape[0],
+            num_classes=len(self.dataset.classes),
+            reduction=self.spec.supernet.reduction,
+        )
+
+    @cached_property
+    def train_images(self) -> ImageBatches:
+        """The training images on the device, padded for the largest shift."""
+        from nas.training.batches import ImageBatches, pixel_statistics
+
+        return ImageBatches(
+            self.dataset.train,
+            pixel_statistics(self.dataset.train),
+            device=self.device,
+            padding=self.spec.training.augmentation.shift_pixels,
+        )
+
+    @cached_property
+    def scoring_images(self) -> ScoringImages:
+        """The validation images that final scores and search read."""
+        return self._scoring_images(self.spec.ranking.num_images)
+
+    @cached_property
+    def live_scoring_images(self) -> ScoringImages:
+        """The first of them, which live scores read."""
+        return self._scoring_images(self.spec.ranking.live_images)
+
+    def _scoring_images(self, num_images: int) -> ScoringImages:
+        from nas.ranking.scoring import scoring_images
+
+        return scoring_images(
+            self.dataset,
+            num_images=num_images,
+            batch_size=self.spec.ranking.batch_size,
+            device=self.device,
+        )

@@ -1,0 +1,185 @@
+"""The units of a run as generators of events; nothing here says in which order they execute.
+
+Importing this module loads no torch; the units that train or score load it when they start.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from typing import TYPE_CHECKING
+
+from nas.events import (
+    ArchitectureScore,
+    ArchitecturesScored,
+    CandidateEvaluated,
+    Event,
+    PartitionFound,
+    RoundFinished,
+)
+from nas.experiment import Experiment
+from nas.search.loop import search
+from nas.search.state import SearchState
+from nas.seeds import stream
+from nas.spaces.base import Architecture, Space
+from nas.spec import RunSpec, round_boundaries
+
+if TYPE_CHECKING:
+    from nas.ranking.scoring import ScoringImages
+    from nas.training.state import TrainState
+
+SCORING_CHUNK = 20
+"""Architectures per event of scores."""
+
+
+def partition_unit(spec: RunSpec, space: Space) -> Iterator[PartitionFound]:
+    """Split the search space.
+
+    Raises:
+        InfeasiblePartition: if the space cannot be split as the spec asks.
+    """
+    yield PartitionFound(spec.splitter.split(space))
+
+
+def ranking_sample(spec: RunSpec, space: Space) -> tuple[Architecture, ...]:
+    """Return the architectures that are ranked after training: distinct, valid, in random order.
+
+    They are `ranking.num_architectures` uniform draws without replacement, or all valid ones if
+    the space holds no more. The first `ranking.live_architectures` are the live sample.
+    """
+    rng = stream(spec.seed, "ranking sample")
+    wanted = spec.ranking.num_architectures
+    num_valid = sum(count.valid for count in space.histogram().values())
+    if num_valid <= 2 * wanted:
+        # Draws would repeat too often; a space this small is quick to enumerate.
+        valid = [member for member in space.enumerate() if space.is_valid(member)]
+        return tuple(rng.sample(valid, min(wanted, num_valid)))
+    drawn: dict[Architecture, None] = {}
+    while len(drawn) < wanted:
+        drawn[space.sample(rng)] = None
+    return tuple(drawn)
+
+
+def live_sample(spec: RunSpec, space: Space) -> tuple[Architecture, ...]:
+    """Return the architectures that every round of live ranking scores."""
+    return ranking_sample(spec, space)[: spec.ranking.live_architectures]
+
+
+def train_unit(experiment: Experiment, state: TrainState) -> Iterator[Event]:
+    """Train one supernet to the end of its unit, scoring its part of the live sample each round.
+
+    The warm-up ends at `training.warm_up_steps` and scores the whole live sample. `state` is whole
+    at every event: stored then, restored and passed in again, the unit goes on exactly. A round
+    that was interrupted while it was scored is scored again, to the same values.
+
+    Raises:
+        TrainingDiverged: if the loss is not finite.
+        ScoreUndefined: if a score is not finite.
+    """
+    from nas.training.loop import prepare_device, train
+
+    prepare_device(experiment)
+    training = experiment.spec.training
+    last = training.warm_up_steps if state.subspace is None else training.steps
+    live = [
+        architecture
+        for architecture in live_sample(experiment.spec, experiment.space)
+        if state.subspace is None or experiment.partition.route(architecture) == state.subspace
+    ]
+    for boundary in round_boundaries(experiment.spec):
+        if not state.finished_round < boundary <= last:
+            continue
+        yield from train(experiment, state, boundary)
+        yield from _scored(experiment, state, live, experiment.live_scoring_images)
+        state.finished_round = boundary
+        yield RoundFinished(boundary)
+
+
+def rank_unit(
+    experiment: Experiment, state: TrainState, architectures: Sequence[Architecture]
+) -> Iterator[ArchitecturesScored]:
+    """Score architectures with the trained supernet of the sub-space that they all belong to.
+
+    Raises:
+        ValueError: if one of them belongs to another sub-space.
+        ScoreUndefined: if a score is not finite.
+    """
+    from nas.training.loop import prepare_device
+
+    prepare_device(experiment)
+    for architecture in architectures:
+        owner = experiment.partition.route(architecture)
+        if state.subspace is not None and owner != state.subspace:
+            raise ValueError(
+                f"{experiment.space.encode(architecture)} belongs to sub-space {owner}, "
+                f"not to {state.subspace}"
+            )
+    yield from _scored(experiment, state, architectures, experiment.scoring_images)
+
+
+def search_unit(
+    experiment: Experiment, states: Sequence[TrainState], search_state: SearchState
+) -> Iterator[CandidateEvaluated]:
+    """Search for the architecture with the best score.
+
+    Args:
+        experiment: of a spec that has a search.
+        states: the trained supernets, by index of their sub-space.
+        search_state: updated in place; stored at any event, the search goes on exactly.
+
+    Raises:
+        InfeasibleSearch: if no valid architecture keeps the constraints.
+        ScoreUndefined: if a score is not finite.
+    """
+    from nas.ranking.scoring import score
+    from nas.training.loop import prepare_device
+
+    prepare_device(experiment)
+    searcher = experiment.spec.search
+    assert searcher is not None
+    assert [state.subspace for state in states] == list(range(len(states)))
+    scorers = [
+        scorer for scorer in experiment.spec.ranking.scorers if scorer.kind == searcher.scorer
+    ]
+
+    def evaluate(architectures: Sequence[Architecture]) -> list[float]:
+        return [
+            score(
+                states[experiment.partition.route(architecture)].supernet,
+                architecture,
+                experiment.scoring_images,
+                scorers,
+            )[0]
+            for architecture in architectures
+        ]
+
+    yield from search(searcher, experiment.partition, evaluate, search_state, experiment.spec.seed)
+
+
+def _scored(
+    experiment: Experiment,
+    state: TrainState,
+    architectures: Sequence[Architecture],
+    images: ScoringImages,
+) -> Iterator[ArchitecturesScored]:
+    from nas.ranking.scoring import score
+
+    scorers = experiment.spec.ranking.scorers
+    for start in range(0, len(architectures), SCORING_CHUNK):
+        chunk = architectures[start : start + SCORING_CHUNK]
+        yield ArchitecturesScored(
+            step=state.next_step,
+            scores=tuple(
+                ArchitectureScore(
+                    architecture=experiment.space.encode(architecture),
+                    subspace=experiment.partition.route(architecture),
+                    scorer=scorer.kind,
+                    score=value,
+                )
+                for architecture in chunk
+                for scorer, value in zip(
+                    scorers,
+                    score(state.supernet, architecture, images, scorers),
+                    strict=True,
+                )
+            ),
+        )

@@ -1,0 +1,57 @@
+"""The plug-in mechanism: a strategy is one frozen pydantic model in one file of its family.
+
+A family is a package. Every module in it is imported, its concrete strategies are found by
+walking subclasses, and they are joined into a union tagged by `kind`. The union is at once the
+validation, the JSON schema, the stored form and the discovery.
+"""
+
+import importlib
+import inspect
+import pkgutil
+from collections.abc import Iterator
+from functools import reduce
+from operator import or_
+from typing import Annotated, Any
+
+from pydantic import BaseModel, ConfigDict, Field
+
+
+class Strategy(BaseModel):
+    """One choice of a family; its fields are its parameters, its methods its behaviour.
+
+    Strategies are immutable and hold no state of a run: what changes during a run is a value that
+    is passed in and returned. `kind` and the field names are a stored format, never renamed.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+def concrete_subclasses(base: type[Strategy], package: str) -> Iterator[type[Strategy]]:
+    """Yield the non-abstract descendants of `base` that are defined inside `package`."""
+    for child in base.__subclasses__():
+        if not inspect.isabstract(child) and child.__module__.startswith(f"{package}."):
+            yield child
+        yield from concrete_subclasses(child, package)
+
+
+def tagged_union(package: str, base: type[Strategy]) -> Any:  # Any: a runtime type expression
+    """Import every module of `package` and join its strategies into a union tagged by `kind`.
+
+    Raises:
+        TypeError: if two strategies share a `kind`, or if the package holds none.
+    """
+    for module in pkgutil.iter_modules(importlib.import_module(package).__path__):
+        importlib.import_module(f"{package}.{module.name}")
+    found: dict[str, type[Strategy]] = {}
+    for strategy in concrete_subclasses(base, package):
+        kind = strategy.model_fields["kind"].default
+        if kind in found:
+            raise TypeError(f"{package}: {strategy.__name__} reuses the kind {kind!r}")
+        found[kind] = strategy
+    if not found:
+        raise TypeError(f"{package}: no strategy found")
+    ordered = [found[kind] for kind in sorted(found)]
+    if len(ordered) == 1:
+        return ordered[0]
+    union: Any = reduce(or_, ordered)  # Any: the union is built at run time
+    return Annotated[union, Field(discriminator="kind")]

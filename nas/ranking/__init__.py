@@ -1,0 +1,1 @@
+"""From outputs to scores to rank correlation."""

@@ -1,0 +1,41 @@
+"""Limits that every candidate of a search keeps."""
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from nas.errors import InfeasibleSearch
+from nas.spaces.base import Architecture, Space
+
+
+class Constraints(BaseModel):
+    """Upper limits on the full stand-alone network of a candidate; null for none."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    flops: int | None = Field(None, ge=1, description="Most multiply-adds per image.")
+    parameters: int | None = Field(None, ge=1, description="Most trainable parameters.")
+
+    def allow(self, space: Space, architecture: Architecture) -> bool:
+        """Tell whether `architecture` is within the limits."""
+        return (self.flops is None or space.flops(architecture) <= self.flops) and (
+            self.parameters is None or space.parameters(architecture) <= self.parameters
+        )
+
+    def check(self, space: Space) -> None:
+        """Refuse limits that no valid architecture of `space` keeps.
+
+        Raises:
+            InfeasibleSearch: naming the lowest feasible values.
+        """
+        cheapest = space.cheapest()
+        if any(self.allow(space, architecture) for architecture in cheapest):
+            return
+        lowest = sorted({(space.flops(member), space.parameters(member)) for member in cheapest})
+        costs = " or ".join(f"{flops} FLOPs with {number} parameters" for flops, number in lowest)
+        raise InfeasibleSearch(
+            f"no valid architecture of {space.name} is within {self._described()}; "
+            f"the cheapest need {costs}"
+        )
+
+    def _described(self) -> str:
+        limits = {"FLOPs": self.flops, "parameters": self.parameters}
+        return " and ".join(f"{limit} {unit}" for unit, limit in limits.items() if limit)

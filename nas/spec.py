@@ -1,0 +1,169 @@
+"""RunSpec: every parameter of a run, declared once.
+
+The same class is the REST body, the JSON column, the form of the dashboard and the input of the
+science. Importing it loads no torch.
+"""
+
+from itertools import pairwise
+from typing import Annotated, Literal, Self
+
+from pydantic import BaseModel, ConfigDict, Field, model_validator
+
+from nas.partition import AnySplitter
+from nas.partition.nonlinearity import NonlinearitySplitter
+from nas.ranking.scorers import AnyScorer
+from nas.ranking.scorers.loss import LossScorer
+from nas.search import AnySearcher
+from nas.search.evolution import EvolutionSearcher
+from nas.training.samplers import AnySampler
+from nas.training.samplers.supernet_balanced import SupernetBalancedSampler
+
+Name = Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9._-]{0,99}$")]
+Reference = Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9._-]{0,99}(@[0-9]+)?$")]
+
+
+class SpecPart(BaseModel):
+    """A group of parameters; unknown fields are refused."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class SupernetSpec(SpecPart):
+    """The weight-sharing network of one sub-space."""
+
+    width: int = Field(8, ge=1, le=256, description="Channels of the first stage.")
+    cells_per_stage: int = Field(
+        1, ge=1, le=20, description="Searched cells in a row at each resolution."
+    )
+    reduction: Literal["pooled", "residual"] = Field(
+        "pooled",
+        description="Between two stages. pooled: average pooling and a 1x1 convolution, so that "
+        "the few cells decide the score; residual: the stand-alone network's two convolutions.",
+    )
+    routing: Literal["class"] = Field(
+        "class", description="class: one private supernet per sub-space."
+    )
+
+
+class AugmentationSpec(SpecPart):
+    """Random changes of a training image; all off by default."""
+
+    horizontal_flip: bool = Field(False, description="Mirror with probability one half.")
+    shift_pixels: int = Field(
+        0, ge=0, le=16, description="Shift by up to this many pixels each way, zero padded."
+    )
+    gaussian_noise: float = Field(
+        0.0, ge=0, le=5, description="Standard deviation of noise added to normalised pixels."
+    )
+
+
+class TrainingSpec(SpecPart):
+    """Supernet training: one optimizer step per global step, warm-up included."""
+
+    steps: int = Field(
+        ge=1, le=10_000_000, description="Optimizer steps in all, warm-up included."
+    )
+    warm_up_steps: int = Field(
+        0, ge=0, description="First steps, on one supernet that every sub-space then copies."
+    )
+    batch_size: int = Field(64, ge=2, le=4096, description="Images per step.")
+    learning_rate: float = Field(0.1, gt=0, le=10, description="At step 0; cosine to 0.")
+    momentum: float = Field(0.9, ge=0, lt=1, description="Nesterov momentum.")
+    weight_decay: float = Field(1e-4, ge=0, le=1, description="Added to the gradient.")
+    gradient_clip: float | None = Field(
+        5.0, gt=0, description="Largest gradient norm of a step; null for none."
+    )
+    sampler: AnySampler = Field(
+        default_factory=SupernetBalancedSampler, description="Which architecture a step trains."
+    )
+    augmentation: AugmentationSpec = Field(default_factory=AugmentationSpec)
+    threads: int = Field(
+        1, ge=1, le=64, description="CPU threads per unit; part of the result's conditions."
+    )
+
+    @model_validator(mode="after")
+    def _warm_up_leaves_steps(self) -> Self:
+        if self.warm_up_steps >= self.steps:
+            raise ValueError(
+                f"warm_up_steps {self.warm_up_steps} must be below steps {self.steps}: "
+                "the sub-spaces' own supernets need steps of their own"
+            )
+        return self
+
+
+class RankingSpec(SpecPart):
+    """How architectures are scored, live and at the end."""
+
+    scorers: tuple[AnyScorer, ...] = Field(
+        default_factory=lambda: (LossScorer(),), min_length=1, description="Higher is better."
+    )
+    num_architectures: int = Field(
+        200, ge=2, le=100_000, description="Random valid architectures scored after training."
+    )
+    every_steps: int = Field(
+        1000, ge=1, description="A round of live ranking ends after this many global steps."
+    )
+    live_architectures: int = Field(
+        50, ge=2, le=10_000, description="How many of them each live round scores."
+    )
+    live_images: int = Field(
+        250,
+        ge=2,
+        le=100_000,
+        description="Validation images per live score: with the defaults for the rounds, live "
+        "ranking costs at most 15 % of training time.",
+    )
+    num_images: int = Field(1000, ge=2, le=100_000, description="Validation images per score.")
+    batch_size: int = Field(
+        250, ge=2, le=4096, description="Images per batch; the batch gives BatchNorm's statistics."
+    )
+
+    @model_validator(mode="after")
+    def _scorers_differ(self) -> Self:
+        kinds = [scorer.kind for scorer in self.scorers]
+        if len(set(kinds)) != len(kinds):
+            raise ValueError(f"each scorer may be named once, got {kinds}")
+        return self
+
+
+class RunSpec(SpecPart):
+    """One experiment: split a space, train a supernet per sub-space, rank, search."""
+
+    name: str = Field(min_length=1, max_length=100, description="Shown in lists.")
+    space: Reference = Field(description="Search space, `name` or `name@version`.")
+    dataset: Reference = Field(description="Dataset, `name` or `name@version`.")
+    benchmark: Reference | None = Field(
+        None, description="Ground truth for rank correlation; null for none."
+    )
+    seed: int = Field(0, ge=0, le=2**31 - 1, description="Source of every random choice.")
+    splitter: AnySplitter = Field(default_factory=NonlinearitySplitter)
+    supernet: SupernetSpec = Field(default_factory=SupernetSpec)
+    training: TrainingSpec
+    ranking: RankingSpec = Field(default_factory=RankingSpec)
+    search: AnySearcher | None = Field(
+        default_factory=EvolutionSearcher, description="null stops after ranking."
+    )
+
+    @model_validator(mode="after")
+    def _search_uses_a_scorer_of_the_run(self) -> Self:
+        kinds = [scorer.kind for scorer in self.ranking.scorers]
+        if self.search is not None and self.search.scorer not in kinds:
+            raise ValueError(
+                f"search.scorer {self.search.scorer!r} is not among ranking.scorers {kinds}"
+            )
+        return self
+
+
+def round_boundaries(spec: RunSpec) -> tuple[int, ...]:
+    """Return the global steps at which a round of live ranking ends, ascending.
+
+    They are the multiples of `ranking.every_steps`, the end of the warm-up and the last step.
+    """
+    training = spec.training
+    boundaries = {*range(spec.ranking.every_steps, training.steps, spec.ranking.every_steps)}
+    boundaries |= {training.steps}
+    if training.warm_up_steps:
+        boundaries.add(training.warm_up_steps)
+    ordered = tuple(sorted(boundaries))
+    assert all(earlier < later for earlier, later in pairwise(ordered))
+    return ordered

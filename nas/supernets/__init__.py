@@ -1,0 +1,1 @@
+"""Weight-sharing networks and the stand-alone networks they stand for."""

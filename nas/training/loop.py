@@ -1,0 +1,92 @@
+"""The training loop of one supernet."""
+
+import math
+import time
+from collections.abc import Iterator
+
+import torch
+from torch.nn.functional import cross_entropy
+from torch.nn.utils import clip_grad_norm_
+
+from nas.errors import TrainingDiverged
+from nas.events import TrainingProgressed
+from nas.experiment import Experiment
+from nas.training.schedule import Route, Schedule
+from nas.training.state import TrainState
+
+REPORT_SECONDS = 0.25
+"""A unit reports, and can be stopped, at least this often."""
+
+
+def train(experiment: Experiment, state: TrainState, until: int) -> Iterator[TrainingProgressed]:
+    """Execute the unit's global steps below `until`, updating `state` in place.
+
+    The state is whole at every event: stored then and restored, training continues bit by bit as
+    if it had not stopped.
+
+    Raises:
+        TrainingDiverged: if the loss is not finite.
+    """
+    schedule = Schedule(experiment.spec, experiment.partition, len(experiment.train_images))
+    started, updates, loss_sum, learning_rate = time.perf_counter(), 0, 0.0, 0.0
+    while state.next_step < until:
+        step = state.next_step
+        route = schedule.route(step)
+        if state.trains(route):
+            learning_rate = schedule.learning_rate(step)
+            loss_sum += update(experiment, state, schedule, route)
+            updates += 1
+        state.next_step = step + 1
+        seconds = time.perf_counter() - started
+        if updates and (seconds >= REPORT_SECONDS or state.next_step == until):
+            yield TrainingProgressed(
+                step=state.next_step,
+                updates=state.updates,
+                loss=_finite(loss_sum / updates, state),
+                learning_rate=learning_rate,
+                steps_per_second=updates / seconds,
+                balance=tuple(count.event() for count in state.balance),
+            )
+            started, updates, loss_sum = time.perf_counter(), 0, 0.0
+
+
+def update(experiment: Experiment, state: TrainState, schedule: Schedule, route: Route) -> float:
+    """Make the optimizer step of `state.next_step` and return its loss (nats).
+
+    Operations that the architecture does not use keep their weights and momentum bit by bit: they
+    have no gradient, so the optimizer leaves them out.
+    """
+    training, step = experiment.spec.training, state.next_step
+    images_BCHW, labels_B = experiment.train_images.augmented(
+        schedule.image_indices(step), training.augmentation, schedule.augmentation(step)
+    )
+    for group in state.optimizer.param_groups:
+        group["lr"] = schedule.learning_rate(step)
+    state.optimizer.zero_grad(set_to_none=True)
+    loss = cross_entropy(state.supernet(images_BCHW, route.architecture), labels_B)
+    loss.backward()
+    if training.gradient_clip is not None:
+        used = [weight for weight in state.supernet.parameters() if weight.grad is not None]
+        clip_grad_norm_(used, training.gradient_clip)
+    state.optimizer.step()
+    state.count_update(route, len(labels_B))
+    return float(loss.detach())
+
+
+def prepare_device(experiment: Experiment) -> None:
+    """Set the process up for the arithmetic that the spec promises to repeat bit by bit."""
+    torch.set_num_threads(experiment.spec.training.threads)
+    if experiment.device.startswith("cuda"):
+        torch.backends.cudnn.benchmark = False
+        torch.backends.cudnn.deterministic = True
+        torch.backends.cudnn.allow_tf32 = False
+        torch.backends.cuda.matmul.allow_tf32 = False
+
+
+def _finite(loss: float, state: TrainState) -> float:
+    if not math.isfinite(loss):
+        raise TrainingDiverged(
+            f"the training loss is {loss} before global step {state.next_step}; "
+            "lower training.learning_rate or set training.gradient_clip"
+        )
+    return loss

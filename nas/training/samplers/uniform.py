@@ -1,0 +1,26 @@
+"""Every valid architecture alike."""
+
+from random import Random
+from typing import Literal, final
+
+from nas.partition.base import Partition
+from nas.spaces.base import Architecture
+from nas.training.samplers.base import Sampler
+
+
+@final
+class UniformSampler(Sampler):
+    """Draw uniformly from all valid architectures, so that large sub-spaces are trained more.
+
+    Source: Guo et al., ECCV 2020 (arXiv 1904.00420), without dead architectures.
+    """
+
+    kind: Literal["uniform"] = "uniform"
+
+    def draw(self, partition: Partition, rng: Random) -> tuple[int, Architecture]:
+        architecture = partition.space.sample(rng)
+        return partition.route(architecture), architecture
+
+    def target_shares(self, partition: Partition) -> tuple[float, ...]:
+        total = sum(subspace.size.valid for subspace in partition.subspaces)
+        return tuple(subspace.size.valid / total for subspace in partition.subspaces)

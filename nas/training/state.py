@@ -1,0 +1,193 @@
+"""The state of one training unit: what a checkpoint holds, and where the unit continues."""
+
+import hashlib
+import io
+import pickle
+from dataclasses import asdict, dataclass
+from typing import Any, Self
+
+import torch
+from torch import Tensor
+
+from nas.errors import InvalidCheckpoint
+from nas.experiment import Experiment
+from nas.seeds import derive_seed
+from nas.supernets.network import CellNetwork, build_supernet, place
+from nas.training.balance import BalanceCount
+from nas.training.schedule import Route
+
+FORMAT = 1
+"""Number of the checkpoint format; a change of what is stored needs a new one."""
+
+_DIGEST_BYTES = hashlib.sha256().digest_size
+
+
+@dataclass(slots=True, eq=False)
+class TrainState:
+    """A supernet in training; `nas.pipeline.train_unit` updates it in place.
+
+    Attributes:
+        subspace: index of the sub-space it is private to; None for the warm-up, which trains the
+            architectures of all of them.
+        next_step: all global steps below it are behind this unit.
+        finished_round: the last boundary of a round that the unit reached, live scores included;
+            0 for none.
+        supernet: the weights.
+        optimizer: their momentum.
+        balance: what was trained, one count per sub-space that this unit trains.
+    """
+
+    subspace: int | None
+    next_step: int
+    finished_round: int
+    supernet: CellNetwork
+    optimizer: torch.optim.SGD
+    balance: tuple[BalanceCount, ...]
+
+    @property
+    def updates(self) -> int:
+        """Optimizer steps this unit has made; those of an inherited warm-up are not its own."""
+        return sum(count.updates for count in self.balance)
+
+    def trains(self, route: Route) -> bool:
+        """Tell whether a step of this route belongs to this unit."""
+        return self.subspace is None or self.subspace == route.subspace
+
+    def count_update(self, route: Route, num_images: int) -> None:
+        """Record one optimizer step."""
+        index = 0 if self.subspace is not None else route.subspace
+        self.balance[index].add(route.architecture, num_images)
+
+    def to_bytes(self) -> bytes:
+        """Return the whole state, behind its SHA-256; equal states need not have equal bytes."""
+        buffer = io.BytesIO()
+        torch.save(
+            {
+                "format": FORMAT,
+                "subspace": self.subspace,
+                "next_step": self.next_step,
+                "finished_round": self.finished_round,
+                "supernet": self.supernet.state_dict(),
+                "optimizer": self.optimizer.state_dict(),
+                "balance": [asdict(count) for count in self.balance],
+            },
+            buffer,
+        )
+        content = buffer.getvalue()
+        return hashlib.sha256(content).digest() + content
+
+    @classmethod
+    def from_bytes(cls, experiment: Experiment, data: bytes) -> Self:
+        """Rebuild a state that `to_bytes` wrote for the same experiment; continuing is exact.
+
+        Raises:
+            InvalidCheckpoint: if the bytes are damaged or belong to another supernet.
+        """
+        digest, content = data[:_DIGEST_BYTES], data[_DIGEST_BYTES:]
+        if hashlib.sha256(content).digest() != digest:
+            raise InvalidCheckpoint(
+                f"{len(data)} bytes do not match their checksum; use an earlier checkpoint"
+            )
+        try:
+            stored = torch.load(
+                io.BytesIO(content), map_location=experiment.device, weights_only=True
+            )
+            if stored["format"] != FORMAT:
+                raise InvalidCheckpoint(
+                    f"checkpoint format {stored['format']}; this version reads {FORMAT}"
+                )
+            supernet, optimizer = _supernet(experiment), stored["optimizer"]
+            supernet.load_state_dict(stored["supernet"])
+            return cls(
+                subspace=stored["subspace"],
+                next_step=stored["next_step"],
+                finished_round=stored["finished_round"],
+                supernet=supernet,
+                optimizer=_optimizer(experiment, supernet, optimizer),
+                balance=tuple(BalanceCount(**count) for count in stored["balance"]),
+            )
+        except (pickle.UnpicklingError, RuntimeError, KeyError, TypeError, ValueError) as error:
+            raise InvalidCheckpoint(f"not a checkpoint of this supernet: {error}") from error
+
+
+def fresh_state(experiment: Experiment, subspace: int | None) -> TrainState:
+    """Return an untrained supernet at global step 0.
+
+    Initial weights depend on the spec's seed and on `subspace` alone.
+
+    Args:
+        experiment: the run.
+        subspace: the sub-space to train, or None for the warm-up.
+    """
+    label = "warm-up" if subspace is None else subspace
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(derive_seed(experiment.spec.seed, "weights", label))
+        supernet = _supernet(experiment)
+    return TrainState(
+        subspace=subspace,
+        next_step=0,
+        finished_round=0,
+        supernet=supernet,
+        optimizer=_optimizer(experiment, supernet),
+        balance=_zero_balance(experiment, subspace),
+    )
+
+
+def inherited_state(experiment: Experiment, warm: TrainState, subspace: int) -> TrainState:
+    """Return a private supernet of `subspace` that starts as a copy of the trained warm-up.
+
+    Weights and momentum are copied; the warm-up itself is not changed.
+    """
+    assert warm.subspace is None
+    assert warm.next_step == experiment.spec.training.warm_up_steps
+    supernet = _supernet(experiment)
+    supernet.load_state_dict(warm.supernet.state_dict())
+    momentum = _cloned(warm.optimizer.state_dict())
+    return TrainState(
+        subspace=subspace,
+        next_step=warm.next_step,
+        finished_round=warm.next_step,
+        supernet=supernet,
+        optimizer=_optimizer(experiment, supernet, momentum),
+        balance=_zero_balance(experiment, subspace),
+    )
+
+
+def _supernet(experiment: Experiment) -> CellNetwork:
+    # Built on the CPU, so that initial weights are the same on every device.
+    supernet = build_supernet(experiment.cell_space, experiment.supernet_shape)
+    return place(supernet, experiment.device)
+
+
+def _optimizer(
+    experiment: Experiment, supernet: CellNetwork, stored: dict[str, Any] | None = None
+) -> torch.optim.SGD:
+    # Any: torch's own type of an optimizer's state.
+    training = experiment.spec.training
+    optimizer = torch.optim.SGD(
+        supernet.parameters(),
+        lr=training.learning_rate,
+        momentum=training.momentum,
+        weight_decay=training.weight_decay,
+        nesterov=training.momentum > 0,
+    )
+    if stored is not None:
+        optimizer.load_state_dict(stored)
+    return optimizer
+
+
+def _cloned(state: dict[str, Any]) -> dict[str, Any]:
+    """Copy an optimizer's state: loading one shares its tensors where nothing is converted."""
+    buffers = {
+        index: {
+            name: value.clone() if isinstance(value, Tensor) else value
+            for name, value in entry.items()
+        }
+        for index, entry in state["state"].items()
+    }
+    return {**state, "state": buffers}
+
+
+def _zero_balance(experiment: Experiment, subspace: int | None) -> tuple[BalanceCount, ...]:
+    indices = range(len(experiment.partition.subspaces)) if subspace is None else (subspace,)
+    return tuple(BalanceCount.zero(index, experiment.space.choices) for index in indices)

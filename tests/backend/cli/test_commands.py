@@ -1,0 +1,179 @@
+import re
+import threading
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+import yaml
+from PIL import Image
+from typer.testing import CliRunner, Result
+
+from backend.app import create_app
+from backend.cli import app
+from backend.db import Database
+from backend.runs import service
+from backend.settings import Settings
+from tests.backend.api import serving
+from tests.backend.conftest import CONV
+from tests.support import wait_until
+
+
+@pytest.fixture
+def database_url(sqlite_url: str) -> str:
+    return sqlite_url
+
+
+@pytest.fixture
+def server(
+    stocked: Database, plain_settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> Iterator[str]:
+    with serving(create_app(plain_settings, stocked)) as url:
+        monkeypatch.setenv("EFSNAS_URL", url)
+        yield url
+
+
+@pytest.fixture
+def spec_file(tmp_path: Path, spec: dict) -> Path:
+    path = tmp_path / "spec.yaml"
+    path.write_text(yaml.safe_dump(spec))
+    return path
+
+
+def _run(*arguments: object) -> Result:
+    return CliRunner(env={"COLUMNS": "200"}).invoke(app, [str(part) for part in arguments])
+
+
+def test_a_spec_is_submitted_listed_and_shown(server: str, spec_file: Path):
+    submitted = _run("submit", spec_file)
+    assert submitted.exit_code == 0
+    assert f"Run 1 is queued: {server}/ui/runs/1" in submitted.output
+    listed = _run("runs")
+    assert re.search(r"1 .*first .*queued .*digits-mini@1", listed.output)
+    assert "first" not in _run("runs", "--state", "failed").output
+    shown = _run("show", 1)
+    assert "Run 1 is queued, 0% done." in shown.output
+    assert "No worker slot has reported" in shown.output
+    assert re.search(r"partition .*ready .*0/1", shown.output)
+    assert "0.800 (2 seeds)" in shown.output
+
+
+def test_a_bad_spec_is_refused_with_its_field(server: str, spec_file: Path, spec: dict):
+    spec_file.write_text(yaml.safe_dump(spec | {"training": {"steps": 0}}))
+    result = _run("submit", spec_file)
+    assert result.exit_code == 1
+    assert "Error: training.steps" in result.stderr
+
+
+def test_a_file_that_is_no_yaml_is_named(tmp_path: Path, server: str):
+    path = tmp_path / "bad.yaml"
+    path.write_text("a: [")
+    result = _run("submit", path)
+    assert result.exit_code == 1
+    assert "bad.yaml" in result.stderr
+    assert _run("submit", tmp_path / "absent.yaml").exit_code == 1
+
+
+def test_watching_ends_with_the_run_and_fails_unless_it_succeeds(
+    server: str, spec_file: Path, stocked: Database
+):
+    def cancel_it() -> None:
+        def cancelled() -> bool:
+            with stocked.unit_of_work() as session:
+                runs = service.list_runs(session).items
+                return bool(runs) and bool(service.cancel(session, runs[0].id))
+
+        wait_until(cancelled, seconds=10, what="the run is there")
+
+    canceller = threading.Thread(target=cancel_it)
+    canceller.start()
+    result = _run("submit", spec_file, "--watch")
+    canceller.join()
+    assert result.exit_code == 1
+    assert "Run 1: cancelled." in result.output
+    assert "run 1 cancelled" in result.stderr
+
+
+def test_a_table_is_imported(server: str, tmp_path: Path):
+    table = tmp_path / "table.csv"
+    table.write_text(f"architecture,accuracy\n{CONV},90\n")
+    arguments = ["benchmarks", "import", table, "--name", "mine", "--space", "digits-mini"]
+    assert "mine@1: 1 architectures of digits-mini@1, 1 of them valid" in _run(*arguments).output
+    table.write_text(f"architecture,accuracy\n{CONV},nan\n")
+    refused = _run(*arguments)
+    assert refused.exit_code == 1
+    assert "line 2" in refused.stderr
+
+
+def test_a_folder_of_images_is_imported(server: str, tmp_path: Path):
+    for part in ("train", "test"):
+        for label, shade in (("cat", 10), ("dog", 200)):
+            folder = tmp_path / "pets" / part / label
+            folder.mkdir(parents=True)
+            for number in range(3):
+                Image.new("RGB", (8, 8), (shade, number, 0)).save(folder / f"{number}.png")
+    result = _run(
+        *("datasets", "import", tmp_path / "pets", "--name", "pets"),
+        *("--size", 4, "--num-validation", 2),
+    )
+    assert result.exit_code == 0, result.stderr
+    expected = "pets@1: 4 train, 2 validation, 6 test images of 4x4x3, 2 classes."
+    assert expected in " ".join(result.output.split())
+
+
+def test_an_unknown_run_is_said_in_a_sentence(server: str):
+    result = _run("show", 4711)
+    assert (result.exit_code, result.stderr.strip()) == (1, "Error: There is no run 4711.")
+
+
+def test_an_absent_server_is_said_with_the_remedy(monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setenv("EFSNAS_URL", "http://127.0.0.1:1")
+    result = _run("runs")
+    assert result.exit_code == 1
+    assert "nothing answers at http://127.0.0.1:1" in result.stderr
+    assert "efsnas up" in result.stderr
+
+
+@pytest.mark.parametrize("command", ["up", "api"])
+def test_a_server_refuses_an_address_that_others_can_reach(
+    command: str, monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.setenv("EFSNAS_HOST", "0.0.0.0")
+    monkeypatch.setattr("os.execv", lambda *_: pytest.fail("a server was started"))
+    result = _run(command)
+    assert result.exit_code == 1
+    assert "EFSNAS_ALLOW_BIND=0.0.0.0" in result.stderr
+
+
+@pytest.mark.parametrize(
+    ("arguments", "started"),
+    [
+        (["up"], ["worker.stack"]),
+        (["worker"], ["worker.main"]),
+        (["reaper"], ["worker.reaper"]),
+        (
+            ["api", "--port", "8123"],
+            ["uvicorn", "frontend.server:application", "--factory", "--host=127.0.0.1"],
+        ),
+    ],
+)
+def test_a_process_is_started_by_its_module(
+    arguments: list[str], started: list[str], monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.setenv("EFSNAS_PORT", "8000")
+    commands: list[list[str]] = []
+    monkeypatch.setattr("os.execv", lambda _, command: commands.append(command))
+    _run(*arguments)
+    assert commands[0][1] == "-m"
+    assert commands[0][2 : 2 + len(started)] == started
+    if arguments[0] == "api":
+        assert "--port=8123" in commands[0]
+
+
+def test_migrating_makes_a_database_with_the_catalogue(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.setenv("EFSNAS_HOME", str(tmp_path / "new"))
+    result = _run("migrate")
+    assert result.exit_code == 0
+    assert "revision 0001" in result.output
+    assert (tmp_path / "new" / "efsnas.sqlite3").is_file()

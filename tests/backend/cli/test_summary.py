@@ -1,0 +1,175 @@
+from dataclasses import replace
+from datetime import UTC, datetime
+
+import pytest
+from rich.console import Console
+
+from backend.benchmarks.schemas import BenchmarkRead
+from backend.cli.summary import Outcome, correlation_text, own_updates, summary
+from backend.runs.schemas import (
+    BalanceRead,
+    CandidateRead,
+    CorrelationRead,
+    RunRead,
+    SubspaceRead,
+)
+from nas.spec import RunSpec
+
+NOW = datetime(2026, 1, 1, tzinfo=UTC)
+CELL = "|nor_conv_3x3~0|"
+
+
+def _balance(phase: str, subspace: int, step: int, updates: int) -> BalanceRead:
+    return BalanceRead(
+        unit=phase,
+        phase=phase,
+        subspace=subspace,
+        step=step,
+        updates=updates,
+        images=64 * updates,
+        operation_updates=[],
+    )
+
+
+def _correlation(stage: str, step: int, tau: float | None, scope: str = "overall"):
+    return CorrelationRead(
+        stage=stage,
+        step=step,
+        scorer="loss",
+        scope=scope,
+        tau=tau,
+        tau_low=None if tau is None else tau - 0.1,
+        tau_high=None if tau is None else tau + 0.1,
+        spearman=tau,
+        top_half_tau=tau,
+        num_architectures=116,
+        num_ties=0,
+        conditions={},
+    )
+
+
+def _candidate(evaluation: int, score: float, rank: int) -> CandidateRead:
+    return CandidateRead(
+        evaluation=evaluation,
+        architecture=CELL if rank == 4 else "|other~0|",
+        subspace=0,
+        score=score,
+        best_score=score,
+        flops=1,
+        parameters=1,
+        nonlinearity_count=1,
+        true_accuracy=91.25,
+        true_rank=rank,
+    )
+
+
+@pytest.fixture
+def found() -> Outcome:
+    spec = RunSpec.model_validate(
+        {
+            "name": "x",
+            "space": "digits-mini",
+            "dataset": "digits",
+            "training": {"steps": 300, "warm_up_steps": 100},
+        }
+    )
+    run = RunRead(
+        id=3,
+        name="first",
+        state="succeeded",
+        space="digits-mini@1",
+        dataset="digits@1",
+        benchmark="truth@1",
+        num_subspaces=2,
+        progress=1.0,
+        tau=0.6,
+        revision=9,
+        archived=False,
+        waiting_reason=None,
+        failure_class=None,
+        failure_message=None,
+        created_at=NOW,
+        started_at=NOW,
+        finished_at=NOW,
+        spec=spec,
+        note="",
+        cloned_from=None,
+        noise_ceiling=0.77,
+        allowed_actions=[],
+    )
+    benchmark = BenchmarkRead(
+        name="truth",
+        version=1,
+        space="digits-mini@1",
+        num_entries=125,
+        num_valid=116,
+        num_seeds=10,
+        noise_ceiling=0.77,
+        recipe={},
+        sha256="",
+        created_at=NOW,
+    )
+    subspace = SubspaceRead(
+        index=0,
+        label="count 0-1",
+        counts=[0, 1],
+        size_all="80",
+        size_valid="71",
+        share_valid=0.61,
+        target_share=0.5,
+    )
+    return Outcome(
+        run=run,
+        benchmark=benchmark,
+        subspaces=[subspace],
+        balance=[
+            _balance("warm-up", 0, 100, 50),
+            _balance("train", 0, 200, 60),
+            _balance("train", 0, 300, 110),
+        ],
+        correlations=[
+            _correlation("final", 300, 0.6),
+            _correlation("live", 300, 0.5),
+            _correlation("final", 300, 0.9, scope="0"),
+        ],
+        candidates=[_candidate(1, -0.5, 9), _candidate(2, -0.2, 4), _candidate(3, -0.2, 7)],
+    )
+
+
+def test_updates_are_those_of_the_sub_spaces_own_supernet(found: Outcome):
+    assert own_updates(found.balance) == {0: 110}
+
+
+def test_the_final_tau_is_shown_with_its_conditions(found: Outcome):
+    assert correlation_text(found) == (
+        "tau = 0.600, 95 % interval 0.500 to 0.700, n = 116 (final, scorer loss, step 300)"
+    )
+
+
+def test_an_undefined_tau_is_said_so(found: Outcome):
+    found = replace(found, correlations=[_correlation("final", 300, None)])
+    assert correlation_text(found) == "undefined for 116 architectures (loss)"
+
+
+def test_the_table_tells_sizes_updates_ceiling_and_the_best_cells_rank(found: Outcome):
+    console = Console(width=200)
+    with console.capture() as captured:
+        console.print(summary(found))
+    text = captured.get()
+    assert "80 architectures, 71 valid (61%); 110 updates" in text
+    assert "100 updates, shared by all sub-spaces" in text
+    assert "0.770 (10 seeds)" in text
+    assert CELL in text
+    assert "-0.2000, evaluation 2 of 3" in text
+    assert "91.25 %, rank 4 of 116" in text
+
+
+def test_without_a_benchmark_nothing_is_invented(found: Outcome):
+    bare = replace(found, benchmark=None, correlations=[], candidates=[])
+    console = Console(width=200)
+    with console.capture() as captured:
+        console.print(summary(bare))
+    text = captured.get()
+    assert "none: the run has no benchmark" in text
+    assert "no benchmark" in text
+    assert "best cell" not in text

@@ -1,0 +1,96 @@
+"""A database with spaces, a dataset and a small benchmark, and an application over it."""
+
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from backend.app import close_api, create_app
+from backend.benchmarks.service import add_benchmark
+from backend.db import Database
+from backend.models import Dataset, SearchSpace
+from backend.references import get
+from backend.runs import service
+from backend.settings import Settings
+from backend.spaces.service import add_space
+from nas.benchmarks.table import Entry, GroundTruth
+from nas.spaces import catalogue
+from nas.spec import RunSpec
+from tests.backend.api import Api
+
+CONV = "|nor_conv_3x3~0|+|nor_conv_3x3~0|nor_conv_3x3~1|"
+SKIP = "|skip_connect~0|+|skip_connect~0|skip_connect~1|"
+POOL = "|avg_pool_3x3~0|+|avg_pool_3x3~0|avg_pool_3x3~1|"
+DEAD = "|none~0|+|none~0|none~1|"
+
+
+@pytest.fixture
+def stocked(db: Database) -> Database:
+    with db.unit_of_work() as session:
+        for space in catalogue().values():
+            add_space(session, space)
+        session.add(
+            Dataset(
+                name="digits",
+                version=1,
+                path="datasets/digits.npz",
+                sha256="0" * 64,
+                num_bytes=1,
+                channels=1,
+                height=8,
+                width=8,
+                classes=[str(digit) for digit in range(10)],
+                num_train=1000,
+                num_validation=397,
+                num_test=400,
+                split_seed=0,
+            )
+        )
+        truth = GroundTruth(
+            entries={
+                CONV: Entry(accuracy=90.0, seeds=(89.0, 91.0)),
+                POOL: Entry(accuracy=60.0, seeds=(60.0, 60.0)),
+                SKIP: Entry(accuracy=70.0, seeds=(69.0, 71.0)),
+                DEAD: Entry(accuracy=95.0, seeds=(95.0, 95.0)),
+            },
+            num_seeds=2,
+            noise_ceiling=0.8,
+        )
+        space_row = get(session, SearchSpace, "digits-mini")
+        add_benchmark(session, "mini-truth", space_row, truth)
+    return db
+
+
+@pytest.fixture
+def plain_settings(tmp_path: Path, database_url: str) -> Settings:
+    return Settings(home=tmp_path / "home", database_url=database_url, event_poll_seconds=0.05)
+
+
+@pytest.fixture
+def api(stocked: Database, plain_settings: Settings) -> Api:
+    app = create_app(plain_settings, stocked)
+    close_api(app)
+    return Api(app)
+
+
+@pytest.fixture
+def spec() -> dict:
+    """A spec that can be executed; a test changes what it is about."""
+    return {
+        "name": "first",
+        "space": "digits-mini",
+        "dataset": "digits",
+        "benchmark": "mini-truth",
+        "training": {"steps": 100},
+    }
+
+
+@pytest.fixture
+def new_run(stocked: Database, spec: dict) -> Callable[[], int]:
+    """Queue a run and return its id."""
+
+    def create() -> int:
+        with stocked.unit_of_work() as session:
+            return service.create_run(session, RunSpec.model_validate(spec)).id
+
+    return create

@@ -1,0 +1,142 @@
+import io
+import zipfile
+from pathlib import Path
+
+import pytest
+from PIL import Image
+from sqlalchemy import select
+
+from backend.db import Database
+from backend.models import Dataset
+from backend.settings import Settings
+from nas.data.dataset import ImageDataset
+from tests.backend.api import Api, fields_of, problem_of
+
+DATASETS = "/api/v1/datasets"
+
+
+@pytest.fixture
+def database_url(sqlite_url: str) -> str:
+    return sqlite_url
+
+
+def _png(shade: int, size: int = 6) -> bytes:
+    content = io.BytesIO()
+    Image.new("L", (size, size), shade).save(content, "PNG")
+    return content.getvalue()
+
+
+def _images(offset: int = 0) -> dict[str, bytes]:
+    """Two classes of four training and two test images."""
+    return {
+        f"{part}/{label}/{number}.png": _png(offset + 20 * number + shade)
+        for part, numbers in (("train", range(4)), ("test", range(2)))
+        for label, shade in (("cat", 0), ("dog", 100))
+        for number in numbers
+    }
+
+
+def _zip(files: dict[str, bytes]) -> bytes:
+    content = io.BytesIO()
+    with zipfile.ZipFile(content, "w") as archive:
+        for name, data in files.items():
+            archive.writestr(name, data)
+    return content.getvalue()
+
+
+def _upload(api: Api, content: bytes, headers: dict | None = None, **fields):
+    data = {"name": "pets", "num_validation": 2} | fields
+    files = {"file": ("pets.zip", content)}
+    return api.post(DATASETS, data=data, files=files, headers=headers or {})
+
+
+def _files(settings: Settings) -> list[Path]:
+    return sorted(path for path in settings.artifact_folder.rglob("*") if path.is_file())
+
+
+def test_a_zip_becomes_a_dataset_with_a_checksummed_file(
+    api: Api, stocked: Database, plain_settings: Settings
+):
+    response = _upload(api, _zip(_images()), size=4)
+    assert response.status_code == 201
+    made = response.json()
+    assert [made[part] for part in ("num_train", "num_validation", "num_test")] == [6, 2, 4]
+    assert (made["channels"], made["height"], made["width"]) == (1, 4, 4)
+    assert made["classes"] == ["cat", "dog"]
+    with stocked.reading() as session:
+        row = session.scalars(select(Dataset).where(Dataset.name == "pets")).one()
+    path = plain_settings.artifact_folder / row.path
+    assert _files(plain_settings) == [path]
+    assert len(ImageDataset.load(path, made["sha256"]).train) == 6
+    assert api.get(f"{DATASETS}/pets").json() == made
+
+
+def test_the_same_content_stays_and_other_content_becomes_the_next_version(
+    api: Api, plain_settings: Settings
+):
+    assert _upload(api, _zip(_images())).json()["version"] == 1
+    again = _upload(api, _zip(_images()))
+    assert (again.status_code, again.json()["version"]) == (200, 1)
+    assert len(_files(plain_settings)) == 1
+    other = _upload(api, _zip(_images(offset=5)))
+    assert (other.status_code, other.json()["version"]) == (201, 2)
+    names = [f"{row['name']}@{row['version']}" for row in api.get(DATASETS).json()["items"]]
+    assert names == ["digits@1", "pets@1", "pets@2"]
+
+
+@pytest.mark.parametrize(
+    ("change", "said"),
+    [
+        ({"train/cat/9.png": b"not an image"}, "train/cat/9.png"),
+        ({"../escaped.png": _png(1)}, "escaped.png"),
+        ({"train/bird/1.png": _png(1)}, "bird"),
+    ],
+)
+def test_a_bad_zip_names_the_file_and_leaves_nothing(
+    change: dict, said: str, api: Api, stocked: Database, plain_settings: Settings
+):
+    response = _upload(api, _zip(_images() | change))
+    assert fields_of(response) == ["file"]
+    assert said in response.json()["detail"]
+    assert str(plain_settings.artifact_folder) not in response.text
+    assert _files(plain_settings) == []
+    with stocked.reading() as session:
+        assert session.scalars(select(Dataset.name)).all() == ["digits"]
+
+
+def test_what_is_no_zip_is_refused_by_its_own_name(api: Api):
+    response = _upload(api, b"hello")
+    assert fields_of(response) == ["file"]
+    assert "pets.zip" in response.json()["detail"]
+
+
+def test_fields_of_the_form_are_checked(api: Api):
+    content = _zip(_images())
+    assert fields_of(_upload(api, content, name="No Good")) == ["name"]
+    assert fields_of(_upload(api, content, size=0)) == ["size"]
+    assert fields_of(_upload(api, content, num_validation=0)) == ["num_validation"]
+    assert fields_of(_upload(api, content, num_validation=500)) == ["file"]
+
+
+def test_a_file_that_cannot_be_recorded_is_removed(
+    api: Api, plain_settings: Settings, monkeypatch: pytest.MonkeyPatch
+):
+    def fail(*_: object) -> int:
+        raise RuntimeError("no version")
+
+    monkeypatch.setattr("backend.datasets.service.next_version", fail)
+    problem_of(_upload(api, _zip(_images())), 500)
+    assert _files(plain_settings) == []
+
+
+def test_a_key_gives_the_first_answer_again(api: Api):
+    headers = {"Idempotency-Key": "a-key"}
+    first = _upload(api, _zip(_images()), headers)
+    again = _upload(api, _zip(_images()), headers)
+    assert (again.status_code, again.json()) == (201, first.json())
+    other = _upload(api, _zip(_images(offset=5)), headers)
+    assert fields_of(other) == ["Idempotency-Key"]
+
+
+def test_an_unknown_dataset_is_not_found(api: Api):
+    problem_of(api.get(f"{DATASETS}/nowhere"), 404)

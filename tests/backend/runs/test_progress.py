@@ -1,0 +1,51 @@
+import pytest
+
+from backend.runs.progress import kind_costs, run_progress
+from nas.spec import RunSpec
+
+
+def _spec(**changes) -> RunSpec:
+    return RunSpec.model_validate(
+        {
+            "name": "x",
+            "space": "digits-mini",
+            "dataset": "digits",
+            # One score of 192 images costs as much as one step of 64.
+            "training": {"steps": 300, "warm_up_steps": 100, "batch_size": 64},
+            "ranking": {"num_architectures": 99, "num_images": 192},
+            "search": None,
+        }
+        | changes
+    )
+
+
+def test_costs_are_counted_in_optimizer_steps():
+    assert kind_costs(_spec()) == {
+        "partition": 1.0,
+        "warm-up": 100.0,
+        "train": 200.0,
+        "rank": 99.0,
+    }
+
+
+def test_a_searching_run_costs_its_evaluations_too():
+    spec = _spec(search={"kind": "random", "budget": 50})
+    assert kind_costs(spec)["search"] == 50.0
+
+
+def test_progress_is_the_finished_share_of_the_cost():
+    units = {"partition": (1, 1), "warm-up": (50, 100)}
+    assert run_progress(_spec(), "running", units) == pytest.approx(51 / 400)
+
+
+def test_progress_counts_parallel_units_of_a_kind_together():
+    units = {"partition": (1, 1), "warm-up": (100, 100), "train": (100, 400)}
+    assert run_progress(_spec(), "running", units) == pytest.approx(151 / 400)
+
+
+def test_a_succeeded_run_is_finished_even_if_its_search_found_fewer_candidates():
+    assert run_progress(_spec(), "succeeded", {"partition": (1, 1)}) == 1.0
+
+
+def test_a_run_without_planned_units_is_at_zero():
+    assert run_progress(_spec(), "queued", {}) == 0.0

@@ -1,0 +1,216 @@
+import pytest
+from sqlalchemy import event, select
+
+from backend.db import Database
+from backend.models import (
+    Artifact,
+    Balance,
+    Candidate,
+    Correlation,
+    Metric,
+    Score,
+    SubspaceRow,
+    Unit,
+)
+from backend.runs import results, service
+from tests.backend.api import Api, problem_of
+from tests.backend.conftest import CONV, SKIP
+
+UNKNOWN = "|skip_connect~0|+|nor_conv_3x3~0|none~1|"
+
+
+@pytest.fixture
+def run_id(stocked: Database, new_run) -> int:
+    """A run with a little of every result."""
+    run_id = new_run()
+    with stocked.unit_of_work() as session:
+        unit = session.scalars(select(Unit)).one()
+        for index, (size_all, valid) in enumerate([("30", "10"), ("95", "90")]):
+            session.add(
+                SubspaceRow(
+                    run_id=run_id,
+                    index=index,
+                    label=f"count {index}",
+                    counts=[index],
+                    size_all=size_all,
+                    size_valid=valid,
+                    target_share=0.5,
+                )
+            )
+        for step in (10, 20, 30):
+            session.add(
+                Metric(unit_id=unit.id, run_id=run_id, series="loss", step=step, value=1 / step)
+            )
+            session.add(
+                Balance(
+                    unit_id=unit.id,
+                    run_id=run_id,
+                    subspace=0,
+                    step=step,
+                    phase="train",
+                    updates=step,
+                    images=64 * step,
+                    operation_updates=[{"none": step}],
+                )
+            )
+        session.add(
+            Metric(unit_id=unit.id, run_id=run_id, series="learning rate", step=10, value=0.1)
+        )
+        for stage, step, architecture, score in (
+            ("live", 10, CONV, -1.0),
+            ("live", 20, CONV, -0.5),
+            ("live", 20, UNKNOWN, -0.7),
+            ("final", 30, SKIP, -0.4),
+        ):
+            session.add(
+                Score(
+                    run_id=run_id,
+                    stage=stage,
+                    step=step,
+                    scorer="loss",
+                    architecture=architecture,
+                    subspace=0,
+                    score=score,
+                )
+            )
+        for stage, step, scope, tau in (
+            ("live", 10, "overall", 0.1),
+            ("live", 30, "overall", 0.2),
+            ("final", 30, "overall", 0.3),
+            ("final", 30, "0", 0.9),
+        ):
+            session.add(
+                Correlation(
+                    run_id=run_id,
+                    stage=stage,
+                    step=step,
+                    scorer="loss",
+                    scope=scope,
+                    tau=tau,
+                    num_architectures=4,
+                    num_ties=0,
+                    conditions={},
+                )
+            )
+        session.add(
+            Candidate(
+                run_id=run_id,
+                evaluation=1,
+                architecture=CONV,
+                subspace=0,
+                score=1.0,
+                best_score=1.0,
+                flops=2**40,
+                parameters=5,
+                nonlinearity_count=2,
+                true_accuracy=90.0,
+                true_rank=1,
+            )
+        )
+        session.add(
+            Artifact(
+                run_id=run_id,
+                unit_id=unit.id,
+                kind="checkpoint",
+                attempt=1,
+                step=10,
+                path="a",
+                sha256="0" * 64,
+                num_bytes=7,
+            )
+        )
+    return run_id
+
+
+def test_shares_are_of_the_valid_architectures(stocked: Database, run_id: int):
+    with stocked.reading() as session:
+        found = results.subspaces(session, run_id)
+    assert [row.share_valid for row in found] == [0.1, 0.9]
+    assert [row.size_all for row in found] == ["30", "95"]
+
+
+def test_scores_stand_beside_the_truth_where_it_is_known(stocked: Database, run_id: int):
+    with stocked.reading() as session:
+        found = results.scores(session, run_id, stage="live", step=20)
+    assert {row.architecture: row.true_accuracy for row in found} == {CONV: 90.0, UNKNOWN: None}
+
+
+def test_metrics_beyond_a_step_come_in_its_order(stocked: Database, run_id: int):
+    with stocked.reading() as session:
+        found = results.metrics(session, run_id, after_step=10, series="loss")
+        everything = results.metrics(session, run_id)
+    assert [(row.step, row.unit) for row in found] == [(20, "partition"), (30, "partition")]
+    assert [(row.step, row.series) for row in everything][:2] == [
+        (10, "learning rate"),
+        (10, "loss"),
+    ]
+
+
+def test_the_run_shows_the_final_tau_rather_than_a_live_one_of_the_same_step(
+    stocked: Database, run_id: int
+):
+    with stocked.reading() as session:
+        assert service.get_run(session, run_id).tau == 0.3
+        assert service.list_runs(session).items[0].tau == 0.3
+
+
+NUMBERS = {
+    "units": 1,
+    "subspaces": 2,
+    "metrics": 4,
+    "balance": 3,
+    "correlations": 4,
+    "scores": 4,
+    "candidates": 1,
+    "log": 1,
+    "artifacts": 1,
+}
+
+
+def test_every_list_is_served_whole_and_404_for_an_unknown_run(api: Api, run_id: int):
+    for what, number in NUMBERS.items():
+        page = api.get(f"/api/v1/runs/{run_id}/{what}").json()
+        assert (what, len(page["items"]), page["next_cursor"]) == (what, number, None)
+        problem_of(api.get(f"/api/v1/runs/4711/{what}"), 404)
+
+
+def test_pages_of_two_join_to_the_whole_list(api: Api, run_id: int):
+    for what in ("metrics", "balance", "correlations", "scores"):
+        whole = api.get(f"/api/v1/runs/{run_id}/{what}").json()["items"]
+        found, cursor = [], None
+        while True:
+            parameters = {"limit": 2} | ({"cursor": cursor} if cursor else {})
+            page = api.get(f"/api/v1/runs/{run_id}/{what}", params=parameters).json()
+            assert len(page["items"]) <= 2
+            found += page["items"]
+            cursor = page["next_cursor"]
+            if cursor is None:
+                break
+        assert found == whole
+
+
+def test_a_longer_list_of_runs_takes_no_more_statements(stocked: Database, new_run):
+    statements: list[str] = []
+
+    @event.listens_for(stocked.engine, "before_cursor_execute")
+    def count(_, __, statement, *___) -> None:
+        statements.append(statement)
+
+    def listing_costs() -> int:
+        statements.clear()
+        with stocked.reading() as session:
+            service.list_runs(session)
+        return len(statements)
+
+    new_run()
+    alone = listing_costs()
+    for _ in range(4):
+        new_run()
+    assert listing_costs() == alone
+
+
+def test_filters_of_the_results_are_checked(api: Api, run_id: int):
+    live = api.get(f"/api/v1/runs/{run_id}/scores", params={"stage": "live"}).json()["items"]
+    assert len(live) == 3
+    problem_of(api.get(f"/api/v1/runs/{run_id}/scores", params={"stage": "late"}), 422)
+    problem_of(api.get(f"/api/v1/runs/{run_id}/metrics", params={"after_step": -2}), 422)

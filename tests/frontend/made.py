@@ -1,0 +1,164 @@
+"""Read schemas with sensible values, each overridable by keyword."""
+
+from datetime import UTC, datetime
+
+from backend.runs.schemas import (
+    BalanceRead,
+    CandidateRead,
+    CorrelationRead,
+    EventRead,
+    MetricRead,
+    RunRead,
+    ScoreRead,
+    SubspaceRead,
+    UnitRead,
+)
+from nas.spec import RunSpec
+
+NOW = datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC)
+
+
+def spec(**changes):
+    document = {
+        "name": "made",
+        "space": "digits-mini",
+        "dataset": "digits",
+        "training": {"steps": 1000, "warm_up_steps": 400},
+        "search": {"kind": "random", "budget": 10},
+    }
+    return RunSpec.model_validate({**document, **changes})
+
+
+def run(**changes):
+    values = {
+        "id": 7,
+        "name": "made",
+        "state": "running",
+        "space": "digits-mini@1",
+        "dataset": "digits@1",
+        "benchmark": "digits-mini@1",
+        "num_subspaces": 2,
+        "progress": 0.5,
+        "tau": None,
+        "revision": 3,
+        "archived": False,
+        "waiting_reason": None,
+        "failure_class": None,
+        "failure_message": None,
+        "created_at": NOW,
+        "started_at": NOW,
+        "finished_at": None,
+        "spec": spec(),
+        "note": "",
+        "cloned_from": None,
+        "noise_ceiling": 0.8,
+        "allowed_actions": [],
+    }
+    return RunRead(**{**values, **changes})
+
+
+def subspaces(*sizes, dead=0, targets=None):
+    """One sub-space per valid size; `dead` architectures belong to the first."""
+    total = sum(sizes)
+    return [
+        SubspaceRead(
+            index=index,
+            label=f"count {index}",
+            counts=[index],
+            size_all=str(size + (dead if index == 0 else 0)),
+            size_valid=str(size),
+            share_valid=size / total,
+            target_share=targets[index] if targets else 1 / len(sizes),
+        )
+        for index, size in enumerate(sizes)
+    ]
+
+
+def balance(subspace, updates, *, step=100, phase="train", operations=()):
+    return BalanceRead(
+        unit="warm-up" if phase == "warm-up" else f"train-{subspace}",
+        phase=phase,
+        subspace=subspace,
+        step=step,
+        updates=updates,
+        images=64 * updates,
+        operation_updates=list(operations),
+    )
+
+
+def metric(subspace, step, value, *, series="loss"):
+    unit = "warm-up" if subspace is None else f"train-{subspace}"
+    return MetricRead(unit=unit, subspace=subspace, series=series, step=step, value=value)
+
+
+def score(architecture, value, accuracy, *, subspace=0, stage="live", step=100, scorer="loss"):
+    return ScoreRead(
+        stage=stage,
+        step=step,
+        scorer=scorer,
+        architecture=architecture,
+        subspace=subspace,
+        score=value,
+        true_accuracy=accuracy,
+    )
+
+
+def correlation(tau, *, step=100, stage="live", scope="overall", n=10, ties=0, scorer="loss"):
+    return CorrelationRead(
+        stage=stage,
+        step=step,
+        scorer=scorer,
+        scope=scope,
+        tau=tau,
+        tau_low=None if tau is None else tau - 0.1,
+        tau_high=None if tau is None else tau + 0.1,
+        spearman=tau,
+        top_half_tau=tau,
+        num_architectures=n,
+        num_ties=ties,
+        conditions={"split": "validation"},
+    )
+
+
+def candidate(evaluation, value, *, best=None, accuracy=None, rank=None, subspace=0, code="a"):
+    return CandidateRead(
+        evaluation=evaluation,
+        architecture=code,
+        subspace=subspace,
+        score=value,
+        best_score=value if best is None else best,
+        flops=1000,
+        parameters=100,
+        nonlinearity_count=1,
+        true_accuracy=accuracy,
+        true_rank=rank,
+    )
+
+
+def unit(kind, state="leased", *, subspace=None, progress=0, total=0, key=None, **changes):
+    values = {
+        "id": 1,
+        "key": key or kind,
+        "kind": kind,
+        "subspace": subspace,
+        "chunk": None,
+        "depends_on": [],
+        "state": state,
+        "attempt": 1,
+        "owner": None,
+        "lease_until": None,
+        "progress": progress,
+        "total": total,
+        "failure_class": None,
+        "failure_message": None,
+        "started_at": None,
+        "progress_at": None,
+        "finished_at": None,
+    }
+    return UnitRead(**{**values, **changes})
+
+
+def event(number, message, *, level="info", unit=None):
+    return EventRead(
+        id=number, unit=unit, kind="log", level=level, message=message, data={}, created_at=NOW
+    )

@@ -1,0 +1,266 @@
+"""The pages in a real Chromium, over seeded runs."""
+
+import statistics
+import time
+
+import pytest
+from playwright.sync_api import expect
+
+from backend.models import Run
+from tests.frontend.seeding import EVERY, STEPS, WARM_UP, SeededRun, add_truth, small_spec
+from tests.support import wait_until
+
+pytestmark = pytest.mark.browser
+
+SUM_OF_UPDATES = """() => {
+    const graph = document.querySelector(".figure-subspace-sizes .js-plotly-plot");
+    const bars = graph?.data?.find((trace) => trace.name === "updates so far");
+    return bars ? bars.x.reduce((sum, value) => sum + value, 0) : -1;
+}"""
+
+
+def seeded(db, **changes):
+    """A run with a partition and a ground truth, still without a step."""
+    run = SeededRun(db, small_spec(**changes)).create()
+    run.start()
+    space = run.partition.space
+    valid = [architecture for architecture in space.enumerate() if space.is_valid(architecture)]
+    add_truth(
+        db,
+        run.run_id,
+        {space.encode(architecture): 90 + place / 20 for place, architecture in enumerate(valid)},
+    )
+    return run
+
+
+@pytest.fixture(scope="module")
+def finished(served_db):
+    run = seeded(served_db, name="the finished one")
+    for step in range(100, STEPS + 1, 100):
+        run.train(step)
+        run.rank(step)
+    run.rank(STEPS, stage="final")
+    run.search(30)
+    run.finish()
+    return run
+
+
+@pytest.fixture(scope="module")
+def broken(served_db):
+    run = SeededRun(served_db, small_spec(name="the broken one")).create()
+    with served_db.unit_of_work() as session:
+        row = session.get_one(Run, run.run_id)
+        row.state = "failed"
+        row.failure_class = "out of memory"
+        row.failure_message = "The worker ran out of memory: lower training.batch_size."
+    return run
+
+
+def figure(page, name):
+    return page.locator(f".figure-{name}")
+
+
+def traces(page, name):
+    """Number of points per trace of a figure."""
+    return page.evaluate(
+        """(name) => {
+            const graph = document.querySelector(`.figure-${name} .js-plotly-plot`);
+            return (graph?.data ?? []).map((trace) => (trace.x ?? []).length);
+        }""",
+        name,
+    )
+
+
+def wait_for_points(page, name):
+    return wait_until(
+        lambda: [count for count in traces(page, name) if count],
+        seconds=30,
+        what=f"{name} has data",
+    )
+
+
+def test_the_list_shows_runs_with_state_tau_and_reason_and_leads_to_them(
+    quiet_page, address, finished, broken
+):
+    quiet_page.goto(f"{address}/ui/")
+    row = quiet_page.locator(".ag-row", has_text="the finished one")
+    expect(row).to_contain_text("succeeded")
+    expect(row).to_contain_text("0.70")
+    expect(quiet_page.locator(".ag-row", has_text="the broken one")).to_contain_text(
+        "lower training.batch_size"
+    )
+    quiet_page.evaluate("window.stillTheSamePage = true")
+    row.get_by_role("link", name="the finished one").click()
+    expect(quiet_page.get_by_role("heading", name="the finished one")).to_be_visible()
+    assert quiet_page.url == f"{address}/ui/runs/{finished.run_id}"
+    assert quiet_page.evaluate("window.stillTheSamePage")
+
+
+def test_the_list_grows_by_itself(quiet_page, address, served_db, finished):
+    quiet_page.goto(f"{address}/ui/")
+    expect(quiet_page.locator(".ag-row", has_text="the finished one")).to_be_visible()
+    SeededRun(served_db, small_spec(name="a late arrival")).create()
+    expect(quiet_page.locator(".ag-row", has_text="a late arrival")).to_be_visible()
+
+
+def test_every_tab_of_a_run_shows_its_data(quiet_page, address, finished):
+    quiet_page.goto(f"{address}/ui/runs/{finished.run_id}")
+    for name in ("subspace-sizes", "training-balance", "rank-correlation", "tau-over-steps"):
+        wait_for_points(quiet_page, name)
+    expect(figure(quiet_page, "rank-correlation")).to_contain_text("noise ceiling 0.80")
+    quiet_page.get_by_role("tab", name="Training").click()
+    for name in ("training-loss", "updates-over-steps", "operation-balance"):
+        wait_for_points(quiet_page, name)
+    quiet_page.get_by_role("tab", name="Ranking").click()
+    wait_for_points(quiet_page, "rank-correlation")
+    expect(quiet_page.locator("table")).to_contain_text("all sub-spaces")
+    expect(quiet_page.get_by_text("live: split validation")).to_be_visible()
+    quiet_page.get_by_role("tab", name="Search").click()
+    wait_for_points(quiet_page, "best-so-far")
+    wait_for_points(quiet_page, "best-cell")
+    expect(quiet_page.locator(".ag-row").first).to_be_visible()
+    quiet_page.get_by_role("tab", name="Units and log").click()
+    expect(quiet_page.locator("table")).to_contain_text("warm-up")
+    expect(quiet_page.locator(".ag-row").first).to_contain_text("Partition found.")
+    quiet_page.get_by_role("tab", name="Spec").click()
+    expect(quiet_page.locator("pre")).to_contain_text("warm_up_steps: 200")
+
+
+def test_a_deep_link_survives_a_reload(quiet_page, address, finished):
+    quiet_page.goto(f"{address}/ui/runs/{finished.run_id}")
+    quiet_page.reload()
+    expect(quiet_page.get_by_role("heading", name="the finished one")).to_be_visible()
+    wait_for_points(quiet_page, "subspace-sizes")
+
+
+@pytest.mark.parametrize("place", ["runs/99999", "nowhere"])
+def test_what_does_not_exist_is_said_to_be_so(quiet_page, address, place):
+    quiet_page.goto(f"{address}/ui/{place}")
+    expect(quiet_page.get_by_role("heading", name="404")).to_be_visible()
+    quiet_page.get_by_role("link", name="Back to the runs").click()
+    expect(quiet_page.get_by_role("heading", name="Runs")).to_be_visible()
+
+
+def test_a_failed_run_says_why_and_a_waiting_one_what_for(quiet_page, address, served_db, broken):
+    quiet_page.goto(f"{address}/ui/runs/{broken.run_id}")
+    expect(quiet_page.get_by_role("alert")).to_contain_text("lower training.batch_size")
+    waiting = SeededRun(served_db, small_spec(name="waiting")).create()
+    quiet_page.goto(f"{address}/ui/runs/{waiting.run_id}")
+    expect(quiet_page.get_by_role("alert")).to_contain_text("No worker slot has reported")
+    expect(figure(quiet_page, "subspace-sizes")).to_contain_text("has not been split yet")
+
+
+def test_the_dark_scheme_redraws_figures_in_its_own_ink(quiet_page, address, finished):
+    colour = """() => document.querySelector(".figure-subspace-sizes .js-plotly-plot")
+        ?.layout?.template?.layout?.font?.color"""
+    quiet_page.goto(f"{address}/ui/runs/{finished.run_id}")
+    wait_for_points(quiet_page, "subspace-sizes")
+    light = quiet_page.evaluate(colour)
+    quiet_page.locator("#scheme").click()
+    dark = wait_until(
+        lambda: quiet_page.evaluate(colour) != light and quiet_page.evaluate(colour),
+        seconds=30,
+        what="the figure changed its ink",
+    )
+    assert (light, dark) == ("#212529", "#e9ecef")
+    # The choice is kept: a reload comes up dark.
+    quiet_page.reload()
+    wait_until(
+        lambda: quiet_page.evaluate(colour) == dark, seconds=30, what="the figure is dark again"
+    )
+
+
+def test_cancelling_moves_the_run_and_changes_what_is_offered(quiet_page, address, served_db):
+    run = SeededRun(served_db, small_spec(name="to cancel")).create()
+    quiet_page.goto(f"{address}/ui/runs/{run.run_id}")
+    quiet_page.get_by_role("button", name="Cancel").click()
+    expect(quiet_page.get_by_text("Cancel requested")).to_be_visible()
+    expect(quiet_page.get_by_role("button", name="Retry")).to_be_visible()
+    expect(quiet_page.get_by_role("button", name="Cancel")).to_be_hidden()
+
+
+def test_a_callback_that_fails_says_so_and_is_logged(
+    quiet_page, address, finished, monkeypatch, capsys
+):
+    def broken(*_):
+        raise ValueError("the tab is stuck")
+
+    quiet_page.goto(f"{address}/ui/runs/{finished.run_id}")
+    wait_for_points(quiet_page, "subspace-sizes")
+    monkeypatch.setattr("frontend.pages.run.page.tab_content", broken)
+    quiet_page.get_by_role("tab", name="Training").click()
+    expect(quiet_page.get_by_text("ValueError: the tab is stuck")).to_be_visible()
+    assert "callback failed" in capsys.readouterr().out
+
+
+def test_the_three_figures_gain_data_without_a_reload_and_within_three_seconds(
+    quiet_page, address, served_db
+):
+    run = seeded(served_db, name="live")
+    quiet_page.goto(f"{address}/ui/runs/{run.run_id}")
+    expect(figure(quiet_page, "training-balance")).to_contain_text("No update has been made")
+    expect(figure(quiet_page, "rank-correlation")).to_contain_text("No architecture has been")
+    quiet_page.evaluate("window.stillTheSamePage = true")
+    lags = []
+    for step in range(EVERY, STEPS + 1, EVERY):
+        before = quiet_page.evaluate(SUM_OF_UPDATES)
+        run.train(step)
+        run.rank(step)
+        committed = time.monotonic()
+        wait_until(
+            lambda before=before: quiet_page.evaluate(SUM_OF_UPDATES) > before,
+            seconds=30,
+            what=f"the updates of step {step} are shown",
+        )
+        lags.append(time.monotonic() - committed)
+        expect(figure(quiet_page, "rank-correlation")).to_contain_text(f"step {step}")
+    assert statistics.median(lags) <= 3
+    assert max(traces(quiet_page, "tau-over-steps")) >= STEPS // EVERY
+    expect(figure(quiet_page, "training-balance")).to_contain_text("normalised entropy 1.000")
+    assert quiet_page.evaluate("window.stillTheSamePage")
+
+
+def test_new_data_leaves_the_viewers_zoom_alone(quiet_page, address, served_db):
+    run = seeded(served_db, name="zoomed")
+    for step in range(20, WARM_UP + 1, 20):
+        run.train(step)
+    quiet_page.goto(f"{address}/ui/runs/{run.run_id}")
+    quiet_page.get_by_role("tab", name="Training").click()
+    before = wait_for_points(quiet_page, "training-loss")
+    box = figure(quiet_page, "training-loss").locator(".nsewdrag").first.bounding_box()
+    quiet_page.mouse.move(box["x"] + box["width"] * 0.3, box["y"] + box["height"] * 0.3)
+    quiet_page.mouse.down()
+    quiet_page.mouse.move(box["x"] + box["width"] * 0.6, box["y"] + box["height"] * 0.6, steps=5)
+    quiet_page.mouse.up()
+    shown = """() => document.querySelector(".figure-training-loss .js-plotly-plot")
+        ._fullLayout.xaxis.range"""
+    zoomed = wait_until(
+        lambda: quiet_page.evaluate(shown)[0] > 1 and quiet_page.evaluate(shown),
+        seconds=30,
+        what="the figure is zoomed",
+    )
+    run.train(WARM_UP + 20)
+    wait_until(
+        lambda: sum(traces(quiet_page, "training-loss")) > sum(before),
+        seconds=30,
+        what="the new step is shown",
+    )
+    assert quiet_page.evaluate(shown) == zoomed
+
+
+def test_the_log_switch_survives_new_data(quiet_page, address, served_db):
+    kind = """() => document.querySelector(".figure-subspace-sizes .js-plotly-plot")
+        ._fullLayout.xaxis.type"""
+    run = seeded(served_db, name="logarithmic")
+    run.train(20)
+    quiet_page.goto(f"{address}/ui/runs/{run.run_id}")
+    wait_for_points(quiet_page, "subspace-sizes")
+    assert quiet_page.evaluate(kind) == "linear"
+    figure(quiet_page, "subspace-sizes").locator(".updatemenu-button", has_text="log").click()
+    wait_until(lambda: quiet_page.evaluate(kind) == "log", seconds=30, what="the axis is log")
+    before = quiet_page.evaluate(SUM_OF_UPDATES)
+    run.train(40)
+    wait_until(
+        lambda: quiet_page.evaluate(SUM_OF_UPDATES) > before, seconds=30, what="new updates"
+    )
+    assert quiet_page.evaluate(kind) == "log"

@@ -1,0 +1,102 @@
+"""The form of a new run in a real Chromium."""
+
+import json
+
+import pytest
+from playwright.sync_api import expect
+
+from backend.runs import service
+from tests.frontend.seeding import SeededRun, small_spec
+
+pytestmark = pytest.mark.browser
+
+
+@pytest.fixture
+def form(quiet_page, address):
+    quiet_page.goto(f"{address}/ui/new")
+    expect(quiet_page.get_by_role("button", name="Start the run")).to_be_visible()
+    expect(quiet_page.get_by_text("valid architectures of 125")).to_be_visible()
+    return quiet_page
+
+
+def spec_of(db, run_id):
+    with db.reading() as session:
+        return service.get_run(session, run_id).spec
+
+
+def submitted(page):
+    """Press the button and return the id of the run whose page opens."""
+    page.get_by_role("button", name="Start the run").click()
+    page.wait_for_url("**/ui/runs/*")
+    return int(page.url.rpartition("/")[2])
+
+
+def field(page, key):
+    """The input of a field, which its label names together with a mark for required ones."""
+    return page.locator(f"""[id='{{"key":"{key}","type":"field"}}']""")
+
+
+def test_a_run_is_started_through_the_form(form, served_db):
+    field(form, "name").fill("from the form")
+    field(form, "supernet.width").fill("4")
+    form.get_by_label("Horizontal flip").check(force=True)
+    spec = spec_of(served_db, submitted(form))
+    assert (spec.name, spec.supernet.width) == ("from the form", 4)
+    assert spec.training.augmentation.horizontal_flip
+    expect(form.get_by_role("heading", name="from the form")).to_be_visible()
+
+
+def test_an_error_stands_at_its_field_and_nothing_is_started(form):
+    field(form, "supernet.width").fill("999")
+    field(form, "training.steps").fill("")
+    form.get_by_role("button", name="Start the run").click()
+    expect(form.get_by_text("less than or equal to 256")).to_be_visible()
+    expect(form.get_by_text("Field required")).to_be_visible()
+    expect(form.get_by_role("alert")).to_contain_text("2 fields marked")
+    assert form.url.endswith("/ui/new")
+
+
+def test_the_services_refusal_stands_at_its_field(form):
+    field(form, "splitter[nonlinearity].num_subspaces").fill("9")
+    expect(form.locator("#partition-preview")).to_contain_text("feasible")
+    form.get_by_role("button", name="Start the run").click()
+    expect(form.locator(".mantine-InputWrapper-error", has_text="feasible")).to_be_visible()
+
+
+def test_the_preview_follows_the_number_of_subspaces(form):
+    expect(form.get_by_text("count 2", exact=True)).to_be_visible()
+    field(form, "splitter[nonlinearity].num_subspaces").fill("2")
+    expect(form.get_by_text("count 2", exact=True)).to_be_hidden()
+
+
+def test_choosing_another_kind_shows_its_parameters(form):
+    expect(field(form, "search[evolution].num_parents")).to_be_visible()
+    field(form, "search.kind").click()
+    form.get_by_role("option", name="random").click()
+    expect(field(form, "search[evolution].num_parents")).to_be_hidden()
+
+
+@pytest.mark.parametrize("write", [json.dumps, lambda document: f"# spec\n{json.dumps(document)}"])
+def test_a_pasted_document_fills_the_form(form, served_db, write):
+    spec = small_spec(name="pasted", splitter={"num_subspaces": 3, "thresholds": [0, 1]})
+    form.get_by_label("Spec as YAML or JSON").fill(write(spec.model_dump(mode="json")))
+    form.get_by_role("button", name="Fill in").click()
+    expect(field(form, "splitter[nonlinearity].thresholds")).to_have_value("0, 1")
+    assert spec_of(served_db, submitted(form)) == spec
+
+
+def test_text_that_is_no_document_is_refused(form):
+    form.get_by_label("Spec as YAML or JSON").fill("a: [")
+    form.get_by_role("button", name="Fill in").click()
+    expect(form.get_by_role("alert")).to_contain_text("neither YAML nor JSON")
+
+
+def test_a_clone_starts_with_the_originals_spec(quiet_page, address, served_db):
+    original = SeededRun(served_db, small_spec(name="the original")).create()
+    quiet_page.goto(f"{address}/ui/runs/{original.run_id}")
+    quiet_page.get_by_role("link", name="Clone").click()
+    expect(field(quiet_page, "name")).to_have_value("the original")
+    clone = submitted(quiet_page)
+    assert clone != original.run_id
+    assert spec_of(served_db, clone) == original.spec
+    expect(quiet_page.get_by_role("link", name=f"clone of run {original.run_id}")).to_be_visible()

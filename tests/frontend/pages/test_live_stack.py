@@ -1,0 +1,146 @@
+"""Live means live: the real server and worker, watched by a real browser that never reloads."""
+
+import statistics
+import sys
+import threading
+import time
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+
+import httpx
+import pytest
+from playwright.sync_api import expect
+
+from backend.db import Database
+from backend.runs import results
+from backend.settings import Settings
+from frontend.figures.balance import newest
+from tests.support import wait_until
+from tests.worker.test_stack import ready_line, stack
+
+pytestmark = [pytest.mark.browser, pytest.mark.slow]
+
+SPEC = {
+    "name": "live",
+    "space": "digits-mini",
+    "dataset": "digits",
+    "benchmark": "digits-mini",
+    "splitter": {"kind": "nonlinearity", "num_subspaces": 3},
+    "supernet": {"width": 4},
+    "training": {"steps": 3000, "warm_up_steps": 750},
+    "ranking": {
+        "num_architectures": 30,
+        "live_architectures": 30,
+        "every_steps": 375,
+        "num_images": 250,
+    },
+    "search": {"kind": "random", "budget": 5},
+}
+MOST_LAG_SECONDS = 3.0
+FIGURES = ("subspace-sizes", "training-balance", "rank-correlation")
+
+# Notes, ten times a second, what each figure holds whenever that has changed.
+WATCH = """() => {
+    window.seen = [];
+    const held = {};
+    const sum = (values) => values.reduce((total, value) => total + value, 0);
+    const named = (data, name) => data.find((trace) => trace.name.startsWith(name))?.x ?? [];
+    const readings = {
+        "subspace-sizes": (data) => sum(named(data, "updates so far")),
+        "training-balance": (data) =>
+            sum(named(data, "own updates")) + sum(named(data, "warm-up")),
+        "rank-correlation": (data) => JSON.stringify(data.map((trace) => trace.x)),
+    };
+    window.setInterval(() => {
+        const state = document.querySelector(".mantine-Badge-root")?.textContent;
+        for (const [name, read] of Object.entries(readings)) {
+            const graph = document.querySelector(`.figure-${name} .js-plotly-plot`);
+            if (!graph?.data?.length) continue;
+            const value = read(graph.data);
+            if (value !== held[name]) {
+                held[name] = value;
+                window.seen.push({name, value, state, time: Date.now() / 1000});
+            }
+        }
+    }, 100);
+}"""
+
+
+@dataclass
+class Commits:
+    """When the database first held so many updates, as another reader of it sees."""
+
+    db: Database
+    run_id: int
+    times: list[tuple[float, int]] = field(default_factory=list)
+
+    def look(self):
+        with self.db.reading() as session:
+            updates = sum(row.updates for row in newest(results.balance(session, self.run_id)))
+        if updates and (not self.times or updates > self.times[-1][1]):
+            self.times.append((time.time(), updates))
+
+    @contextmanager
+    def watched(self):
+        ended = threading.Event()
+
+        def watch():
+            while not ended.wait(0.05):
+                self.look()
+
+        thread = threading.Thread(target=watch)
+        thread.start()
+        try:
+            yield self
+        finally:
+            ended.set()
+            thread.join()
+
+
+def lags(commits, seen):
+    """Seconds from each commit of updates until the browser held them."""
+    shown = [(note["time"], note["value"]) for note in seen if note["name"] == "subspace-sizes"]
+    return [
+        min(moment for moment, value in shown if value >= updates) - committed
+        for committed, updates in commits.times
+        if any(value >= updates for _, value in shown)
+    ]
+
+
+def test_a_browser_sees_three_figures_gain_data_while_the_run_is_running(quiet_page, tmp_path):
+    home = tmp_path / "home"
+    with stack(home, "--port", "0") as started:
+        address = ready_line(started).split()[4].removesuffix("/ui/")
+        quiet_page.goto(f"{address}/ui/")
+        expect(quiet_page.get_by_role("heading", name="Runs")).to_be_visible()
+        answer = httpx.post(f"{address}/api/v1/runs", json=SPEC)
+        assert answer.status_code == 201, answer.text
+        run_id = answer.json()["id"]
+        quiet_page.goto(f"{address}/ui/runs/{run_id}")
+        expect(quiet_page.locator(".figure-training-balance")).to_contain_text(
+            "No update has been made yet"
+        )
+        quiet_page.evaluate(WATCH)
+        db = Database(Settings(home=home).database)
+        with Commits(db, run_id).watched() as commits:
+            wait_until(
+                lambda: (
+                    httpx.get(f"{address}/api/v1/runs/{run_id}").json()["state"] != "running"
+                    and commits.times
+                ),
+                seconds=240,
+                pause_seconds=1,
+                what="the run is over",
+            )
+            expect(quiet_page.locator(".mantine-Badge-root").first).to_have_text("succeeded")
+        db.close()
+        seen = quiet_page.evaluate("window.seen")
+    for name in FIGURES:
+        gains = [note for note in seen if note["name"] == name and note["state"] == "running"]
+        assert len(gains) >= 3, f"{name} changed {len(gains)} times: {seen}"
+    measured = lags(commits, seen)
+    assert len(measured) >= 3
+    sys.stdout.write(
+        f"median lag {statistics.median(measured):.2f} s of {len(measured)} commits\n"
+    )
+    assert statistics.median(measured) <= MOST_LAG_SECONDS, sorted(measured)

@@ -1,0 +1,109 @@
+import json
+
+from plotly.utils import PlotlyJSONEncoder
+
+from frontend.pages.run.grids import candidate_rows, log_rows
+from frontend.pages.run.panels import correlation_table, heading, notice, summary, unit_table
+from tests.frontend import made
+
+
+def words(component):
+    """Every text a component shows, in order."""
+    found = []
+
+    def collect(value):
+        if isinstance(value, dict):
+            properties = value.get("props", {})
+            for key in ("title", "children", "code"):
+                if key in properties:
+                    collect(properties[key])
+        elif isinstance(value, list):
+            for child in value:
+                collect(child)
+        elif value is not None:
+            found.append(str(value))
+
+    collect(json.loads(json.dumps(component, cls=PlotlyJSONEncoder)))
+    return found
+
+
+def test_a_failed_run_says_why_and_a_queued_one_what_it_waits_for():
+    failed = made.run(state="failed", failure_class="bug", failure_message="It broke.")
+    assert words(notice(failed)) == ["This run failed (bug).", "It broke."]
+    assert words(notice(made.run(state="queued", waiting_reason="No worker."))) == [
+        "Waiting",
+        "No worker.",
+    ]
+    assert words(notice(made.run())) == []
+
+
+def test_the_heading_names_what_the_run_rests_on():
+    text = " ".join(words(heading(made.run(cloned_from=3, benchmark=None))))
+    assert "digits-mini@1 · digits@1 · no benchmark · K = 2 · seed 0" in text
+    assert "clone of run 3" in text
+
+
+def test_the_summary_prefers_the_final_correlation():
+    shown = words(
+        summary(
+            made.run(),
+            subspaces=made.subspaces(1, 1),
+            balance=[made.balance(0, 3), made.balance(1, 1)],
+            correlations=[
+                made.correlation(0.5, stage="final", step=1000, n=99),
+                made.correlation(0.9, step=1000),
+            ],
+            candidates=[made.candidate(1, 1.0, accuracy=91.234, rank=5)],
+        )
+    )
+    assert "0.500" in shown
+    assert "[0.40, 0.60] · n = 99 · final · ceiling 0.80" in shown
+    assert "0.811" in shown  # entropy of 3/4 and 1/4 in bits
+    assert "91.23 %" in shown
+    assert "true rank 5 · 1 of 10 evaluations" in shown
+
+
+def test_the_summary_of_a_fresh_run_invents_nothing():
+    shown = words(
+        summary(
+            made.run(noise_ceiling=None), subspaces=[], balance=[], correlations=[], candidates=[]
+        )
+    )
+    assert shown.count("–") == 3
+    assert "noise ceiling unknown" in shown
+
+
+def test_the_table_holds_the_newest_correlation_per_stage_scorer_and_scope():
+    rows = [
+        made.correlation(0.1, step=100),
+        made.correlation(0.2, step=200, ties=4),
+        made.correlation(None, step=200, scope="1", n=1),
+    ]
+    shown = words(correlation_table(made.run(), subspaces=made.subspaces(1, 1), correlations=rows))
+    assert "0.100" not in shown
+    assert shown.count("0.200") == 3  # tau, Spearman, better half
+    assert "undefined" in shown
+    assert "count 1" in shown
+    assert shown[-1] == "live: split validation"
+
+
+def test_a_units_row_names_what_it_waits_for():
+    units = [made.unit("search", "waiting", depends_on=["rank-0-0"], total=30)]
+    shown = words(unit_table(made.run(), units=units))
+    assert {"search", "waiting", "rank-0-0", "0 / 30"} <= set(shown)
+
+
+def test_grid_rows_have_unique_keys_and_the_log_begins_with_the_newest():
+    log = log_rows(
+        made.run(), log=[made.event(1, "first"), made.event(2, "second", unit="train-0")]
+    )
+    assert [(row["key"], row["message"], row["unit"]) for row in log] == [
+        ("2", "second", "train-0"),
+        ("1", "first", ""),
+    ]
+    found = candidate_rows(
+        made.run(),
+        candidates=[made.candidate(1, 1.0), made.candidate(2, 2.0, subspace=1)],
+        subspaces=made.subspaces(1, 1),
+    )
+    assert [(row["key"], row["label"]) for row in found] == [("1", "count 0"), ("2", "count 1")]

@@ -1,0 +1,240 @@
+"""Runs in a database without a worker: rows as the recorder would have written them."""
+
+import math
+from dataclasses import dataclass, field
+from random import Random
+
+from backend.db import Database
+from backend.models import (
+    Balance,
+    BenchmarkEntry,
+    Candidate,
+    Correlation,
+    Metric,
+    Run,
+    Score,
+    SubspaceRow,
+    Unit,
+)
+from backend.runs import service
+from backend.runs.states import append_event, bump
+from nas.partition.base import Partition
+from nas.spec import RunSpec
+
+STEPS = 600
+WARM_UP = 200
+EVERY = 100
+
+
+def small_spec(**changes):
+    document = {
+        "name": "seeded",
+        "space": "digits-mini",
+        "dataset": "digits",
+        "benchmark": None,
+        "splitter": {"kind": "nonlinearity", "num_subspaces": 3},
+        "training": {"steps": STEPS, "warm_up_steps": WARM_UP},
+        "ranking": {"every_steps": EVERY, "num_architectures": 40, "live_architectures": 20},
+        "search": {"kind": "random", "budget": 30},
+    }
+    return RunSpec.model_validate({**document, **changes})
+
+
+@dataclass
+class SeededRun:
+    """Advances a run's rows step by step, each call one transaction that bumps the revision."""
+
+    db: Database
+    spec: RunSpec
+    run_id: int = 0
+    partition: Partition | None = None
+    rng: Random = field(default_factory=lambda: Random(0))
+    units: dict[str, int] = field(default_factory=dict)
+    updates: dict[int, int] = field(default_factory=dict)
+
+    def create(self):
+        with self.db.unit_of_work() as session:
+            self.run_id = service.create_run(session, self.spec).id
+        return self
+
+    def start(self):
+        """Split the space and plan the units."""
+        with self.db.unit_of_work() as session:
+            run = session.get_one(Run, self.run_id)
+            run.state = "running"
+            space = run.space.definition
+            self.partition = self.spec.splitter.split(space)
+            valid = sum(part.size.valid for part in self.partition.subspaces)
+            for part in self.partition.subspaces:
+                session.add(
+                    SubspaceRow(
+                        run_id=run.id,
+                        index=part.index,
+                        label=part.label,
+                        counts=sorted(part.counts),
+                        size_all=str(part.size.all),
+                        size_valid=str(part.size.valid),
+                        target_share=self.spec.training.sampler.target_shares(self.partition)[
+                            part.index
+                        ],
+                    )
+                )
+            assert valid
+            session.query(Unit).filter_by(run_id=run.id, key="partition").update(
+                {"state": "done", "progress": 1}
+            )
+            kinds = [("warm-up", "warm-up", None, WARM_UP)]
+            own = (STEPS - WARM_UP) // len(self.partition.subspaces)
+            kinds += [
+                (f"train-{part.index}", "train", part.index, own)
+                for part in self.partition.subspaces
+            ]
+            kinds += [("search", "search", None, self.spec.search.budget)]
+            for key, kind, subspace, total in kinds:
+                unit = Unit(run_id=run.id, key=key, kind=kind, subspace=subspace, total=total)
+                session.add(unit)
+                session.flush()
+                self.units[key] = unit.id
+            append_event(session, run, "log", "Partition found.")
+            bump(session, run.id)
+        return self
+
+    def train(self, step, *, commit_marker=False):
+        """Advance every supernet to the global `step`."""
+        with self.db.unit_of_work() as session:
+            warm = step <= WARM_UP
+            for part in self.partition.subspaces:
+                key = "warm-up" if warm else f"train-{part.index}"
+                done = (step if warm else step - WARM_UP) // len(self.partition.subspaces)
+                unit = session.get_one(Unit, self.units[key])
+                unit.state, unit.progress = "leased", step if warm else done
+                session.add(
+                    Balance(
+                        unit_id=unit.id,
+                        subspace=part.index,
+                        step=step,
+                        phase="warm-up" if warm else "train",
+                        updates=done,
+                        images=64 * done,
+                        operation_updates=[
+                            {name: self.rng.randint(1, 9) for name in choices}
+                            for choices in self.partition.space.choices
+                        ],
+                        run_id=self.run_id,
+                    )
+                )
+                if not warm or part.index == 0:
+                    session.add(
+                        Metric(
+                            unit_id=unit.id,
+                            series="loss",
+                            step=step,
+                            value=2.3 * math.exp(-step / 300) + 0.05 * self.rng.random(),
+                            run_id=self.run_id,
+                        )
+                    )
+            bump(session, self.run_id)
+
+    def rank(self, step, *, stage="live", scorer="loss"):
+        """Score one sample of architectures, and correlate."""
+        space = self.partition.space
+        sample_rng = Random(1)
+        sample = dict.fromkeys(space.sample(sample_rng) for _ in range(60))
+        with self.db.unit_of_work() as session:
+            for architecture in sample:
+                session.add(
+                    Score(
+                        run_id=self.run_id,
+                        stage=stage,
+                        step=step,
+                        scorer=scorer,
+                        architecture=space.encode(architecture),
+                        subspace=self.partition.route(architecture),
+                        score=-2 + step / STEPS + 0.2 * self.rng.random(),
+                    )
+                )
+            scopes = ["overall", *(str(part.index) for part in self.partition.subspaces)]
+            for place, scope in enumerate(scopes):
+                tau = 0.7 * step / STEPS - 0.05 * place
+                session.add(
+                    Correlation(
+                        run_id=self.run_id,
+                        stage=stage,
+                        step=step,
+                        scorer=scorer,
+                        scope=scope,
+                        tau=tau,
+                        tau_low=tau - 0.1,
+                        tau_high=tau + 0.1,
+                        spearman=tau,
+                        top_half_tau=tau / 2,
+                        num_architectures=len(sample),
+                        num_ties=0,
+                        conditions={"split": "validation", "batch_norm": "batch-stats"},
+                    )
+                )
+            bump(session, self.run_id)
+
+    def search(self, evaluations):
+        """Evaluate `evaluations` candidates."""
+        space = self.partition.space
+        best = -10.0
+        with self.db.unit_of_work() as session:
+            for evaluation in range(1, evaluations + 1):
+                architecture = space.sample(self.rng)
+                score = -1 + self.rng.random()
+                best = max(best, score)
+                session.add(
+                    Candidate(
+                        run_id=self.run_id,
+                        evaluation=evaluation,
+                        architecture=space.encode(architecture),
+                        subspace=self.partition.route(architecture),
+                        score=score,
+                        best_score=best,
+                        flops=space.flops(architecture),
+                        parameters=space.parameters(architecture),
+                        nonlinearity_count=space.nonlinearity_count(architecture),
+                        true_accuracy=90 + 5 * self.rng.random(),
+                        true_rank=1 + evaluation,
+                    )
+                )
+            bump(session, self.run_id)
+
+    def finish(self):
+        """End the run."""
+        with self.db.unit_of_work() as session:
+            session.get_one(Run, self.run_id).state = "succeeded"
+            bump(session, self.run_id)
+
+
+def add_truth(db, run_id, accuracies):
+    """Attach a benchmark that holds `accuracies` by architecture to a run."""
+    from backend.models import Benchmark
+
+    with db.unit_of_work() as session:
+        run = session.get_one(Run, run_id)
+        table = Benchmark(
+            name=f"truth-{run_id}",
+            version=1,
+            space_id=run.space_id,
+            num_entries=len(accuracies),
+            num_valid=len(accuracies),
+            num_seeds=None,
+            noise_ceiling=0.8,
+            recipe={},
+            sha256="0" * 64,
+        )
+        session.add(table)
+        session.flush()
+        for architecture, accuracy in accuracies.items():
+            session.add(
+                BenchmarkEntry(
+                    benchmark_id=table.id,
+                    architecture=architecture,
+                    accuracy=accuracy,
+                    seeds=None,
+                    valid=True,
+                )
+            )
+        run.benchmark_id = table.id

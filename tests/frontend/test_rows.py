@@ -1,0 +1,56 @@
+import pytest
+
+from backend.errors import NotFound
+from backend.runs import results
+from frontend.figures.balance import newest
+from frontend.rows import newest_complete_round, read_rows
+from tests.frontend import made
+from tests.frontend.seeding import SeededRun, small_spec
+
+
+@pytest.fixture(scope="module")
+def seeded(served_db):
+    run = SeededRun(served_db, small_spec()).create().start()
+    for step in (100, 200, 300):
+        run.train(step)
+        run.rank(step)
+    return run
+
+
+def test_only_what_is_needed_is_read_beside_the_run(served_db, seeded):
+    rows = read_rows(served_db, seeded.run_id, ("subspaces", "units"))
+    assert sorted(rows) == ["run", "subspaces", "units"]
+    assert rows["run"].id == seeded.run_id
+    assert len(rows["subspaces"]) == 3
+
+
+def test_the_newest_balance_is_the_last_row_of_every_unit_and_subspace(served_db, seeded):
+    rows = read_rows(served_db, seeded.run_id, ("balance", "balance_history"))
+    assert len(rows["balance_history"]) == 9
+    assert len(rows["balance"]) == 6
+    assert sorted(rows["balance"], key=repr) == sorted(newest(rows["balance_history"]), key=repr)
+
+
+def test_scores_are_those_of_the_newest_complete_round_until_there_are_final_ones(
+    served_db, seeded
+):
+    live = read_rows(served_db, seeded.run_id, ("scores",))["scores"]
+    assert {(row.stage, row.step) for row in live} == {("live", 300)}
+    finished = SeededRun(served_db, small_spec()).create().start()
+    finished.rank(100)
+    finished.rank(600, stage="final")
+    final = read_rows(served_db, finished.run_id, ("scores",))["scores"]
+    assert {(row.stage, row.step) for row in final} == {("final", 600)}
+    with served_db.reading() as session:
+        assert len(results.scores(session, finished.run_id)) == 2 * len(final)
+
+
+def test_a_round_is_complete_once_it_has_an_overall_correlation():
+    rows = [made.correlation(0.1, step=100), made.correlation(0.2, step=200, scope="1")]
+    assert newest_complete_round(rows) == 100
+    assert newest_complete_round(rows[1:]) is None
+
+
+def test_a_run_that_does_not_exist_is_not_found(served_db):
+    with pytest.raises(NotFound):
+        read_rows(served_db, 10**6, ())

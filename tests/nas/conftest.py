@@ -1,0 +1,50 @@
+"""A run on the digits that trains in a second."""
+
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+from nas.data.digits import digits
+from nas.experiment import Experiment
+from nas.spaces import catalogue
+from nas.spec import RunSpec
+
+MakeExperiment = Callable[..., Experiment]
+
+
+@pytest.fixture(scope="session")
+def make_experiment() -> MakeExperiment:
+    """Build an experiment; keywords change the training part of its spec."""
+    space, dataset = catalogue()["digits-mini"], digits()
+
+    def make(**training: Any) -> Experiment:
+        spec = RunSpec.model_validate(
+            {
+                "name": "tiny",
+                "space": space.name,
+                "dataset": "digits",
+                "seed": 5,
+                "splitter": {"kind": "nonlinearity", "num_subspaces": 3},
+                "supernet": {"width": 4},
+                "training": {
+                    "steps": 24,
+                    "batch_size": 16,
+                    "augmentation": {"shift_pixels": 1, "gaussian_noise": 0.3},
+                    **training,
+                },
+                "ranking": {
+                    "scorers": [{"kind": "loss"}, {"kind": "accuracy"}],
+                    "num_architectures": 40,
+                    "live_architectures": 12,
+                    "every_steps": 8,
+                    "num_images": 120,
+                    "live_images": 60,
+                    "batch_size": 50,
+                },
+                "search": {"kind": "evolution", "budget": 12},
+            }
+        )
+        return Experiment(spec, space, spec.splitter.split(space), dataset)
+
+    return make

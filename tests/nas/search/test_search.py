@@ -1,0 +1,255 @@
+import math
+import random
+import zlib
+from collections.abc import Sequence
+
+import pytest
+from pydantic import ValidationError
+
+from nas.errors import InfeasibleSearch, ScoreUndefined
+from nas.events import CandidateEvaluated
+from nas.partition.nonlinearity import NonlinearitySplitter
+from nas.search.base import Searcher
+from nas.search.candidates import CandidateList
+from nas.search.constraints import Constraints
+from nas.search.evolution import EvolutionSearcher
+from nas.search.loop import search
+from nas.search.random import RandomSearcher
+from nas.search.state import Evaluation, SearchState
+from nas.spaces import catalogue
+from nas.spaces.base import Architecture
+from nas.spaces.cell import CellSpace
+
+NB201 = catalogue()["nas-bench-201"]
+DIGITS = catalogue()["digits-mini"]
+PARTITION = NonlinearitySplitter().split(DIGITS)
+VALID = {cell for cell in DIGITS.enumerate() if DIGITS.is_valid(cell)}
+SMALL_EVOLUTION = {
+    "population_size": 10,
+    "num_parents": 4,
+    "num_mutations": 4,
+    "num_crossovers": 4,
+}
+
+
+def arbitrary(architectures: Sequence[Architecture]) -> list[float]:
+    """A fixed score per architecture without any structure."""
+    return [zlib.crc32("".join(architecture).encode()) / 2**32 for architecture in architectures]
+
+
+def run(searcher: Searcher, *, seed: int = 0, **changes: object) -> list[CandidateEvaluated]:
+    arguments = {"partition": PARTITION, "evaluate": arbitrary, "state": SearchState(), **changes}
+    return list(search(searcher, seed=seed, **arguments))  # type: ignore[arg-type]
+
+
+def searchers(budget: int, **constraints: int) -> list[Searcher]:
+    limits = Constraints(**constraints)
+    return [
+        RandomSearcher(budget=budget, constraints=limits),
+        EvolutionSearcher(budget=budget, constraints=limits, **SMALL_EVOLUTION),
+    ]
+
+
+def both(budget: int, **constraints: int) -> pytest.MarkDecorator:
+    return pytest.mark.parametrize(
+        "searcher", searchers(budget, **constraints), ids=lambda searcher: searcher.kind
+    )
+
+
+@both(budget=37)
+def test_the_budget_is_spent_exactly_and_nothing_is_evaluated_twice(searcher: Searcher) -> None:
+    events = run(searcher)
+    assert [event.evaluation for event in events] == list(range(1, 38))
+    assert len({event.architecture for event in events}) == 37
+
+
+@both(budget=1000)
+def test_a_tiny_space_is_searched_to_its_last_valid_architecture(searcher: Searcher) -> None:
+    events = run(searcher)
+    assert len(events) == 116
+    assert {DIGITS.decode(event.architecture) for event in events} == VALID
+
+
+@both(budget=1000, flops=240_000, parameters=31_000)
+def test_exactly_the_architectures_within_both_limits_are_searched(searcher: Searcher) -> None:
+    feasible = {
+        cell
+        for cell in VALID
+        if DIGITS.flops(cell) <= 240_000 and DIGITS.parameters(cell) <= 31_000
+    }
+    assert 0 < len(feasible) < len(VALID)
+    assert {DIGITS.decode(event.architecture) for event in run(searcher)} == feasible
+
+
+@both(budget=60)
+def test_an_event_tells_the_facts_of_its_candidate(searcher: Searcher) -> None:
+    best = -math.inf
+    for event in run(searcher):
+        cell = DIGITS.decode(event.architecture)
+        best = max(best, event.score)
+        assert event.score == arbitrary([cell])[0]
+        assert event.best_score == best
+        assert event.subspace == PARTITION.route(cell)
+        assert event.flops == DIGITS.flops(cell)
+        assert event.parameters == DIGITS.parameters(cell)
+        assert event.nonlinearity_count == DIGITS.nonlinearity_count(cell)
+
+
+@both(budget=30)
+def test_the_seed_decides_the_trajectory(searcher: Searcher) -> None:
+    assert run(searcher, seed=1) == run(searcher, seed=1)
+    assert run(searcher, seed=1) != run(searcher, seed=2)
+
+
+@both(budget=60)
+def test_a_search_stopped_after_any_event_continues_with_the_same_candidates(
+    searcher: Searcher,
+) -> None:
+    whole = run(searcher)
+    for stop in range(len(whole) + 1):
+        state = SearchState()
+        events = search(searcher, PARTITION, arbitrary, state, 0)
+        before = [next(events) for _ in range(stop)]
+        stored = state.model_dump_json()
+        events.close()
+        after = run(searcher, state=SearchState.model_validate_json(stored))
+        assert before + after == whole
+
+
+@both(budget=10)
+def test_a_finished_search_continues_with_nothing(searcher: Searcher) -> None:
+    state = SearchState()
+    assert len(run(searcher, state=state)) == 10
+    assert run(searcher, state=state) == []
+
+
+@both(budget=20)
+def test_a_score_that_is_not_finite_stops_the_search_and_keeps_the_rest(
+    searcher: Searcher,
+) -> None:
+    def fails_at_the_third(architectures: Sequence[Architecture]) -> list[float]:
+        return [0.5, 0.5, math.nan][: len(architectures)] + [0.5] * (len(architectures) - 3)
+
+    state = SearchState()
+    with pytest.raises(ScoreUndefined, match="score is nan"):
+        run(searcher, evaluate=fails_at_the_third, state=state)
+    assert len(state.evaluations) == 2
+    SearchState.model_validate_json(state.model_dump_json())
+
+
+def test_infeasible_flops_name_the_lowest_feasible_ones() -> None:
+    lowest = min(NB201.flops(cell) for cell in NB201.enumerate() if NB201.is_valid(cell))
+    Constraints(flops=lowest).check(NB201)
+    # Without any convolution in the cells: stem, two reductions and classifier.
+    assert lowest == 442_368 + 2 * 3_670_016 + 640
+    partition = NonlinearitySplitter().split(NB201)
+    with pytest.raises(InfeasibleSearch, match=r"within 7783039 FLOPs; .* 7783040 FLOPs"):
+        run(RandomSearcher(constraints=Constraints(flops=lowest - 1)), partition=partition)
+
+
+def test_limits_that_exclude_each_other_are_infeasible() -> None:
+    cheapest = min(DIGITS.parameters(cell) for cell in VALID)
+    assert cheapest == 18_594
+    with pytest.raises(
+        InfeasibleSearch,
+        match="digits-mini is within 9999999 FLOPs and 18593 parameters; "
+        "the cheapest need 119616 FLOPs with 18594 parameters",
+    ):
+        Constraints(flops=9_999_999, parameters=cheapest - 1).check(DIGITS)
+
+
+@both(budget=20, flops=119_616)
+def test_the_tightest_feasible_limit_is_searched(searcher: Searcher) -> None:
+    events = run(searcher)
+    assert len(events) == 20
+    assert {event.flops for event in events} == {119_616}
+
+
+def large_space() -> CellSpace:
+    return CellSpace(
+        name="large",
+        num_nodes=7,
+        operations=NB201.choices[0],
+        skeleton=DIGITS.skeleton,  # type: ignore[attr-defined]
+    )
+
+
+@pytest.mark.parametrize("kind", [RandomSearcher, EvolutionSearcher])
+def test_a_limit_too_tight_for_random_tries_still_finds_the_cheapest(kind: type[Searcher]) -> None:
+    # Cells of 21 edges without any live convolution are one in many thousands.
+    space = large_space()
+    lowest = min(space.flops(cell) for cell in space.cheapest())
+    searcher = kind(budget=5, constraints=Constraints(flops=lowest))
+    partition = NonlinearitySplitter().split(space)
+    events = run(searcher, partition=partition)
+    assert 1 <= len(events) <= 5
+    assert {event.flops for event in events} == {lowest}
+
+
+def test_a_full_request_is_drawn_uniformly_from_what_is_left() -> None:
+    # All but three valid cells are taken; each of the three comes first a third of the time.
+    left = sorted(VALID)[:3]
+    taken = sorted(VALID)[3:]
+    first = []
+    for seed in range(600):
+        candidates = CandidateList(DIGITS, Constraints(), taken)
+        candidates.collect_random(1, random.Random(seed))
+        first += candidates.found
+    for cell in left:
+        assert first.count(cell) / 600 == pytest.approx(1 / 3, abs=0.06)
+
+
+def test_evolution_finds_a_better_cell_than_random_search_on_nas_bench_201() -> None:
+    def convolutions(architectures: Sequence[Architecture]) -> list[float]:
+        return [float(cell.count("nor_conv_3x3")) for cell in architectures]
+
+    partition = NonlinearitySplitter().split(NB201)
+    best = {
+        searcher.kind: [
+            run(searcher, partition=partition, evaluate=convolutions, seed=seed)[-1].best_score
+            for seed in range(3)
+        ]
+        for searcher in (EvolutionSearcher(budget=400), RandomSearcher(budget=400))
+    }
+    # One cell in 15,625 has six; random search meets one of five (24 cells) at best by chance.
+    assert best["evolution"] == [6.0, 6.0, 6.0]
+    assert max(best["random"]) < 6
+
+
+def test_mutants_stay_close_to_the_best_of_all_evaluations() -> None:
+    searcher = EvolutionSearcher(
+        population_size=20, num_parents=1, num_mutations=20, num_crossovers=0
+    )
+    rng = random.Random(0)
+    cells = list(dict.fromkeys(NB201.sample(rng) for _ in range(60)))
+    evaluations = [
+        Evaluation(architecture=cell, score=float(index == 7)) for index, cell in enumerate(cells)
+    ]
+    proposed = searcher.propose(NB201, evaluations, rng)
+    assert len(proposed) == 20
+    assert set(proposed).isdisjoint(cells)
+    # A mutant redraws each of six decisions with probability 0.1; two random cells differ in 4.8.
+    distances = [sum(a != b for a, b in zip(cells[7], cell, strict=True)) for cell in proposed]
+    assert max(distances) <= 3
+    assert sum(distances) / 20 < 2
+
+
+def test_crossovers_take_every_decision_from_one_of_two_parents() -> None:
+    parents = [("nor_conv_3x3",) * 6, ("skip_connect",) * 6]
+    searcher = EvolutionSearcher(
+        population_size=10, num_parents=2, num_mutations=0, num_crossovers=10
+    )
+    evaluations = [Evaluation(architecture=cell, score=1.0) for cell in parents]
+    proposed = searcher.propose(NB201, evaluations, random.Random(0))
+    assert len(proposed) == 10
+    assert all(set(cell) <= {"nor_conv_3x3", "skip_connect"} for cell in proposed)
+
+
+def test_more_offspring_than_the_population_is_refused() -> None:
+    with pytest.raises(ValidationError, match="make 30 candidates, more than population_size 20"):
+        EvolutionSearcher(population_size=20, num_mutations=15, num_crossovers=15)
+
+
+def test_a_limit_of_nothing_is_refused() -> None:
+    with pytest.raises(ValidationError, match="greater than or equal to 1"):
+        Constraints(flops=0)

@@ -1,0 +1,266 @@
+"""Units of a run: order, resumption and independence, bit by bit."""
+
+import subprocess
+import sys
+from collections import Counter
+
+import pytest
+import torch
+
+from nas.events import ArchitecturesScored, CandidateEvaluated, RoundFinished, TrainingProgressed
+from nas.pipeline import (
+    live_sample,
+    partition_unit,
+    rank_unit,
+    ranking_sample,
+    search_unit,
+    train_unit,
+)
+from nas.search.state import SearchState
+from nas.seeds import stream
+from nas.spaces import catalogue
+from nas.spec import RunSpec, round_boundaries
+from nas.training import loop
+from nas.training.schedule import Route, Schedule
+from nas.training.state import TrainState, fresh_state, inherited_state
+
+
+def weights(state: TrainState) -> dict[str, torch.Tensor]:
+    found = {f"weight {name}": value for name, value in state.supernet.state_dict().items()}
+    for index, entry in state.optimizer.state_dict()["state"].items():
+        found[f"momentum {index}"] = entry["momentum_buffer"]
+    return found
+
+
+def assert_equal_states(one: TrainState, other: TrainState) -> None:
+    assert weights(one).keys() == weights(other).keys()
+    for name, value in weights(one).items():
+        assert torch.equal(value, weights(other)[name]), name
+    assert one.balance == other.balance
+    assert (one.next_step, one.finished_round) == (other.next_step, other.finished_round)
+
+
+def trained(experiment, state: TrainState) -> TrainState:
+    list(train_unit(experiment, state))
+    return state
+
+
+def test_importing_the_pipeline_loads_no_torch() -> None:
+    code = "import sys, nas.pipeline; sys.exit('torch' in sys.modules)"
+    assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
+
+
+def test_the_partition_unit_reports_what_the_splitter_made(make_experiment) -> None:
+    experiment = make_experiment()
+    (event,) = partition_unit(experiment.spec, experiment.space)
+    assert [subspace.size.valid for subspace in event.partition.subspaces] == [30, 66, 20]
+
+
+def test_the_ranking_sample_is_distinct_valid_and_its_start_is_the_live_sample(
+    make_experiment,
+) -> None:
+    experiment = make_experiment()
+    sample = ranking_sample(experiment.spec, experiment.space)
+    assert len(sample) == len(set(sample)) == 40
+    assert all(experiment.space.is_valid(member) for member in sample)
+    assert live_sample(experiment.spec, experiment.space) == sample[:12]
+
+
+def test_a_sample_as_large_as_the_space_holds_every_valid_architecture(make_experiment) -> None:
+    experiment = make_experiment()
+    ranking = experiment.spec.ranking.model_copy(update={"num_architectures": 500})
+    spec = experiment.spec.model_copy(update={"ranking": ranking})
+    sample = ranking_sample(spec, experiment.space)
+    assert len(sample) == len(set(sample)) == 116
+
+
+def test_the_sample_of_a_large_space_has_the_shares_of_its_subspaces() -> None:
+    space = catalogue()["nas-bench-201"]
+    spec = RunSpec.model_validate(
+        {
+            "name": "sample",
+            "space": space.name,
+            "dataset": "digits",
+            "training": {"steps": 10},
+            "ranking": {"num_architectures": 3000},
+        }
+    )
+    sample = ranking_sample(spec, space)
+    assert len(set(sample)) == 3000
+    found = Counter(space.nonlinearity_count(member) for member in sample)
+    histogram = space.histogram()
+    for count, number in histogram.items():
+        # Five standard deviations of a draw without replacement, at most.
+        expected = 3000 * number.valid / 15284
+        assert abs(found[count] - expected) < 5 * expected**0.5
+
+
+def test_rounds_end_with_the_live_scores_of_the_units_subspace(make_experiment) -> None:
+    experiment = make_experiment(warm_up_steps=12)
+    warm = fresh_state(experiment, None)
+    events = list(train_unit(experiment, warm))
+    finished = [event.step for event in events if isinstance(event, RoundFinished)]
+    assert finished == [8, 12]
+    assert round_boundaries(experiment.spec) == (8, 12, 16, 24)
+    live = {
+        experiment.space.encode(member)
+        for member in live_sample(experiment.spec, experiment.space)
+    }
+    for boundary in finished:
+        scored = [
+            score.architecture
+            for event in events
+            if isinstance(event, ArchitecturesScored) and event.step == boundary
+            for score in event.scores
+            if score.scorer == "loss"
+        ]
+        assert sorted(scored) == sorted(live)
+    child_events = list(train_unit(experiment, inherited_state(experiment, warm, 1)))
+    assert [e.step for e in child_events if isinstance(e, RoundFinished)] == [16, 24]
+    owners = {
+        score.subspace
+        for event in child_events
+        if isinstance(event, ArchitecturesScored)
+        for score in event.scores
+    }
+    assert owners == {1}
+
+
+@pytest.mark.parametrize("subspace", [None, 1])
+def test_a_unit_resumed_at_any_event_ends_bit_identical(
+    make_experiment, monkeypatch, subspace
+) -> None:
+    monkeypatch.setattr(loop, "REPORT_SECONDS", 0.0)
+    experiment = make_experiment(warm_up_steps=12 if subspace is None else 0)
+    whole = fresh_state(experiment, subspace)
+    checkpoints, events = [], []
+    for event in train_unit(experiment, whole):
+        events.append(event)
+        checkpoints.append(whole.to_bytes())
+    assert len(checkpoints) > 8
+    for position, data in enumerate(checkpoints):
+        resumed = TrainState.from_bytes(experiment, data)
+        rest = list(train_unit(experiment, resumed))
+        assert_equal_states(resumed, whole)
+        # No finished round is reported twice, and the scores of an open one come again equal.
+        rounds = [event for event in events[position + 1 :] if isinstance(event, RoundFinished)]
+        assert [event for event in rest if isinstance(event, RoundFinished)] == rounds
+        assert set(scored(rest)) <= set(scored(events))
+        assert set(scored(events[position + 1 :])) <= set(scored(rest))
+
+
+def scored(events) -> list[tuple[int, object]]:
+    return [
+        (event.step, score)
+        for event in events
+        if isinstance(event, ArchitecturesScored)
+        for score in event.scores
+    ]
+
+
+def test_units_trained_in_turns_equal_units_trained_alone(make_experiment) -> None:
+    experiment = make_experiment(warm_up_steps=6, steps=60)
+    warm = trained(experiment, fresh_state(experiment, None))
+    together = [inherited_state(experiment, warm, index) for index in range(3)]
+    open_units = [train_unit(experiment, state) for state in together]
+    while open_units:
+        open_units = [unit for unit in open_units if next(unit, None) is not None]
+    stored = warm.to_bytes()
+    for index in (2, 0, 1):
+        # As on another worker: from the warm-up's checkpoint, alone, in another order.
+        own = make_experiment(warm_up_steps=6, steps=60)
+        alone = inherited_state(own, TrainState.from_bytes(own, stored), index)
+        assert_equal_states(trained(own, alone), together[index])
+    assert sum(state.updates for state in together) == 54
+
+
+def test_methods_2_11_7_outputs_are_unchanged_by_training_steps_of_another_class(
+    make_experiment,
+) -> None:
+    experiment = make_experiment(warm_up_steps=6, steps=300)
+    warm = trained(experiment, fresh_state(experiment, None))
+    states = [inherited_state(experiment, warm, index) for index in range(3)]
+    schedule = Schedule(experiment.spec, experiment.partition, len(experiment.train_images))
+    images = experiment.scoring_images.batches[0]
+    rng = stream(0, "observed")
+    observed = [
+        experiment.space.sample(rng, subspace.counts)
+        for subspace in experiment.partition.subspaces
+        for _ in range(3)
+    ]
+
+    def outputs() -> list[torch.Tensor]:
+        with torch.no_grad():
+            return [
+                states[experiment.partition.route(member)].supernet(images, member)
+                for member in observed
+            ]
+
+    for owner, subspace in enumerate(experiment.partition.subspaces):
+        before = outputs()
+        for _ in range(4):
+            architecture = experiment.space.sample(rng, subspace.counts)
+            loop.update(experiment, states[owner], schedule, Route(owner, architecture))
+        for member, old, new in zip(observed, before, outputs(), strict=True):
+            same_class = experiment.partition.route(member) == owner
+            assert torch.equal(old, new) != same_class
+
+
+def test_final_scores_are_those_of_the_ranked_supernet_in_chunks(make_experiment) -> None:
+    experiment = make_experiment()
+    state = trained(experiment, fresh_state(experiment, 1))
+    own = [
+        member
+        for member in experiment.space.enumerate()
+        if experiment.space.is_valid(member) and experiment.partition.route(member) == 1
+    ]
+    events = list(rank_unit(experiment, state, own))
+    assert [len(event.scores) for event in events] == [40, 40, 40, 12]
+    scores = [score for event in events for score in event.scores]
+    assert {event.step for event in events} == {24}
+    assert [score.architecture for score in scores if score.scorer == "accuracy"] == [
+        experiment.space.encode(member) for member in own
+    ]
+    assert all(score.score < 0 for score in scores if score.scorer == "loss")
+    restored = TrainState.from_bytes(experiment, state.to_bytes())
+    assert list(rank_unit(experiment, restored, own)) == events
+
+
+def test_ranking_refuses_architectures_of_another_subspace(make_experiment) -> None:
+    experiment = make_experiment()
+    foreign = experiment.space.sample(stream(0, "foreign"), {2})
+    with pytest.raises(ValueError, match="belongs to sub-space 2, not to 0"):
+        list(rank_unit(experiment, fresh_state(experiment, 0), [foreign]))
+
+
+def test_search_scores_each_candidate_with_its_own_supernet_and_resumes(make_experiment) -> None:
+    experiment = make_experiment()
+    states = [trained(experiment, fresh_state(experiment, index)) for index in range(3)]
+    whole = list(search_unit(experiment, states, SearchState()))
+    assert [event.evaluation for event in whole] == list(range(1, 13))
+    for event in whole:
+        assert isinstance(event, CandidateEvaluated)
+        member = experiment.space.decode(event.architecture)
+        (ranked,) = rank_unit(experiment, states[event.subspace], [member])
+        assert event.score == ranked.scores[0].score
+    for stop in (1, 5, 11):
+        state = SearchState()
+        first = []
+        for event in search_unit(experiment, states, state):
+            first.append(event)
+            if len(first) == stop:
+                break
+        stored = SearchState.model_validate_json(state.model_dump_json())
+        assert first + list(search_unit(experiment, states, stored)) == whole
+
+
+def test_training_progress_is_cumulative(make_experiment) -> None:
+    experiment = make_experiment()
+    events = [
+        event
+        for event in train_unit(experiment, fresh_state(experiment, 0))
+        if isinstance(event, TrainingProgressed)
+    ]
+    assert [event.step for event in events] == sorted(event.step for event in events)
+    assert events[-1].updates == events[-1].balance[0].updates
+    assert {count.subspace for event in events for count in event.balance} == {0}

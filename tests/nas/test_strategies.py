@@ -1,0 +1,197 @@
+"""The contract of every strategy, applied to each one found: a new file is under test on arrival."""
+
+import inspect
+import json
+import math
+import random
+from typing import Any, Literal, get_origin
+
+import pytest
+import torch
+from pydantic import TypeAdapter, ValidationError
+
+from nas.errors import ScoreUndefined
+from nas.operations.base import Operation
+from nas.partition import AnySplitter
+from nas.partition.base import Splitter
+from nas.partition.nonlinearity import NonlinearitySplitter
+from nas.plugin import Strategy, concrete_subclasses
+from nas.ranking.scorers import AnyScorer
+from nas.ranking.scorers.base import Scorer
+from nas.search import AnySearcher
+from nas.search.base import Searcher
+from nas.search.constraints import Constraints
+from nas.search.loop import search
+from nas.search.state import SearchState
+from nas.spaces import AnySpace, catalogue
+from nas.spaces.base import Space
+from nas.training.samplers import AnySampler
+from nas.training.samplers.base import Sampler
+
+SPACE = catalogue()["digits-mini"]
+FAMILIES: list[tuple[type[Strategy], str, Any]] = [
+    (Splitter, "nas.partition", AnySplitter),
+    (Sampler, "nas.training.samplers", AnySampler),
+    (Scorer, "nas.ranking.scorers", AnyScorer),
+    (Searcher, "nas.search", AnySearcher),
+    (Space, "nas.spaces", AnySpace),
+]
+
+
+def members(base: type[Strategy], package: str) -> list[Strategy]:
+    """One of every strategy of a family; spaces are data, so theirs come from the catalogue."""
+    if base is Space:
+        return list(catalogue().values())
+    return [strategy() for strategy in concrete_subclasses(base, package)]
+
+
+def every(base: type[Strategy], package: str, name: str) -> pytest.MarkDecorator:
+    found = members(base, package)
+    assert found, package
+    return pytest.mark.parametrize(name, found, ids=lambda one: one.kind)
+
+
+ALL = [
+    pytest.param(one, union, id=f"{package}:{one.kind}")
+    for base, package, union in FAMILIES
+    for one in members(base, package)
+]
+
+
+@pytest.mark.parametrize(("strategy", "union"), ALL)
+def test_a_strategy_survives_json_and_is_found_by_its_kind(strategy: Strategy, union: Any) -> None:
+    stored = json.loads(strategy.model_dump_json())
+    loaded = TypeAdapter(union).validate_python(stored)
+    assert loaded == strategy
+    assert type(loaded) is type(strategy)
+
+
+@pytest.mark.parametrize(("strategy", "union"), ALL)
+def test_a_strategy_is_frozen_final_and_refuses_unknown_fields(
+    strategy: Strategy, union: Any
+) -> None:
+    with pytest.raises(ValidationError, match="frozen"):
+        strategy.kind = "other"  # type: ignore[attr-defined]
+    assert getattr(type(strategy), "__final__", False)
+    stored = {**strategy.model_dump(mode="json"), "misspelt": 1}
+    with pytest.raises(ValidationError, match="misspelt"):
+        TypeAdapter(union).validate_python(stored)
+
+
+@pytest.mark.parametrize(("strategy", "union"), ALL)
+def test_a_strategy_declares_its_kind_and_describes_itself(strategy: Strategy, union: Any) -> None:
+    kind = type(strategy).model_fields["kind"]
+    assert get_origin(kind.annotation) is Literal
+    assert kind.default == strategy.kind  # type: ignore[attr-defined]
+    assert inspect.getdoc(type(strategy))
+    for name, field in type(strategy).model_fields.items():
+        documented = field.description or name == "kind"
+        assert documented, f"{name} needs a description: the form shows it"
+
+
+def test_kinds_are_unique_within_a_family() -> None:
+    for base, package, _ in [*FAMILIES, (Operation, "nas.operations", None)]:
+        classes = list(concrete_subclasses(base, package))
+        kinds = [strategy.model_fields["kind"].default for strategy in classes]
+        assert len(set(kinds)) == len(kinds)
+
+
+@every(Splitter, "nas.partition", "splitter")
+def test_a_partition_assigns_every_architecture_to_exactly_one_subspace(
+    splitter: Splitter,
+) -> None:
+    partition = splitter.split(SPACE)
+    sizes = [0] * len(partition.subspaces)
+    valid = [0] * len(partition.subspaces)
+    for cell in SPACE.enumerate():
+        index = partition.route(cell)
+        sizes[index] += 1
+        valid[index] += SPACE.is_valid(cell)
+    assert sizes == [subspace.size.all for subspace in partition.subspaces]
+    assert valid == [subspace.size.valid for subspace in partition.subspaces]
+    assert min(valid) > 0
+    assert sum(sizes) == 125
+
+
+@every(Splitter, "nas.partition", "splitter")
+def test_splitting_twice_gives_the_same_partition(splitter: Splitter) -> None:
+    assert splitter.split(SPACE) == splitter.split(SPACE)
+
+
+@every(Sampler, "nas.training.samplers", "sampler")
+@pytest.mark.parametrize("num_subspaces", [1, 2, 3])
+def test_a_sampler_draws_valid_architectures_of_the_subspace_it_names(
+    sampler: Sampler, num_subspaces: int
+) -> None:
+    partition = NonlinearitySplitter(num_subspaces=num_subspaces).split(SPACE)
+    rng = random.Random(0)
+    drawn = [sampler.draw(partition, rng) for _ in range(3000)]
+    for index, cell in drawn:
+        assert SPACE.is_valid(cell)
+        assert partition.route(cell) == index
+    shares = sampler.target_shares(partition)
+    assert sum(shares) == pytest.approx(1)
+    for index, share in enumerate(shares):
+        observed = sum(routed == index for routed, _ in drawn) / len(drawn)
+        assert observed == pytest.approx(share, abs=0.04)
+
+
+@every(Sampler, "nas.training.samplers", "sampler")
+def test_a_sampler_draws_the_same_from_the_same_seed(sampler: Sampler) -> None:
+    partition = NonlinearitySplitter().split(SPACE)
+    first, second = random.Random(9), random.Random(9)
+    for _ in range(50):
+        assert sampler.draw(partition, first) == sampler.draw(partition, second)
+
+
+@every(Scorer, "nas.ranking.scorers", "scorer")
+def test_a_scorer_prefers_right_answers_to_wrong_ones(scorer: Scorer) -> None:
+    labels = torch.tensor([0, 1, 2, 0])
+    right = torch.nn.functional.one_hot(labels, 3).float() * 4
+    good, bad = scorer.from_logits(right, labels), scorer.from_logits(-right, labels)
+    assert isinstance(good, float)
+    assert math.isfinite(good)
+    assert math.isfinite(bad)
+    assert good > bad
+    assert scorer.from_logits(right, labels) == good
+
+
+@every(Scorer, "nas.ranking.scorers", "scorer")
+def test_a_scorer_never_turns_undefined_outputs_into_a_number(scorer: Scorer) -> None:
+    with pytest.raises(ScoreUndefined):
+        scorer.from_logits(torch.full((4, 3), math.nan), torch.tensor([0, 1, 2, 0]))
+
+
+@every(Searcher, "nas.search", "searcher")
+def test_a_searcher_keeps_budget_and_constraints_and_repeats_itself(searcher: Searcher) -> None:
+    limited = searcher.model_copy(update={"budget": 45, "constraints": Constraints(flops=240_000)})
+    partition = NonlinearitySplitter().split(SPACE)
+
+    def trajectory(seed: int) -> list[str]:
+        score_by_flops = lambda cells: [float(SPACE.flops(cell)) for cell in cells]  # noqa: E731
+        events = search(limited, partition, score_by_flops, SearchState(), seed)
+        return [event.architecture for event in events]
+
+    visited = trajectory(0)
+    assert len(visited) == len(set(visited)) == 45
+    for code in visited:
+        assert SPACE.is_valid(SPACE.decode(code))
+        assert SPACE.flops(SPACE.decode(code)) <= 240_000
+    assert trajectory(0) == visited
+
+
+@every(Space, "nas.spaces", "space")
+def test_a_space_agrees_with_itself(space: Space) -> None:
+    histogram = space.histogram()
+    assert list(histogram) == sorted(histogram)
+    assert all(0 <= count.valid <= count.all for count in histogram.values())
+    rng = random.Random(0)
+    for count, number in histogram.items():
+        if number.valid:
+            cell = space.sample(rng, [count])
+            assert space.is_valid(cell)
+            assert space.nonlinearity_count(cell) == count
+            assert space.decode(space.encode(cell)) == cell
+            assert all(name in choices for name, choices in zip(cell, space.choices, strict=True))
+            assert space.flops(cell) > 0
+            assert space.parameters(cell) > 0

@@ -1,0 +1,113 @@
+import pytest
+import torch
+
+from nas.errors import TrainingDiverged
+from nas.events import TrainingProgressed
+from nas.training import loop
+from nas.training.loop import train, update
+from nas.training.schedule import Route, Schedule
+from nas.training.state import TrainState, fresh_state
+
+LIVE_EDGES_READ = ("nor_conv_3x3", "none", "nor_conv_1x1")
+
+
+def weights_of(state: TrainState) -> dict[str, torch.Tensor]:
+    return {name: value.clone() for name, value in state.supernet.state_dict().items()}
+
+
+def schedule_of(experiment) -> Schedule:
+    return Schedule(experiment.spec, experiment.partition, len(experiment.train_images))
+
+
+def test_operations_that_a_step_does_not_use_keep_weights_and_momentum_bit_by_bit(
+    make_experiment,
+) -> None:
+    # Weight decay and momentum would move them if their gradients were zero instead of absent.
+    experiment = make_experiment(weight_decay=0.1)
+    state = fresh_state(experiment, None)
+    list(train(experiment, state, 20))
+    before = weights_of(state)
+    names = [name for name, _ in state.supernet.named_parameters()]
+    buffers = {
+        names[index]: entry["momentum_buffer"].clone()
+        for index, entry in state.optimizer.state_dict()["state"].items()
+    }
+    route = Route(experiment.partition.route(LIVE_EDGES_READ), LIVE_EDGES_READ)
+    update(experiment, state, schedule_of(experiment), route)
+    used = ("0-nor_conv_3x3", "2-nor_conv_1x1")
+    after = weights_of(state)
+    for name in names:
+        expected_to_move = ".operations." not in name or name.split(".")[3] in used
+        assert torch.equal(after[name], before[name]) != expected_to_move, name
+        if not expected_to_move and name in buffers:
+            index = names.index(name)
+            buffer = state.optimizer.state_dict()["state"][index]["momentum_buffer"]
+            assert torch.equal(buffer, buffers[name]), name
+    assert any(".operations." in name and name.split(".")[3] not in used for name in buffers)
+
+
+def test_a_step_is_sgd_with_nesterov_momentum_decay_and_clipping(make_experiment) -> None:
+    experiment = make_experiment(gradient_clip=0.05, weight_decay=0.01, learning_rate=0.3)
+    state = fresh_state(experiment, 0)
+    schedule = schedule_of(experiment)
+    route = Route(0, ("none", "skip_connect", "none"))
+    weight = state.supernet.classifier.weight
+    buffer = torch.zeros_like(weight)
+    for step in range(3):
+        state.next_step = step
+        before = weight.detach().clone()
+        update(experiment, state, schedule, route)
+        gradients = [
+            parameter.grad
+            for parameter in state.supernet.parameters()
+            if parameter.grad is not None
+        ]
+        norm = torch.sqrt(sum(gradient.square().sum() for gradient in gradients))
+        assert norm <= 0.05 + 1e-6
+        assert weight.grad is not None
+        decayed = weight.grad + 0.01 * before
+        buffer = decayed if step == 0 else 0.9 * buffer + decayed
+        expected = before - schedule.learning_rate(step) * (decayed + 0.9 * buffer)
+        assert torch.allclose(weight, expected, atol=1e-7)
+
+
+def test_the_loss_falls(make_experiment) -> None:
+    experiment = make_experiment(steps=600, batch_size=64, learning_rate=0.3, augmentation={})
+    state = fresh_state(experiment, 2)
+    losses = [event.loss for until in (60, 600) for event in train(experiment, state, until)]
+    assert losses[-1] < 0.8 * losses[0]
+
+
+def test_the_last_event_tells_the_whole_balance(make_experiment) -> None:
+    experiment = make_experiment()
+    state = fresh_state(experiment, None)
+    events = list(train(experiment, state, 24))
+    assert events
+    last = events[-1]
+    assert isinstance(last, TrainingProgressed)
+    assert (last.step, last.updates) == (24, 24)
+    assert last.learning_rate == schedule_of(experiment).learning_rate(23)
+    expected = [0, 0, 0]
+    for step in range(24):
+        expected[schedule_of(experiment).route(step).subspace] += 1
+    assert [count.updates for count in last.balance] == expected
+    assert [count.images for count in last.balance] == [16 * number for number in expected]
+    for count in last.balance:
+        for per_decision in count.operation_updates:
+            assert sum(per_decision.values()) == count.updates
+
+
+def test_units_report_often_enough_to_be_stopped(make_experiment, monkeypatch) -> None:
+    monkeypatch.setattr(loop, "REPORT_SECONDS", 0.0)
+    experiment = make_experiment()
+    events = list(train(experiment, fresh_state(experiment, None), 24))
+    assert [event.step for event in events] == list(range(1, 25))
+
+
+def test_a_diverged_loss_stops_the_unit_and_names_the_remedy(make_experiment) -> None:
+    experiment = make_experiment()
+    state = fresh_state(experiment, None)
+    with torch.no_grad():
+        state.supernet.classifier.bias.fill_(float("nan"))
+    with pytest.raises(TrainingDiverged, match=r"lower training\.learning_rate"):
+        list(train(experiment, state, 5))

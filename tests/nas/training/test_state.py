@@ -1,0 +1,107 @@
+import pytest
+import torch
+
+from nas.errors import InvalidCheckpoint
+from nas.pipeline import train_unit
+from nas.training.state import TrainState, fresh_state, inherited_state
+
+
+def momentum(state: TrainState) -> list[torch.Tensor]:
+    return [entry["momentum_buffer"] for entry in state.optimizer.state_dict()["state"].values()]
+
+
+def test_a_private_supernet_starts_with_the_weights_and_momentum_of_the_warm_up(
+    make_experiment,
+) -> None:
+    experiment = make_experiment(warm_up_steps=12)
+    warm = fresh_state(experiment, None)
+    list(train_unit(experiment, warm))
+    child = inherited_state(experiment, warm, 1)
+    for name, weight in warm.supernet.state_dict().items():
+        assert torch.equal(child.supernet.state_dict()[name], weight), name
+    assert len(momentum(warm)) == len(momentum(child)) > 0
+    for mine, inherited in zip(momentum(child), momentum(warm), strict=True):
+        assert torch.equal(mine, inherited)
+    assert (child.next_step, child.updates, child.subspace) == (12, 0, 1)
+
+
+def test_training_a_copy_leaves_the_warm_up_as_it_was(make_experiment) -> None:
+    experiment = make_experiment(warm_up_steps=12)
+    warm = fresh_state(experiment, None)
+    list(train_unit(experiment, warm))
+    weights = {name: value.clone() for name, value in warm.supernet.state_dict().items()}
+    buffers = [buffer.clone() for buffer in momentum(warm)]
+    list(train_unit(experiment, inherited_state(experiment, warm, 0)))
+    for name, value in warm.supernet.state_dict().items():
+        assert torch.equal(value, weights[name]), name
+    for buffer, before in zip(momentum(warm), buffers, strict=True):
+        assert torch.equal(buffer, before)
+
+
+def test_initial_weights_depend_on_the_seed_and_the_subspace_alone(make_experiment) -> None:
+    experiment = make_experiment()
+    torch.manual_seed(1)
+    first = fresh_state(experiment, 0).supernet.stem[0].weight
+    torch.manual_seed(2)
+    again = fresh_state(make_experiment(steps=99), 0).supernet.stem[0].weight
+    other = fresh_state(experiment, 1).supernet.stem[0].weight
+    assert torch.equal(first, again)
+    assert not torch.equal(first, other)
+
+
+def test_building_a_supernet_leaves_the_callers_random_numbers_alone(make_experiment) -> None:
+    experiment = make_experiment()
+    torch.manual_seed(1)
+    expected = torch.rand(3)
+    torch.manual_seed(1)
+    fresh_state(experiment, 0)
+    assert torch.equal(torch.rand(3), expected)
+
+
+def test_a_state_survives_its_bytes(make_experiment) -> None:
+    experiment = make_experiment()
+    state = fresh_state(experiment, 2)
+    list(train_unit(experiment, state))
+    restored = TrainState.from_bytes(experiment, state.to_bytes())
+    for name, value in state.supernet.state_dict().items():
+        assert torch.equal(restored.supernet.state_dict()[name], value), name
+    for buffer, before in zip(momentum(restored), momentum(state), strict=True):
+        assert torch.equal(buffer, before)
+    assert restored.balance == state.balance
+    assert (restored.subspace, restored.next_step, restored.finished_round) == (2, 24, 24)
+
+
+@pytest.mark.parametrize("position", [0, 5, 40, 2000, -1])
+def test_one_changed_byte_makes_a_checkpoint_invalid(make_experiment, position: int) -> None:
+    experiment = make_experiment()
+    data = bytearray(fresh_state(experiment, 0).to_bytes())
+    data[position] ^= 1
+    with pytest.raises(InvalidCheckpoint, match="do not match their checksum"):
+        TrainState.from_bytes(experiment, bytes(data))
+
+
+@pytest.mark.parametrize("length", [0, 10, 32, 500])
+def test_a_truncated_checkpoint_is_invalid(make_experiment, length: int) -> None:
+    experiment = make_experiment()
+    with pytest.raises(InvalidCheckpoint):
+        TrainState.from_bytes(experiment, fresh_state(experiment, 0).to_bytes()[:length])
+
+
+def test_the_checkpoint_of_another_supernet_is_invalid(make_experiment) -> None:
+    data = fresh_state(make_experiment(), 0).to_bytes()
+    experiment = make_experiment()
+    wider = experiment.spec.model_copy(
+        update={"supernet": experiment.spec.supernet.model_copy(update={"width": 6})}
+    )
+    other = type(experiment)(wider, experiment.space, experiment.partition, experiment.dataset)
+    with pytest.raises(InvalidCheckpoint, match="not a checkpoint of this supernet"):
+        TrainState.from_bytes(other, data)
+
+
+def test_bytes_that_carry_their_own_checksum_but_no_checkpoint_are_invalid(
+    make_experiment,
+) -> None:
+    import hashlib
+
+    with pytest.raises(InvalidCheckpoint, match="not a checkpoint"):
+        TrainState.from_bytes(make_experiment(), hashlib.sha256(b"hello").digest() + b"hello")

@@ -1,0 +1,82 @@
+"""What the guides show works as they show it."""
+
+import re
+import sys
+from collections import Counter
+from importlib.util import module_from_spec, spec_from_file_location
+from pathlib import Path
+from random import Random
+
+import pytest
+from typer.testing import CliRunner
+
+from backend.cli import app
+from nas.partition.nonlinearity import NonlinearitySplitter
+from nas.spaces import catalogue
+
+ROOT = Path(__file__).parents[1]
+
+
+def test_the_sampler_of_the_strategy_guide_works(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    guide = (ROOT / "docs" / "strategies.md").read_text()
+    code = re.search(r"```python\n(.*?)```", guide, re.DOTALL)
+    assert code is not None
+    (tmp_path / "root.py").write_text(code[1])
+    spec = spec_from_file_location("guide_root", tmp_path / "root.py")
+    assert spec is not None
+    assert spec.loader is not None
+    module = module_from_spec(spec)
+    monkeypatch.setitem(sys.modules, "guide_root", module)
+    spec.loader.exec_module(module)
+
+    sampler = module.RootSampler()
+    partition = NonlinearitySplitter(num_subspaces=2).split(catalogue()["digits-mini"])
+    sizes = [subspace.size.valid for subspace in partition.subspaces]
+    roots = [size**0.5 for size in sizes]
+    assert sampler.target_shares(partition) == pytest.approx([root / sum(roots) for root in roots])
+    rng = Random(0)
+    draws = [sampler.draw(partition, rng) for _ in range(2000)]
+    assert all(partition.route(architecture) == index for index, architecture in draws)
+    # Two standard deviations of a share of 2,000 draws are at most 0.023.
+    assert Counter(index for index, _ in draws)[0] / 2000 == pytest.approx(
+        roots[0] / sum(roots), abs=0.03
+    )
+
+
+def shown_commands() -> set[tuple[str, frozenset[str]]]:
+    """The `efsnas` commands of every code block: words before the first value, and options."""
+    found = set()
+    documents = [ROOT / "README.md", *(ROOT / "docs").rglob("*.md")]
+    for block in (
+        block
+        for document in documents
+        for block in re.findall(r"```sh\n(.*?)```", document.read_text(), re.DOTALL)
+    ):
+        for line in re.findall(r"(?:^|& )(efsnas .*?)(?= &|$|\s+#)", block, re.MULTILINE):
+            words = line.split()[1:]
+            group = 2 if words[0] in ("datasets", "benchmarks") else 1
+            options = frozenset(word for word in words if word.startswith("--"))
+            found.add((" ".join(words[:group]), options))
+    return found
+
+
+def test_every_command_of_the_guides_has_the_options_shown():
+    shown = shown_commands()
+    assert {"datasets import", "benchmarks import", "submit", "worker"} <= {
+        command for command, _ in shown
+    }
+    for command, options in shown:
+        answer = CliRunner().invoke(app, [*command.split(), "--help"], env={"COLUMNS": "200"})
+        assert answer.exit_code == 0, command
+        for option in options:
+            assert option in answer.output, f"efsnas {command} {option}"
+
+
+def test_every_strategy_package_of_the_guide_exists():
+    guide = (ROOT / "docs" / "strategies.md").read_text()
+    rows = re.findall(r"^\| (\w+) \| `(\S+)` \| `(\w+)` \|", guide, re.MULTILINE)
+    assert len(rows) == 6
+    for _, package, base in rows:
+        assert re.search(
+            rf"^class {base}\(", (ROOT / package / "base.py").read_text(), re.MULTILINE
+        )

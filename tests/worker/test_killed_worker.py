@@ -1,0 +1,126 @@
+"""The promise of the design, on the real experiment: kill -9 costs time, never a bit."""
+
+import subprocess
+from collections.abc import Iterator
+from contextlib import ExitStack
+from pathlib import Path
+
+import pytest
+import yaml
+
+from backend.benchmarks.service import add_benchmark
+from backend.catalogue import install_catalogue
+from backend.datasets.service import add_dataset
+from backend.db import Database
+from backend.migrate import upgrade
+from backend.models import SearchSpace
+from backend.references import get
+from backend.runs import results
+from backend.settings import Settings
+from nas.benchmarks.table import read_csv
+from nas.data.dataset import ImageDataset
+from nas.data.images import import_images
+from nas.spec import RunSpec
+from tests.support import wait_until
+from tests.worker.processes import DEADLINE_SECONDS, gone, process, runners, wait_for_state
+from tests.worker.running import final_tensors, same_bits
+from tests.worker.support import Deployment
+
+EXAMPLE = Path(__file__).parents[2] / "examples" / "nas-bench-201-cifar10.yaml"
+SECONDS = 420.0
+"""Two runs of 3,000 steps side by side take a minute or two."""
+
+pytestmark = [pytest.mark.slow, pytest.mark.data]
+
+
+def shortened() -> RunSpec:
+    """Return the real experiment with an eighth of its steps and little to rank."""
+    spec = yaml.safe_load(EXAMPLE.read_text())
+    spec["training"] |= {"steps": 3000, "warm_up_steps": 1500}
+    spec["ranking"] |= {"num_architectures": 20, "live_architectures": 10, "every_steps": 1000}
+    return RunSpec.model_validate(spec | {"search": None})
+
+
+def deploy(home: Path, dataset: ImageDataset, truth_csv: Path) -> Deployment:
+    """Return a deployment of its own that holds the real data."""
+    settings = Settings(
+        home=home,
+        lease_seconds=5.0,
+        renew_seconds=1.0,
+        reap_seconds=0.5,
+        record_seconds=0.5,
+        checkpoint_seconds=4.0,
+    )
+    upgrade(settings)
+    db = Database(settings.database)
+    install_catalogue(db, settings)
+    add_dataset(db, settings.artifact_folder, "cifar10-16", dataset)
+    with db.unit_of_work() as session:
+        space = get(session, SearchSpace, "nas-bench-201")
+        with truth_csv.open(newline="") as lines:
+            truth = read_csv(lines, space.definition)
+        add_benchmark(session, "nas-bench-201-cifar10", space, truth)
+    return Deployment(db, settings)
+
+
+@pytest.fixture
+def homes(shared_data: Path, tmp_path: Path) -> Iterator[tuple[Deployment, Deployment]]:
+    """Two deployments, so that one's worker cannot help the other."""
+    dataset = import_images(
+        shared_data / "cifar10-images.zip", size=16, num_validation=1000, split_seed=0
+    )
+    truth = shared_data / "nas-bench-201-cifar10-test.csv"
+    made = deploy(tmp_path / "calm", dataset, truth), deploy(tmp_path / "killed", dataset, truth)
+    yield made
+    for deployment in made:
+        deployment.db.close()
+
+
+def trains_beyond_a_checkpoint(deployment: Deployment, run_id: int) -> tuple[str, int] | None:
+    """Return a unit that has stored progress since its newest checkpoint, and its position."""
+    spec = shortened()
+    with deployment.db.reading() as session:
+        newest = {row.unit: row.step for row in results.artifacts(session, run_id)}
+        for unit in results.units(session, run_id):
+            first = spec.training.warm_up_steps if unit.kind == "train" else 0
+            position = first + unit.progress
+            if unit.state == "leased" and newest.get(unit.key, position) < position:
+                return unit.key, position
+    return None
+
+
+def test_a_killed_worker_costs_no_bit_of_the_result(
+    homes: tuple[Deployment, Deployment], tmp_path: Path
+) -> None:
+    calm, struck = homes
+    runs = calm.create(shortened()), struck.create(shortened())
+    with ExitStack() as processes:
+
+        def start(deployment: Deployment, module: str, name: str) -> subprocess.Popen[bytes]:
+            log = tmp_path / f"{name}.log"
+            return processes.enter_context(process(deployment.settings, module, log=log))
+
+        start(calm, "worker.main", "calm")
+        start(struck, "worker.reaper", "reaper")
+        worker = start(struck, "worker.main", "first")
+        key, position = wait_until(
+            lambda: trains_beyond_a_checkpoint(struck, runs[1]),
+            seconds=SECONDS,
+            what="training between two checkpoints",
+        )
+        (runner,) = runners(worker.pid)
+        worker.kill()
+        wait_until(
+            lambda: gone(runner), seconds=DEADLINE_SECONDS, what="the runner died with its worker"
+        )
+        start(struck, "worker.main", "second")
+        for deployment, run_id in zip(homes, runs, strict=True):
+            state = wait_for_state(deployment, run_id, "succeeded", "failed", seconds=SECONDS)
+            assert state == "succeeded"
+    lost = [event for event in struck.events(runs[1]) if event.data.get("to") == "lost"]
+    assert [event.unit for event in lost] == [key]
+    assert "expired" in lost[0].message
+    (resumed,) = [text for text in struck.messages(runs[1]) if "resumed from step" in text]
+    assert resumed.startswith(key)
+    assert 0 < int(resumed.split("step ")[1].split()[0]) < position
+    assert same_bits(final_tensors(calm, runs[0]), final_tensors(struck, runs[1]))

@@ -1,0 +1,131 @@
+"""The worker as a process: it works without wake-ups, drains, and leaves nothing behind."""
+
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import redis
+from celery import Celery
+from sqlalchemy import select
+
+from backend.models import WorkerSlot
+from backend.queue import WAKE_TASK, wake
+from tests.support import wait_until
+from tests.worker.processes import (
+    DEADLINE_SECONDS,
+    gone,
+    process,
+    runners,
+    wait_for_checkpoint,
+    wait_for_state,
+)
+from tests.worker.support import Deployment, tiny_spec
+from tests.worker.test_supervisor import long_spec
+from worker.app import create_app
+from worker.bundled import free_port
+from worker.environment import PACKAGE_ROOT
+from worker.tasks import register_tasks
+
+
+def slots(deployment: Deployment) -> list[str]:
+    with deployment.db.reading() as session:
+        return list(session.scalars(select(WorkerSlot.name)))
+
+
+def test_a_worker_finds_a_run_nobody_woke_it_for_and_leaves_in_order(
+    deployment: Deployment, tmp_path: Path
+) -> None:
+    # Its database sends no wake-ups: as if Redis had been emptied.
+    run_id = deployment.create(tiny_spec())
+    with process(deployment.settings, "worker.main", log=tmp_path / "log") as worker:
+        wait_for_state(deployment, run_id, "succeeded")
+        assert len(slots(deployment)) == 1
+        wake(deployment.settings, run_id)
+        with redis.Redis.from_url(deployment.settings.redis_url) as client:
+            queue = f"{deployment.settings.redis_prefix}celery"
+            wait_until(
+                lambda: client.llen(queue) == 0,
+                seconds=DEADLINE_SECONDS,
+                what="the wake-up was taken",
+            )
+        worker.send_signal(signal.SIGTERM)
+        assert worker.wait(timeout=DEADLINE_SECONDS) == 0
+    assert slots(deployment) == []
+
+
+def test_a_worker_without_its_redis_works_and_when_drained_puts_its_unit_back(
+    embedded: Deployment, tmp_path: Path
+) -> None:
+    settings = embedded.settings.model_copy(
+        update={
+            "record_seconds": 0.1,
+            "checkpoint_seconds": 0.2,
+            "redis_url": f"redis://127.0.0.1:{free_port('127.0.0.1')}/0",
+        }
+    )
+    run_id = embedded.create(long_spec())
+    with process(settings, "worker.main", log=tmp_path / "log") as worker:
+        key = wait_for_checkpoint(embedded, run_id)
+        worker.send_signal(signal.SIGTERM)
+        assert worker.wait(timeout=DEADLINE_SECONDS) == 0
+        assert runners(worker.pid) == []
+    assert embedded.unit_states(run_id)[key] == "ready"
+    assert embedded.state(run_id) == "running"
+
+
+def test_a_runner_ends_with_its_killed_supervisor(embedded: Deployment, tmp_path: Path) -> None:
+    settings = embedded.settings.model_copy(
+        update={"record_seconds": 0.1, "checkpoint_seconds": 0.2}
+    )
+    run_id = embedded.create(long_spec())
+    with process(settings, "worker.main", log=tmp_path / "log") as worker:
+        key = wait_for_checkpoint(embedded, run_id)
+        (runner,) = runners(worker.pid)
+        worker.kill()
+        wait_until(lambda: gone(runner), seconds=DEADLINE_SECONDS, what="the runner is gone")
+    # Nobody has said so, so the lease is what brings the unit back.
+    assert embedded.unit_states(run_id)[key] == "leased"
+
+
+def test_the_end_of_the_pipe_alone_ends_a_runner() -> None:
+    code = (
+        "import sys, time; from worker.control import Control;"
+        "Control().listen(sys.stdin.fileno()); print('ready', flush=True); time.sleep(60)"
+    )
+    child = subprocess.Popen(
+        [sys.executable, "-c", code],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        cwd=PACKAGE_ROOT,
+    )
+    assert child.stdin is not None
+    assert child.stdout is not None
+    assert child.stdout.readline() == b"ready\n"
+    child.stdin.close()
+    assert child.wait(timeout=DEADLINE_SECONDS) == 70
+    child.stdout.close()
+
+
+def test_a_wake_up_makes_the_slot_look_for_work() -> None:
+    app, calls = Celery("test", set_as_current=False), []
+    register_tasks(app, lambda: calls.append("looked"))
+    app.tasks[WAKE_TASK](7)
+    assert calls == ["looked"]
+
+
+def test_messages_are_acknowledged_when_received_and_never_hoarded(embedded: Deployment) -> None:
+    conf = create_app(embedded.settings.model_copy(update={"redis_url": "redis://x"})).conf
+    assert conf.task_acks_late is False
+    assert conf.worker_disable_prefetch is True
+    assert conf.worker_concurrency == 1
+    assert conf.task_ignore_result is True
+    assert conf.broker_transport_options["global_keyprefix"] == embedded.settings.redis_prefix
+
+
+def test_torch_is_loaded_by_the_runner_alone() -> None:
+    modules = "worker.app, worker.main, worker.tasks, worker.reaper, worker.stack"
+    code = f"import {modules}, sys; sys.exit('torch' in sys.modules)"
+    assert (
+        subprocess.run([sys.executable, "-c", code], cwd=PACKAGE_ROOT, check=False).returncode == 0
+    )

@@ -1,0 +1,180 @@
+"""A slot with real runner processes: orders, deadlines and deaths."""
+
+import os
+import signal
+from collections.abc import Iterator
+from contextlib import contextmanager
+from types import SimpleNamespace
+from unittest.mock import Mock
+
+import psutil
+import pytest
+from sqlalchemy.orm import Session
+
+from backend.runs import leases
+from backend.settings import Settings
+from nas.spec import RunSpec
+from tests.support import wait_until
+from tests.worker.processes import (
+    DEADLINE_SECONDS,
+    gone,
+    kill,
+    runners,
+    wait_for_checkpoint,
+    wait_for_state,
+)
+from tests.worker.support import SLOT, Deployment, tiny_spec, unit_of
+from worker.control import DRAIN
+from worker.main import SlotThread
+from worker.runner_process import RunnerProcess
+from worker.supervisor import UNHELD_SECONDS, Supervisor, Watch
+
+
+def long_spec() -> RunSpec:
+    """Return a run that trains one supernet for minutes, if nobody stops it."""
+    return tiny_spec(
+        # One: with more, whoever is put back waits for the less advanced ones.
+        splitter={"num_subspaces": 1},
+        training={"steps": 1_000_000, "warm_up_steps": 0},
+        ranking={"every_steps": 500_000},
+    )
+
+
+@pytest.fixture
+def brisk(embedded: Deployment) -> Deployment:
+    """With short intervals, so that a long run can be interfered with soon."""
+    changes = {"record_seconds": 0.1, "checkpoint_seconds": 0.2, "renew_seconds": 0.5}
+    return Deployment(embedded.db, embedded.settings.model_copy(update=changes))
+
+
+@pytest.fixture
+def slot(brisk: Deployment) -> Iterator[SlotThread]:
+    """A slot at work in this process; drained at the end."""
+    with working_slot(brisk, brisk.settings) as thread:
+        yield thread
+
+
+@contextmanager
+def working_slot(deployment: Deployment, settings: Settings) -> Iterator[SlotThread]:
+    thread = SlotThread(Supervisor(deployment.db, settings, "slot"))
+    thread.start()
+    try:
+        yield thread
+    finally:
+        thread.stop()
+    assert runners() == []
+
+
+def the_runner() -> psutil.Process:
+    return wait_until(lambda: runners(), seconds=DEADLINE_SECONDS, what="a runner has started")[0]
+
+
+def resumed(deployment: Deployment, run_id: int) -> list[str]:
+    return [text for text in deployment.messages(run_id) if "resumed from step" in text]
+
+
+def test_a_cancel_stops_a_training_run_within_its_deadline(
+    brisk: Deployment, slot: SlotThread
+) -> None:
+    run_id = brisk.create(long_spec())
+    wait_for_checkpoint(brisk, run_id)
+    runner = the_runner()
+    assert brisk.act(run_id, "cancel") == "cancelling"
+    wait_for_state(brisk, run_id, "cancelled")
+    assert set(brisk.unit_states(run_id).values()) == {"done", "cancelled"}
+    wait_until(lambda: gone(runner), seconds=DEADLINE_SECONDS, what="the runner is gone")
+
+
+def test_a_pause_puts_the_unit_back_and_a_resume_goes_on(
+    brisk: Deployment, slot: SlotThread
+) -> None:
+    run_id = brisk.create(long_spec())
+    key = wait_for_checkpoint(brisk, run_id)
+    assert brisk.act(run_id, "pause") == "pausing"
+    wait_for_state(brisk, run_id, "paused", seconds=DEADLINE_SECONDS)
+    assert brisk.unit_states(run_id)[key] == "ready"
+    with brisk.db.reading() as session:
+        paused_at = unit_of(session, run_id, key).progress
+        assert unit_of(session, run_id, key).fruitless_attempts == 0
+    assert paused_at > 0
+    assert brisk.act(run_id, "resume") == "queued"
+    slot.work_soon()
+
+    def beyond() -> bool:
+        with brisk.db.reading() as session:
+            return unit_of(session, run_id, key).progress > paused_at
+
+    wait_until(beyond, seconds=DEADLINE_SECONDS, what="the run went on")
+    assert any(f"resumed from step {paused_at} " in text for text in brisk.messages(run_id))
+    brisk.act(run_id, "cancel")
+    wait_for_state(brisk, run_id, "cancelled", seconds=DEADLINE_SECONDS)
+
+
+def test_a_runner_that_does_not_react_is_killed(brisk: Deployment) -> None:
+    run_id = brisk.create(long_spec())
+    impatient = brisk.settings.model_copy(update={"cancel_seconds": 0.5})
+    with working_slot(brisk, impatient):
+        wait_for_checkpoint(brisk, run_id)
+        runner = the_runner()
+        os.kill(runner.pid, signal.SIGSTOP)
+        brisk.act(run_id, "cancel")
+        wait_for_state(brisk, run_id, "cancelled", seconds=DEADLINE_SECONDS)
+        wait_until(lambda: gone(runner), seconds=DEADLINE_SECONDS, what="the runner is gone")
+
+
+def test_a_killed_runner_is_replaced_and_the_loss_is_named(
+    brisk: Deployment, slot: SlotThread
+) -> None:
+    run_id = brisk.create(long_spec())
+    wait_for_checkpoint(brisk, run_id)
+    kill(the_runner())
+    wait_until(
+        lambda: resumed(brisk, run_id), seconds=DEADLINE_SECONDS, what="another runner resumed"
+    )
+    lost = [event for event in brisk.events(run_id) if event.data.get("to") == "lost"]
+    assert [event.message for event in lost] == [
+        "The runner was lost: SIGKILL from outside ended its process."
+    ]
+    brisk.act(run_id, "cancel")
+    wait_for_state(brisk, run_id, "cancelled")
+
+
+def test_a_run_that_is_cancelled_before_any_slot_took_it_ends_at_once(brisk: Deployment) -> None:
+    run_id = brisk.create(long_spec())
+    assert brisk.act(run_id, "cancel") == "cancelled"
+    assert brisk.claim(run_id) is None
+
+
+def test_a_slow_renewal_is_no_reason_to_end_a_runner(
+    brisk: Deployment, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    supervisor = Supervisor(brisk.db, brisk.settings, SLOT)
+    run_id = brisk.create(tiny_spec())
+    assert brisk.claim(run_id, SLOT) is not None
+    clock = [1000.0]
+    monkeypatch.setattr("worker.supervisor.time", SimpleNamespace(monotonic=lambda: clock[0]))
+    watch = Watch(runner=Mock(spec=RunnerProcess), run_id=run_id, memory_kills=0)
+    renew = leases.renew
+
+    def slow(session: Session, owner: str, seconds: float) -> int:
+        clock[0] += 60.0
+        return renew(session, owner, seconds)
+
+    monkeypatch.setattr(leases, "renew", slow)
+    supervisor._renew(watch)
+    assert supervisor._wanted(watch) is None
+
+
+def test_a_runner_without_a_lease_is_sent_away_after_a_while(
+    brisk: Deployment, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    supervisor = Supervisor(brisk.db, brisk.settings, SLOT)
+    run_id = brisk.create(tiny_spec())
+    clock = [1000.0]
+    monkeypatch.setattr("worker.supervisor.time", SimpleNamespace(monotonic=lambda: clock[0]))
+    watch = Watch(runner=Mock(spec=RunnerProcess), run_id=run_id, memory_kills=0)
+    supervisor._renew(watch)
+    assert supervisor._wanted(watch) is None
+    clock[0] += UNHELD_SECONDS + brisk.settings.renew_seconds
+    supervisor._renew(watch)
+    assert supervisor._wanted(watch) == DRAIN

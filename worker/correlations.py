@@ -1,0 +1,213 @@
+"""Rank correlations of a run, computed in the transaction that stores the last score they need.
+
+A correlation row is inserted once and never changed: its scores are those of one finished round,
+or of the finished ranking, so a later attempt could only find the same.
+"""
+
+from bisect import bisect_right
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
+from typing import Any, Literal
+
+from sqlalchemy import func, select
+from sqlalchemy.orm import Session
+
+from backend.db import db_now
+from backend.models import BenchmarkEntry, Correlation, RoundPart, Run, Score, Unit
+from nas.ranking.metrics import CONFIDENCE, RankCorrelation, rank_correlation
+from nas.seeds import derive_seed
+from nas.spec import RunSpec
+from worker.upsert import insert_once
+
+NUM_BOOTSTRAP = 1000
+
+Stage = Literal["live", "final"]
+
+
+@dataclass(frozen=True, slots=True)
+class Truth:
+    """Stand-alone accuracies of the valid architectures of one benchmark.
+
+    Attributes:
+        benchmark: `name@version`.
+        noise_ceiling: None where it is unknown.
+        accuracies: architecture to percent.
+        ascending: the accuracies in order.
+    """
+
+    benchmark: str
+    noise_ceiling: float | None
+    accuracies: Mapping[str, float]
+    ascending: Sequence[float]
+
+    def rank(self, architecture: str) -> int | None:
+        """Return the place of `architecture`, 1 for the best, None if it is not in the table."""
+        accuracy = self.accuracies.get(architecture)
+        if accuracy is None:
+            return None
+        return len(self.ascending) - bisect_right(self.ascending, accuracy) + 1
+
+
+def load_truth(session: Session, run: Run) -> Truth | None:
+    """Return the ground truth of a run, None if it has none."""
+    benchmark = run.benchmark
+    if benchmark is None:
+        return None
+    rows = session.execute(
+        select(BenchmarkEntry.architecture, BenchmarkEntry.accuracy).where(
+            BenchmarkEntry.benchmark_id == benchmark.id, BenchmarkEntry.valid
+        )
+    )
+    accuracies = {architecture: accuracy for architecture, accuracy in rows}
+    return Truth(
+        benchmark=f"{benchmark.name}@{benchmark.version}",
+        noise_ceiling=benchmark.noise_ceiling,
+        accuracies=accuracies,
+        ascending=sorted(accuracies.values()),
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class Correlator:
+    """Writes the correlations of one run.
+
+    Attributes:
+        spec: of the run.
+        truth: what scores are compared with.
+        num_validation: images of the dataset's validation split.
+    """
+
+    spec: RunSpec
+    truth: Truth
+    num_validation: int
+
+    def finish_round(self, session: Session, unit: Unit, step: int) -> bool:
+        """Write what a unit's part of the round completes, its row being stored already.
+
+        Returns:
+            Whether the round is complete, every unit that trains in it having stored its part.
+        """
+        parts, needed = _round_parts(session, unit, step)
+        if unit.subspace is not None:
+            self._write(session, unit.run_id, "live", step, unit.subspace)
+        if parts < needed:
+            return False
+        if unit.subspace is None:
+            for subspace in _scored_subspaces(session, unit.run_id, "live", step):
+                self._write(session, unit.run_id, "live", step, subspace)
+        self._write(session, unit.run_id, "live", step, None)
+        return True
+
+    def finish_ranking(self, session: Session, unit: Unit) -> bool:
+        """Write what a finished rank unit completes, its state being stored already.
+
+        Returns:
+            Whether every rank unit of the run is done.
+        """
+        open_subspaces = set(
+            session.scalars(
+                select(Unit.subspace).where(
+                    Unit.run_id == unit.run_id, Unit.kind == "rank", Unit.state != "done"
+                )
+            )
+        )
+        step = self.spec.training.steps
+        if unit.subspace is not None and unit.subspace not in open_subspaces:
+            self._write(session, unit.run_id, "final", step, unit.subspace)
+        if not open_subspaces:
+            self._write(session, unit.run_id, "final", step, None)
+        return not open_subspaces
+
+    def _write(
+        self, session: Session, run_id: int, stage: Stage, step: int, subspace: int | None
+    ) -> None:
+        scope = "overall" if subspace is None else str(subspace)
+        for scorer in self.spec.ranking.scorers:
+            statement = (
+                select(Score.architecture, Score.score)
+                .where(
+                    Score.run_id == run_id,
+                    Score.stage == stage,
+                    Score.step == step,
+                    Score.scorer == scorer.kind,
+                )
+                .order_by(Score.architecture)
+            )
+            if subspace is not None:
+                statement = statement.where(Score.subspace == subspace)
+            known = [
+                (score, self.truth.accuracies[architecture])
+                for architecture, score in session.execute(statement)
+                if architecture in self.truth.accuracies
+            ]
+            seed = derive_seed(self.spec.seed, "bootstrap", stage, step, scorer.kind, scope)
+            found = rank_correlation(
+                [score for score, _ in known],
+                [accuracy for _, accuracy in known],
+                seed=seed,
+                num_bootstrap=NUM_BOOTSTRAP,
+            )
+            row = {
+                "run_id": run_id,
+                "stage": stage,
+                "step": step,
+                "scorer": scorer.kind,
+                "scope": scope,
+                **asdict(found),
+                "conditions": self._conditions(stage, found, seed),
+                "created_at": db_now(),
+            }
+            insert_once(session, Correlation, ("run_id", "stage", "step", "scorer", "scope"), row)
+
+    def _conditions(
+        self, stage: Stage, found: RankCorrelation, seed: int
+    ) -> dict[str, Any]:  # Any: JSON for people
+        ranking = self.spec.ranking
+        wanted = ranking.live_images if stage == "live" else ranking.num_images
+        return {
+            "n": found.num_architectures,
+            "ties": found.num_ties,
+            "split": "validation",
+            "batch_norm": "batch-stats",
+            "images": min(wanted, self.num_validation),
+            "batch_size": ranking.batch_size,
+            "seed": self.spec.seed,
+            # As text: a 63-bit seed does not survive a JSON reader that has only doubles.
+            "bootstrap": {"resamples": NUM_BOOTSTRAP, "confidence": CONFIDENCE, "seed": str(seed)},
+            "benchmark": self.truth.benchmark,
+            "noise_ceiling": self.truth.noise_ceiling,
+            "threads": self.spec.training.threads,
+        }
+
+
+def store_part(session: Session, unit: Unit, step: int) -> None:
+    """Note that `unit` has stored all its live scores of the round that ends at `step`."""
+    row = {"run_id": unit.run_id, "step": step, "unit_id": unit.id}
+    insert_once(session, RoundPart, ("run_id", "step", "unit_id"), row)
+
+
+def _round_parts(session: Session, unit: Unit, step: int) -> tuple[int, int]:
+    """Return how many units stored their part of a round, and how many train in it."""
+    parts = session.scalar(
+        select(func.count())
+        .select_from(RoundPart)
+        .where(RoundPart.run_id == unit.run_id, RoundPart.step == step)
+    )
+    needed = session.scalar(
+        select(func.count())
+        .select_from(Unit)
+        .where(Unit.run_id == unit.run_id, Unit.kind == unit.kind)
+    )
+    assert parts is not None
+    assert needed is not None
+    return parts, needed
+
+
+def _scored_subspaces(session: Session, run_id: int, stage: Stage, step: int) -> list[int]:
+    statement = (
+        select(Score.subspace)
+        .where(Score.run_id == run_id, Score.stage == stage, Score.step == step)
+        .distinct()
+        .order_by(Score.subspace)
+    )
+    return list(session.scalars(statement))

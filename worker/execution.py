@@ -1,0 +1,234 @@
+"""How each kind of unit is executed: its events, its state, and where it resumes."""
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from typing import TypeVar
+
+from pydantic import ValidationError
+from sqlalchemy import select
+from sqlalchemy.orm import Session
+
+from backend.db import Database
+from backend.models import Artifact, Unit
+from backend.settings import Settings
+from nas import pipeline
+from nas.errors import InvalidCheckpoint
+from nas.events import Event
+from nas.experiment import Experiment
+from nas.search.state import SearchState
+from nas.spaces.base import Architecture
+from nas.training.state import TrainState, fresh_state, inherited_state
+from worker import checkpoints
+from worker.plan import ARCHITECTURES_PER_CHUNK, units_after_partition
+from worker.recorder import scored_already
+
+Resumed = TypeVar("Resumed", TrainState, SearchState)
+
+
+@dataclass(slots=True)
+class Work:
+    """The execution of one unit, ready to be driven.
+
+    Attributes:
+        folder: of the unit's checkpoints, relative to the artifact folder.
+        events: what the science reports; driving it does the work.
+        position: global steps, architectures or evaluations behind the unit.
+        snapshot: the state as bytes; None where the rows are all there is to resume from.
+        state: the supernet in training, if there is one.
+        following: units that come after this one, without their run.
+        log: level and text of what people should know about the start.
+        unreadable: checkpoints that turned out damaged.
+    """
+
+    folder: str
+    events: Iterator[Event]
+    position: Callable[[], int]
+    snapshot: Callable[[], bytes] | None = None
+    state: TrainState | None = None
+    following: list[Unit] = field(default_factory=list)
+    log: list[tuple[str, str]] = field(default_factory=list)
+    unreadable: list[Artifact] = field(default_factory=list)
+
+
+class States:
+    """Supernets by the checkpoint that holds them, so that this process reads each file once."""
+
+    def __init__(self) -> None:
+        self._by_path: dict[str, TrainState] = {}
+
+    def knows(self, path: str) -> bool:
+        """Tell whether this process has at hand what a checkpoint holds."""
+        return path in self._by_path
+
+    def get(self, path: str) -> TrainState | None:
+        """Return a supernet that will not be changed, if this process knows it."""
+        return self._by_path.get(path)
+
+    def take(self, path: str) -> TrainState | None:
+        """Return a supernet for further training; from then on the path means the file alone."""
+        return self._by_path.pop(path, None)
+
+    def put(self, path: str, state: TrainState) -> None:
+        """Remember what a checkpoint holds."""
+        self._by_path[path] = state
+
+
+@dataclass(slots=True)
+class Execution:
+    """Opens the units of one run.
+
+    Attributes:
+        db: the database.
+        settings: where the files are.
+        experiment: of the run.
+        states: supernets that this process has at hand.
+    """
+
+    db: Database
+    settings: Settings
+    experiment: Experiment
+    states: States = field(default_factory=States)
+
+    def open(self, unit: Unit) -> Work:
+        """Prepare the execution of a unit from its newest readable checkpoint.
+
+        Raises:
+            InvalidCheckpoint: if a finished supernet that the unit needs cannot be read.
+        """
+        match unit.kind:
+            case "partition":
+                return self._partition(unit)
+            case "warm-up" | "train":
+                return self._training(unit)
+            case "rank":
+                return self._ranking(unit)
+            case "search":
+                return self._search(unit)
+        raise ValueError(f"unit {unit.key} is of the unknown kind {unit.kind!r}")
+
+    def _partition(self, unit: Unit) -> Work:
+        spec, space = self.experiment.spec, self.experiment.space
+        sizes = [len(part) for part in self._samples()]
+        return Work(
+            folder=checkpoints.unit_folder(unit),
+            events=pipeline.partition_unit(spec, space),
+            position=lambda: 0,
+            following=units_after_partition(spec, sizes),
+        )
+
+    def _training(self, unit: Unit) -> Work:
+        work = Work(checkpoints.unit_folder(unit), iter(()), position=lambda: 0)
+        state = self._resumed(unit, work, self._train_state) or self._initial_state(unit)
+        work.state = state
+        work.snapshot = state.to_bytes
+        work.position = lambda: state.next_step
+        work.events = pipeline.train_unit(self.experiment, state)
+        return work
+
+    def _ranking(self, unit: Unit) -> Work:
+        assert unit.subspace is not None
+        assert unit.chunk is not None
+        start = unit.chunk * ARCHITECTURES_PER_CHUNK
+        chunk = self._samples()[unit.subspace][start : start + ARCHITECTURES_PER_CHUNK]
+        with self.db.reading() as session:
+            scored = scored_already(session, unit.run_id)
+            state = self._finished_state(session, unit.run_id, f"train-{unit.subspace}")
+        encode = self.experiment.space.encode
+        missing = [architecture for architecture in chunk if encode(architecture) not in scored]
+        return Work(
+            folder=checkpoints.unit_folder(unit),
+            events=pipeline.rank_unit(self.experiment, state, missing),
+            position=lambda: len(chunk) - len(missing),
+        )
+
+    def _search(self, unit: Unit) -> Work:
+        work = Work(checkpoints.unit_folder(unit), iter(()), position=lambda: 0)
+        search_state = self._resumed(unit, work, self._search_state) or SearchState()
+        with self.db.reading() as session:
+            states = [
+                self._finished_state(session, unit.run_id, f"train-{subspace.index}")
+                for subspace in self.experiment.partition.subspaces
+            ]
+        work.snapshot = lambda: search_state.model_dump_json().encode()
+        work.position = lambda: len(search_state.evaluations)
+        work.events = pipeline.search_unit(self.experiment, states, search_state)
+        return work
+
+    def _samples(self) -> list[list[Architecture]]:
+        """The ranking sample, split by sub-space."""
+        parts: list[list[Architecture]] = [[] for _ in self.experiment.partition.subspaces]
+        for architecture in pipeline.ranking_sample(self.experiment.spec, self.experiment.space):
+            parts[self.experiment.partition.route(architecture)].append(architecture)
+        return parts
+
+    def _initial_state(self, unit: Unit) -> TrainState:
+        if unit.kind == "warm-up" or not self.experiment.spec.training.warm_up_steps:
+            return fresh_state(self.experiment, unit.subspace)
+        assert unit.subspace is not None
+        with self.db.reading() as session:
+            warm = self._finished_state(session, unit.run_id, "warm-up")
+        return inherited_state(self.experiment, warm, unit.subspace)
+
+    def _resumed(
+        self, unit: Unit, work: Work, read: Callable[[Artifact], Resumed]
+    ) -> Resumed | None:
+        """Return the newest state of a unit that can be read, None if there is none.
+
+        What happened is added to `work.log`, unreadable checkpoints to `work.unreadable`.
+        """
+        with self.db.reading() as session:
+            artifacts = checkpoints.newest_first(session, unit.id)
+            session.expunge_all()
+        for artifact in artifacts:
+            known = self.states.knows(artifact.path)
+            try:
+                state = read(artifact)
+            except InvalidCheckpoint as error:
+                work.unreadable.append(artifact)
+                text = f"{unit.key}: {error}; falling back to the checkpoint before it."
+                work.log.append(("warning", text))
+                continue
+            if not known:
+                text = (
+                    f"{unit.key}: resumed from step {artifact.step} of checkpoint {artifact.path}."
+                )
+                work.log.append(("info", text))
+            return state
+        if unit.attempt > 1:
+            text = f"{unit.key}: no checkpoint can be resumed from; starting at the beginning."
+            work.log.append(("info", text))
+        return None
+
+    def _train_state(self, artifact: Artifact) -> TrainState:
+        known = self.states.take(artifact.path)
+        return self._decoded(artifact) if known is None else known
+
+    def _search_state(self, artifact: Artifact) -> SearchState:
+        try:
+            return SearchState.model_validate_json(self._bytes(artifact))
+        except ValidationError as error:
+            raise InvalidCheckpoint(f"{artifact.path} is no search state: {error}") from error
+
+    def _finished_state(self, session: Session, run_id: int, key: str) -> TrainState:
+        """Return the supernet that a finished unit left; nobody trains it any further."""
+        unit = session.scalars(select(Unit).where(Unit.run_id == run_id, Unit.key == key)).one()
+        artifacts = checkpoints.newest_first(session, unit.id)
+        if not artifacts:
+            raise InvalidCheckpoint(f"The finished supernet of {key} is gone; clone the run.")
+        known = self.states.get(artifacts[0].path)
+        if known is not None:
+            return known
+        try:
+            state = self._decoded(artifacts[0])
+        except InvalidCheckpoint as error:
+            raise InvalidCheckpoint(
+                f"The finished supernet of {key} cannot be read ({error}); clone the run."
+            ) from error
+        self.states.put(artifacts[0].path, state)
+        return state
+
+    def _decoded(self, artifact: Artifact) -> TrainState:
+        return TrainState.from_bytes(self.experiment, self._bytes(artifact))
+
+    def _bytes(self, artifact: Artifact) -> bytes:
+        return checkpoints.read_checked(self.settings.artifact_folder, artifact)

@@ -1,0 +1,135 @@
+"""The units of a run, in which order they may start, and what their states mean for the run.
+
+    partition -> [warm-up] -> train x K -> rank x N -> search
+
+The order lives here and in the `depends_on` of each unit; the science knows nothing of it.
+"""
+
+from collections.abc import Sequence
+
+from sqlalchemy import select
+from sqlalchemy.orm import Session
+
+from backend.db import wake_after_commit
+from backend.errors import NotFound
+from backend.models import Run, Unit
+from backend.runs.lifecycle import stop_if_idle
+from backend.runs.states import lock_run, move_run, move_unit
+from nas.spec import RunSpec
+
+ARCHITECTURES_PER_CHUNK = 250
+
+ACTIVE = ("queued", "running", "pausing", "cancelling")
+
+
+def chunk_sizes(num_architectures: int) -> list[int]:
+    """Return the sizes of the rank units that score `num_architectures` of one sub-space."""
+    full, rest = divmod(num_architectures, ARCHITECTURES_PER_CHUNK)
+    return [ARCHITECTURES_PER_CHUNK] * full + ([rest] if rest else [])
+
+
+def units_after_partition(spec: RunSpec, sample_sizes: Sequence[int]) -> list[Unit]:
+    """Return every unit that follows the partition, without their run.
+
+    Args:
+        spec: of the run.
+        sample_sizes: architectures of the ranking sample per sub-space.
+    """
+    warm_up_steps = spec.training.warm_up_steps
+    units: list[Unit] = []
+    before_training = ["partition"]
+    if warm_up_steps:
+        units.append(_unit("warm-up", "warm-up", before_training, warm_up_steps))
+        before_training = ["warm-up"]
+    trains = [f"train-{subspace}" for subspace in range(len(sample_sizes))]
+    own_steps = spec.training.steps - warm_up_steps
+    for subspace, key in enumerate(trains):
+        units.append(_unit(key, "train", before_training, own_steps, subspace=subspace))
+    ranks: list[str] = []
+    for subspace, size in enumerate(sample_sizes):
+        for chunk, total in enumerate(chunk_sizes(size)):
+            key = f"rank-{subspace}-{chunk}"
+            ranks.append(key)
+            needed = [trains[subspace]]
+            units.append(_unit(key, "rank", needed, total, subspace=subspace, chunk=chunk))
+    if spec.search is not None:
+        units.append(_unit("search", "search", [*trains, *ranks], spec.search.budget))
+    return units
+
+
+def settle(session: Session, run_id: int) -> Run | None:
+    """Draw the conclusions of the units' states: promote what may start, end what is over.
+
+    Doing it again changes nothing, so that whoever changed a unit calls it, and the reaper calls
+    it for every active run in case that caller died.
+
+    Returns:
+        The run; None if it was deleted.
+    """
+    try:
+        run = lock_run(session, run_id)
+    except NotFound:
+        return None
+    if run.state not in ACTIVE:
+        return run
+    units = list(
+        session.scalars(
+            select(Unit)
+            .where(Unit.run_id == run.id)
+            .order_by(Unit.id)
+            .execution_options(populate_existing=True)
+        )
+    )
+    if run.state == "cancelling":
+        stop_if_idle(session, run)
+        return run
+    failed = [unit for unit in units if unit.state == "failed"]
+    if failed and run.state != "queued":
+        _fail_run(session, run, units, failed[0])
+        return run
+    _promote(session, units)
+    if run.state == "queued":
+        return run
+    if units and all(unit.state == "done" for unit in units):
+        move_run(session, run, "succeeded", "The run succeeded.")
+    else:
+        stop_if_idle(session, run)
+    return run
+
+
+def _unit(
+    key: str,
+    kind: str,
+    depends_on: Sequence[str],
+    total: int,
+    *,
+    subspace: int | None = None,
+    chunk: int | None = None,
+) -> Unit:
+    return Unit(
+        key=key,
+        kind=kind,
+        subspace=subspace,
+        chunk=chunk,
+        depends_on=list(depends_on),
+        state="waiting",
+        total=total,
+    )
+
+
+def _promote(session: Session, units: Sequence[Unit]) -> None:
+    done = {unit.key for unit in units if unit.state == "done"}
+    for unit in units:
+        if unit.state == "waiting" and done.issuperset(unit.depends_on):
+            move_unit(session, unit, "ready", f"{unit.key}: all it needs is done.")
+            wake_after_commit(session, unit.run_id)
+
+
+def _fail_run(session: Session, run: Run, units: Sequence[Unit], failed: Unit) -> None:
+    # A leased unit loses its lease here, so whatever its runner still writes is refused.
+    for unit in units:
+        if unit.state in ("waiting", "ready", "lost", "leased"):
+            move_unit(session, unit, "cancelled", f"{unit.key}: cancelled, {failed.key} failed.")
+    run.failure_class = failed.failure_class
+    run.failure_message = f"{failed.key}: {failed.failure_message}"
+    move_run(session, run, "failed", run.failure_message)

@@ -1,0 +1,204 @@
+"""From what the science reports to rows: the only place that knows both.
+
+A recorder gathers events between two transactions. Rows are keyed by their step, so storing an
+event again after a resume overwrites it with the same values.
+"""
+
+from dataclasses import asdict, dataclass, field
+from typing import Any
+
+from sqlalchemy import delete, select
+from sqlalchemy.orm import Session
+
+from backend.db import db_now
+from backend.models import Candidate, Score, SubspaceRow, Unit
+from backend.runs.states import append_event
+from nas.events import (
+    ArchitecturesScored,
+    CandidateEvaluated,
+    Event,
+    PartitionFound,
+    RoundFinished,
+    TrainingProgressed,
+)
+from nas.partition.base import Partition
+from nas.spec import RunSpec
+from worker.correlations import Correlator, Truth, store_part
+from worker.progress import TrainingProgress, forget_after
+from worker.upsert import upsert
+
+Row = dict[str, Any]  # Any: column values
+
+
+@dataclass(slots=True)
+class Recorder:
+    """The events of one attempt at one unit that are not stored yet.
+
+    Attributes:
+        spec: of the run.
+        truth: ground truth of the run, if it has one.
+        num_validation: images of the dataset's validation split.
+        training: gathered progress.
+    """
+
+    spec: RunSpec
+    truth: Truth | None
+    num_validation: int
+    training: TrainingProgress = field(default_factory=TrainingProgress)
+    _partition: Partition | None = None
+    _scores: dict[tuple[int, str, str], Row] = field(default_factory=dict)
+    _rounds: list[int] = field(default_factory=list)
+    _candidates: list[Row] = field(default_factory=list)
+
+    def add(self, event: Event) -> None:
+        """Gather one event."""
+        match event:
+            case PartitionFound():
+                self._partition = event.partition
+            case TrainingProgressed():
+                self.training.add(event)
+            case ArchitecturesScored():
+                for score in event.scores:
+                    key = (event.step, score.scorer, score.architecture)
+                    self._scores[key] = {"step": event.step, **asdict(score)}
+            case RoundFinished():
+                self._rounds.append(event.step)
+            case CandidateEvaluated():
+                self._candidates.append(self._with_truth(event))
+
+    def write(self, session: Session, unit: Unit) -> None:
+        """Store what was gathered; the caller has verified the attempt in this transaction."""
+        tables = [
+            *self._write_partition(session, unit),
+            *self._write_training(session, unit),
+            *self._write_scores(session, unit),
+            *self._write_rounds(session, unit),
+            *self._write_candidates(session, unit),
+        ]
+        if tables:
+            unit.progress_at = db_now()
+            _announce(session, unit, tables)
+
+    def finish(self, session: Session, unit: Unit) -> None:
+        """Draw the conclusions of a unit that is done, in the transaction that made it so."""
+        correlator = self._correlator()
+        if unit.kind == "rank" and correlator is not None:
+            correlator.finish_ranking(session, unit)
+            _announce(session, unit, ["correlations"])
+
+    def rewind(self, session: Session, unit: Unit, position: int) -> None:
+        """Forget what an earlier attempt stored beyond the checkpoint that the unit resumes from.
+
+        Args:
+            session: a writing transaction in which the attempt is verified.
+            unit: the unit that resumes.
+            position: global steps or evaluations behind the checkpoint.
+        """
+        if unit.kind in ("warm-up", "train"):
+            forget_after(session, unit, position)
+            unit.progress = max(position - first_step(self.spec, unit), 0)
+        elif unit.kind == "search":
+            session.execute(
+                delete(Candidate)
+                .where(Candidate.run_id == unit.run_id, Candidate.evaluation > position)
+                .execution_options(synchronize_session=False)
+            )
+            unit.progress = position
+
+    def _correlator(self) -> Correlator | None:
+        if self.truth is None:
+            return None
+        return Correlator(self.spec, self.truth, self.num_validation)
+
+    def _with_truth(self, event: CandidateEvaluated) -> Row:
+        truth = self.truth
+        accuracy = None if truth is None else truth.accuracies.get(event.architecture)
+        rank = None if truth is None else truth.rank(event.architecture)
+        return {**asdict(event), "true_accuracy": accuracy, "true_rank": rank}
+
+    def _write_partition(self, session: Session, unit: Unit) -> list[str]:
+        partition = self._partition
+        if partition is None:
+            return []
+        shares = self.spec.training.sampler.target_shares(partition)
+        rows = [
+            {
+                "run_id": unit.run_id,
+                "index": subspace.index,
+                "label": subspace.label,
+                "counts": sorted(subspace.counts),
+                "size_all": str(subspace.size.all),
+                "size_valid": str(subspace.size.valid),
+                "target_share": share,
+            }
+            for subspace, share in zip(partition.subspaces, shares, strict=True)
+        ]
+        upsert(session, SubspaceRow, ("run_id", "index"), rows)
+        self._partition = None
+        return ["subspaces"]
+
+    def _write_training(self, session: Session, unit: Unit) -> list[str]:
+        newest = self.training.newest
+        if newest is None:
+            return []
+        unit.progress = newest.step - first_step(self.spec, unit)
+        self.training.write(session, unit)
+        return ["metrics", "balance"]
+
+    def _write_scores(self, session: Session, unit: Unit) -> list[str]:
+        if not self._scores:
+            return []
+        stage = "final" if unit.kind == "rank" else "live"
+        rows = [
+            {"run_id": unit.run_id, "stage": stage, **score} for score in self._scores.values()
+        ]
+        if unit.kind == "rank":
+            # One step for the whole run: a unit ends at the last step that was routed to it.
+            rows = [{**row, "step": self.spec.training.steps} for row in rows]
+            unit.progress += len({row["architecture"] for row in rows})
+            # The scores themselves are what the next attempt resumes from.
+            unit.fruitless_attempts = 0
+        upsert(session, Score, ("run_id", "stage", "step", "scorer", "architecture"), rows)
+        self._scores.clear()
+        return ["scores"]
+
+    def _write_rounds(self, session: Session, unit: Unit) -> list[str]:
+        if not self._rounds:
+            return []
+        correlator = self._correlator()
+        for step in self._rounds:
+            store_part(session, unit, step)
+            if correlator is not None:
+                correlator.finish_round(session, unit, step)
+        # The last steps of a round may all belong to other units; they are behind this one too.
+        unit.progress = self._rounds[-1] - first_step(self.spec, unit)
+        self._rounds.clear()
+        return [] if correlator is None else ["correlations"]
+
+    def _write_candidates(self, session: Session, unit: Unit) -> list[str]:
+        if not self._candidates:
+            return []
+        rows = [{"run_id": unit.run_id, **candidate} for candidate in self._candidates]
+        upsert(session, Candidate, ("run_id", "evaluation"), rows)
+        unit.progress = rows[-1]["evaluation"]
+        self._candidates.clear()
+        return ["candidates"]
+
+
+def first_step(spec: RunSpec, unit: Unit) -> int:
+    """Return the global step at which a unit's own progress begins."""
+    return spec.training.warm_up_steps if unit.kind == "train" else 0
+
+
+def scored_already(session: Session, run_id: int) -> set[str]:
+    """Return the architectures of the final ranking whose scores are all stored.
+
+    Scores of one architecture are stored in one transaction, so one of them stands for all.
+    """
+    statement = select(Score.architecture).where(Score.run_id == run_id, Score.stage == "final")
+    return set(session.scalars(statement.distinct()))
+
+
+def _announce(session: Session, unit: Unit, tables: list[str]) -> None:
+    data = {"tables": tables, "progress": unit.progress}
+    append_event(session, unit, "data", f"{unit.key}: new data.", data=data)

@@ -1,0 +1,186 @@
+"""One runner process: executes a unit, then further ones of the same run (`-m worker.runner`).
+
+Only this process loads torch. It is started by the supervisor of a slot, which renews the lease
+and sends orders through the pipe at standard input.
+"""
+
+import argparse
+import sys
+import time
+from collections.abc import Sequence
+from functools import partial
+
+import structlog
+import torch
+
+from backend.db import Database
+from backend.models import Unit
+from backend.queue import wake
+from backend.runs import leases
+from backend.runs.leases import Lease, StaleAttempt
+from backend.settings import Settings
+from nas.events import RoundFinished
+from worker.attempt import Attempt, record_failure
+from worker.control import CANCEL, Control, die_with_parent
+from worker.execution import Execution, Work
+from worker.failures import failure_of
+from worker.loading import LoadedRun, load_run
+from worker.logs import configure_logs
+from worker.progress import TrainingProgress
+from worker.recorder import Recorder
+
+LINGER_SECONDS = 20.0
+"""How long a runner with nothing to do waits for units of its run that others must make ready.
+
+It leaves at once if another run has work for its slot."""
+
+LINGER_POLL_SECONDS = 0.2
+
+_log = structlog.get_logger(__name__)
+
+
+class Runner:
+    """Executes units of one run, one after the other.
+
+    Args:
+        db: the database.
+        settings: of the deployment.
+        control: the supervisor's orders.
+        lease: the first unit, claimed by the supervisor.
+    """
+
+    def __init__(self, db: Database, settings: Settings, control: Control, lease: Lease) -> None:
+        self._db = db
+        self._settings = settings
+        self._control = control
+        self._first = lease
+        self._loaded: LoadedRun | None = None
+        self._execution: Execution | None = None
+
+    def work(self) -> None:
+        """Execute units until the run has none for this slot, or the supervisor says otherwise."""
+        lease: Lease | None = self._first
+        while lease is not None:
+            if not self._execute(lease):
+                return
+            lease = self._next()
+
+    def _execute(self, lease: Lease) -> bool:
+        """Execute one unit; return whether to go on with another one."""
+        try:
+            self._drive(lease)
+        except StaleAttempt as error:
+            _log.warning("the lease was lost, stopping", reason=str(error))
+            return False
+        except Exception as error:
+            # The boundary of an attempt: whatever went wrong is recorded. The process ends,
+            # because what it has loaded may be part of the failure.
+            _log.exception("the attempt failed", unit=lease.unit_id, attempt=lease.attempt)
+            self._record_failure(lease, error)
+            return False
+        return self._control.order is None
+
+    def _drive(self, lease: Lease) -> None:
+        execution = self._open_run()
+        with self._db.reading() as session:
+            unit = session.get_one(Unit, lease.unit_id)
+            session.expunge_all()
+        work = execution.open(unit)
+        attempt = Attempt(self._db, self._settings, lease, self._recorder(work))
+        attempt.begin(work)
+        for event in work.events:
+            attempt.add(event)
+            if self._control.order == CANCEL:
+                attempt.cancel()
+                return
+            if self._control.order is not None:
+                self._keep(work, attempt.release(work, "put back, its slot was asked to let go"))
+                return
+            if not isinstance(event, RoundFinished):
+                attempt.store_if_due(work)
+                continue
+            waits, path = attempt.finish_round(work)
+            if waits:
+                self._keep(work, path)
+                return
+        self._keep(work, attempt.finish(work))
+
+    def _keep(self, work: Work, path: str | None) -> None:
+        """Remember a supernet that is stored and that this unit no longer trains."""
+        if work.state is not None and path is not None:
+            self._open_run().states.put(path, work.state)
+
+    def _record_failure(self, lease: Lease, error: Exception) -> None:
+        try:
+            record_failure(self._db, self._settings, lease, failure_of(error))
+        except StaleAttempt as stale:
+            _log.warning("the lease was lost before its failure", reason=str(stale))
+
+    def _open_run(self) -> Execution:
+        if self._execution is None:
+            with self._db.reading() as session:
+                self._loaded = load_run(session, self._settings, self._first.run_id)
+            self._execution = Execution(self._db, self._settings, self._loaded.experiment)
+        return self._execution
+
+    def _recorder(self, work: Work) -> Recorder:
+        assert self._loaded is not None
+        experiment = self._loaded.experiment
+        updates = 0 if work.state is None else work.state.updates
+        return Recorder(
+            spec=experiment.spec,
+            truth=self._loaded.truth,
+            num_validation=len(experiment.dataset.validation),
+            training=TrainingProgress(updates_before=updates),
+        )
+
+    def _next(self) -> Lease | None:
+        """Claim the next unit of the run, waiting a little for one that others make ready."""
+        run_id = self._first.run_id
+        deadline = time.monotonic() + LINGER_SECONDS
+        while self._control.order is None:
+            with self._db.unit_of_work() as session:
+                lease = leases.claim(
+                    session, self._first.owner, self._settings.lease_seconds, run_id=run_id
+                )
+                waiting = lease is None and leases.may_get_ready(session, run_id)
+            if lease is not None:
+                return lease
+            if not waiting or time.monotonic() >= deadline:
+                return None
+            time.sleep(LINGER_POLL_SECONDS)
+        return None
+
+
+def configure_torch() -> None:
+    """Make every computation of this process repeatable; call it before any of them."""
+    torch.set_num_interop_threads(1)
+    torch.use_deterministic_algorithms(True)
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Execute the unit named on the command line; return the exit code."""
+    parser = argparse.ArgumentParser(prog="worker.runner", description=__doc__)
+    parser.add_argument("--run", type=int, required=True)
+    parser.add_argument("--unit", type=int, required=True)
+    parser.add_argument("--attempt", type=int, required=True)
+    parser.add_argument("--owner", required=True)
+    named = parser.parse_args(arguments)
+    configure_logs()
+    die_with_parent()
+    control = Control()
+    control.drain_on_sigterm()
+    control.listen(sys.stdin.fileno())
+    configure_torch()
+    settings = Settings()
+    db = Database(settings.database, wake=partial(wake, settings))
+    lease = Lease(unit_id=named.unit, run_id=named.run, owner=named.owner, attempt=named.attempt)
+    try:
+        Runner(db, settings, control, lease).work()
+    finally:
+        db.close()
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,70 @@
+"""A runner process as its supervisor sees it."""
+
+import contextlib
+import signal
+import subprocess
+import sys
+
+from backend.runs.leases import Lease
+from backend.settings import Settings
+from worker.environment import child_environment
+
+WORKSPACE_CONFIG = ":4096:8"
+"""Without a fixed workspace cuBLAS does not repeat itself bit by bit (its documentation)."""
+
+
+class RunnerProcess:
+    """`python -m worker.runner` in a session of its own, tied to this process by a pipe.
+
+    The kernel also ties it to the thread that starts it, which must live as long as the slot.
+
+    Args:
+        settings: of the deployment, handed on through the environment.
+        lease: the unit it begins with.
+    """
+
+    def __init__(self, settings: Settings, lease: Lease) -> None:
+        self._process = subprocess.Popen(
+            [
+                *(sys.executable, "-m", "worker.runner"),
+                *("--run", str(lease.run_id)),
+                *("--unit", str(lease.unit_id)),
+                *("--attempt", str(lease.attempt)),
+                *("--owner", lease.owner),
+            ],
+            stdin=subprocess.PIPE,
+            env=child_environment(settings) | {"CUBLAS_WORKSPACE_CONFIG": WORKSPACE_CONFIG},
+            start_new_session=True,
+        )
+
+    @property
+    def pid(self) -> int:
+        """The process's number, which is also that of its process group."""
+        return self._process.pid
+
+    def wait(self, seconds: float) -> int | None:
+        """Wait for the end; return the exit code, None if it is still running."""
+        try:
+            return self._process.wait(seconds)
+        except subprocess.TimeoutExpired:
+            return None
+
+    def order(self, order: str) -> None:
+        """Send one order through the pipe."""
+        assert self._process.stdin is not None
+        # A process that is gone needs no order; its end is noticed by `wait`.
+        with contextlib.suppress(BrokenPipeError):
+            self._process.stdin.write(f"{order}\n".encode())
+            self._process.stdin.flush()
+
+    def signal(self, number: signal.Signals) -> None:
+        """Send a signal to the process."""
+        self._process.send_signal(number)
+
+    def close(self) -> int:
+        """Kill the process if it still runs, wait for it, and return its exit code."""
+        self._process.kill()
+        assert self._process.stdin is not None
+        with contextlib.suppress(BrokenPipeError):
+            self._process.stdin.close()
+        return self._process.wait()

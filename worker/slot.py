@@ -1,0 +1,80 @@
+"""A slot's row: how people and the API see that a worker is there."""
+
+import os
+import secrets
+import socket
+import threading
+
+import structlog
+from sqlalchemy import delete, func, select, update
+from sqlalchemy.exc import OperationalError
+
+from backend.db import Database, db_now
+from backend.models import Unit, WorkerSlot
+
+BEAT_SECONDS = 5.0
+
+_log = structlog.get_logger(__name__)
+
+
+def unique_name() -> str:
+    """Return a name that no slot ever had: containers share process numbers."""
+    return f"{socket.gethostname()}-{os.getpid()}-{secrets.token_hex(3)}"
+
+
+class Slot:
+    """Announces one slot and keeps its row fresh, while it works as well as while it is idle.
+
+    Args:
+        db: the database.
+        name: unique.
+        device: what it computes on.
+    """
+
+    def __init__(self, db: Database, name: str, device: str) -> None:
+        self._db = db
+        self._name = name
+        self._device = device
+        self._stopped = threading.Event()
+        self._thread = threading.Thread(target=self._beat, name="heartbeat", daemon=True)
+
+    def announce(self) -> None:
+        """Insert the row and begin to keep it fresh."""
+        with self._db.unit_of_work() as session:
+            session.add(
+                WorkerSlot(
+                    name=self._name,
+                    hostname=socket.gethostname(),
+                    pid=os.getpid(),
+                    device=self._device,
+                )
+            )
+        self._thread.start()
+
+    def withdraw(self) -> None:
+        """Remove the row."""
+        self._stopped.set()
+        self._thread.join()
+        with self._db.unit_of_work() as session:
+            session.execute(delete(WorkerSlot).where(WorkerSlot.name == self._name))
+
+    def _beat(self) -> None:
+        while not self._stopped.wait(BEAT_SECONDS):
+            try:
+                self._refresh()
+            except OperationalError as error:
+                _log.warning("no heartbeat, the database does not answer", error=str(error.orig))
+
+    def _refresh(self) -> None:
+        executing = (
+            select(func.min(Unit.id))
+            .where(Unit.owner == self._name, Unit.state == "leased")
+            .scalar_subquery()
+        )
+        with self._db.unit_of_work() as session:
+            session.execute(
+                update(WorkerSlot)
+                .where(WorkerSlot.name == self._name)
+                .values(seen_at=db_now(), unit_id=executing)
+                .execution_options(synchronize_session=False)
+            )

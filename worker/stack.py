@@ -1,0 +1,216 @@
+"""The embedded deployment in one command (`python -m worker.stack [--port N]`).
+
+SQLite and the artifacts lie under `EFSNAS_HOME`; a bundled Redis-compatible server, the API with
+the dashboard, one worker slot and the reaper run as children, are started again when they die, and
+end with this process however it ends.
+"""
+
+import argparse
+import contextlib
+import fcntl
+import os
+import sys
+import time
+from collections.abc import Callable, Iterator, Sequence
+from typing import Any, TextIO
+
+import httpx
+
+from backend.binding import UnsafeAddress, check_address
+from backend.installation import prepare as prepare_database
+from backend.settings import Settings
+from worker.bundled import BundledRedis, free_port, is_free, prepare
+from worker.children import Child, Command
+from worker.environment import child_environment
+from worker.logs import configure_logs
+from worker.signals import StopSignals
+
+READY_SECONDS = 60.0
+WATCH_SECONDS = 0.2
+STREAM_SECONDS = 3
+"""How long open event streams may delay the end of the API."""
+
+
+class CannotStart(Exception):
+    """The deployment cannot be started, and this is why."""
+
+
+class HomeInUse(CannotStart):
+    """Another stack works in the same home."""
+
+
+@contextlib.contextmanager
+def locked(settings: Settings) -> Iterator[None]:
+    """Hold the settings' home for one stack; the lock goes with the process.
+
+    Raises:
+        HomeInUse: if another process holds it.
+    """
+    home = settings.home
+    with settings.stack_lock.open("a+") as file:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            file.seek(0)
+            holder = file.read().strip() or "unknown"
+            raise HomeInUse(
+                f"{home.resolve()} is in use by process {holder}; stop it, or choose another "
+                "folder with EFSNAS_HOME"
+            ) from None
+        file.truncate(0)
+        file.write(str(os.getpid()))
+        file.flush()
+        yield
+
+
+class Stack:
+    """The children of one deployment.
+
+    Args:
+        settings: with the port and the Redis that the children use.
+        bundled: the bundled server, None if Redis runs elsewhere.
+        stop: the signals that end the stack.
+    """
+
+    def __init__(
+        self, settings: Settings, bundled: BundledRedis | None, stop: StopSignals
+    ) -> None:
+        self._settings = settings
+        self._bundled = bundled
+        self._stop = stop
+        environment = child_environment(settings)
+        folder = settings.home / "logs"
+        folder.mkdir(exist_ok=True)
+        self._redis = None if bundled is None else Child(bundled.command, environment, folder)
+        self._api = Child(_api(settings), environment, folder)
+        drain_seconds = 2 * settings.cancel_seconds + 5
+        self._others = [
+            Child(Command("reaper", ("worker.reaper",), 5.0), environment, folder),
+            Child(Command("worker", ("worker.main",), drain_seconds), environment, folder),
+        ]
+
+    @property
+    def children(self) -> list[Child]:
+        """In the order in which they are started; they are stopped the other way round."""
+        redis = [] if self._redis is None else [self._redis]
+        return [*redis, self._api, *self._others]
+
+    @property
+    def address(self) -> str:
+        """Where people find the dashboard."""
+        host = self._settings.host
+        named = f"[{host}]" if ":" in host else host
+        return f"http://{named}:{self._settings.port}"
+
+    def start(self) -> bool:
+        """Start everything; return False if a signal came before it was ready.
+
+        Raises:
+            CannotStart: if a child ends, or does not answer in time.
+        """
+        if self._redis is not None and self._bundled is not None:
+            self._redis.start()
+            if not self._wait_for(self._redis, self._bundled.answers):
+                return False
+        self._api.start()
+        for child in self._others:
+            child.start()
+        return self._wait_for(self._api, self._api_answers)
+
+    def watch(self) -> None:
+        """Keep the children alive until a signal comes."""
+        while not self._stop.wait(WATCH_SECONDS):
+            for child in self.children:
+                child.keep_alive()
+
+    def close(self) -> None:
+        """Stop the children in order; a further signal hurries."""
+        signals = self._stop.count
+        for child in reversed(self.children):
+            child.stop(lambda: self._stop.count > signals)
+
+    def _wait_for(self, child: Child, answers: Callable[[], bool]) -> bool:
+        deadline = time.monotonic() + READY_SECONDS
+        while not answers():
+            if child.ended():
+                raise CannotStart(f"The {child.command.name} ended at once:\n{child.tail()}")
+            if time.monotonic() > deadline:
+                raise CannotStart(
+                    f"The {child.command.name} did not answer within {READY_SECONDS:.0f} seconds; "
+                    f"see {child.log_path}:\n{child.tail()}"
+                )
+            if self._stop.wait(WATCH_SECONDS):
+                return False
+        return True
+
+    def _api_answers(self) -> bool:
+        try:
+            return httpx.get(f"{self.address}/healthz", timeout=5).is_success
+        except httpx.TransportError:
+            return False
+
+
+def serve(settings: Settings) -> int:
+    """Run the deployment until SIGTERM or SIGINT; return the exit code."""
+    stop = StopSignals()
+    try:
+        check_address(settings.host, settings.allow_bind)
+        settings.home.mkdir(parents=True, exist_ok=True)
+        with locked(settings):
+            return _serve_locked(settings, stop)
+    except (CannotStart, UnsafeAddress) as error:
+        _say(str(error), sys.stderr)
+        return 1
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Serve with the settings of the environment and of the command line."""
+    parser = argparse.ArgumentParser(prog="worker.stack", description=__doc__)
+    parser.add_argument("--port", type=int, help="of the API; another one if it is taken")
+    named = parser.parse_args(arguments)
+    configure_logs()
+    settings = Settings() if named.port is None else Settings(port=named.port)
+    return serve(settings)
+
+
+def _serve_locked(settings: Settings, stop: StopSignals) -> int:
+    prepare_database(settings)
+    bundled = None if settings.redis_url else prepare(settings.home.resolve())
+    chosen: dict[str, Any] = {"port": _port(settings)}  # Any: values of several fields
+    if bundled is not None:
+        chosen |= {"redis_url": bundled.url}
+    stack = Stack(settings.model_copy(update=chosen), bundled, stop)
+    try:
+        if stack.start():
+            _say(f"EFS-NAS is ready at {stack.address}/ui/ (Ctrl-C stops it)", sys.stdout)
+            stack.watch()
+    finally:
+        stack.close()
+    return 0
+
+
+def _port(settings: Settings) -> int:
+    if settings.port and is_free(settings.host, settings.port):
+        return settings.port
+    port = free_port(settings.host)
+    if settings.port:
+        _say(f"Port {settings.port} is taken; using {port}.", sys.stderr)
+    return port
+
+
+def _api(settings: Settings) -> Command:
+    arguments = (
+        *("uvicorn", "frontend.server:application", "--factory"),
+        *("--host", settings.host, "--port", str(settings.port)),
+        *("--timeout-graceful-shutdown", str(STREAM_SECONDS), "--no-access-log"),
+    )
+    return Command("api", arguments, STREAM_SECONDS + 5.0)
+
+
+def _say(text: str, stream: TextIO) -> None:
+    stream.write(f"{text}\n")
+    stream.flush()
+
+
+if __name__ == "__main__":
+    sys.exit(main())
