@@ -70,12 +70,10 @@ def test_a_tiny_space_is_searched_to_its_last_valid_architecture(searcher: Searc
     assert {DIGITS.decode(event.architecture) for event in events} == VALID
 
 
-@both(budget=1000, flops=240_000, parameters=31_000)
+@both(budget=1000, flops=80_000, parameters=800)
 def test_exactly_the_architectures_within_both_limits_are_searched(searcher: Searcher) -> None:
     feasible = {
-        cell
-        for cell in VALID
-        if DIGITS.flops(cell) <= 240_000 and DIGITS.parameters(cell) <= 31_000
+        cell for cell in VALID if DIGITS.flops(cell) <= 80_000 and DIGITS.parameters(cell) <= 800
     }
     assert 0 < len(feasible) < len(VALID)
     assert {DIGITS.decode(event.architecture) for event in run(searcher)} == feasible
@@ -149,20 +147,20 @@ def test_infeasible_flops_name_the_lowest_feasible_ones() -> None:
 
 def test_limits_that_exclude_each_other_are_infeasible() -> None:
     cheapest = min(DIGITS.parameters(cell) for cell in VALID)
-    assert cheapest == 18_594
+    assert cheapest == 194
     with pytest.raises(
         InfeasibleSearch,
-        match="digits-mini is within 9999999 FLOPs and 18593 parameters; "
-        "the cheapest need 119616 FLOPs with 18594 parameters",
+        match="digits-mini is within 9999999 FLOPs and 193 parameters; "
+        "the cheapest need 4688 FLOPs with 194 parameters",
     ):
         Constraints(flops=9_999_999, parameters=cheapest - 1).check(DIGITS)
 
 
-@both(budget=20, flops=119_616)
+@both(budget=20, flops=4_688)
 def test_the_tightest_feasible_limit_is_searched(searcher: Searcher) -> None:
     events = run(searcher)
     assert len(events) == 20
-    assert {event.flops for event in events} == {119_616}
+    assert {event.flops for event in events} == {4_688}
 
 
 def large_space() -> CellSpace:
