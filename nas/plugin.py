@@ -13,7 +13,8 @@ from functools import reduce
 from operator import or_
 from typing import Annotated, Any
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic_core import InitErrorDetails, PydanticCustomError
 
 
 class Strategy(BaseModel):
@@ -24,6 +25,21 @@ class Strategy(BaseModel):
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+def refused_at(place: tuple[str | int, ...], reason: str) -> ValidationError:
+    """Return an error to raise in a validator of a whole, about one place inside it.
+
+    Args:
+        place: field names and positions, from what is validated inwards.
+        reason: for people.
+    """
+    error = InitErrorDetails(
+        type=PydanticCustomError("value_error", "{reason}", {"reason": reason}),
+        loc=place,
+        input=None,
+    )
+    return ValidationError.from_exception_data("refused", [error])
 
 
 def concrete_subclasses(base: type[Strategy], package: str) -> Iterator[type[Strategy]]:

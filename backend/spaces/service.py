@@ -163,7 +163,7 @@ def drawing(space: Space, architecture: Architecture) -> DrawingRead | None:
     """Return the graph of an architecture, None if it is no cell."""
     if not isinstance(space, CellSpace):
         return None
-    edges = zip(space.edges, architecture, space.live_edges(architecture), strict=True)
+    edges = zip(space.graph.edges, architecture, space.live(architecture), strict=True)
     return DrawingRead(
         num_nodes=space.num_nodes,
         edges=[

@@ -57,7 +57,7 @@ def cell_edges(space: CellSpace, architecture: Architecture) -> tuple[CellEdge, 
     return tuple(
         CellEdge(source, target, name, live, OPERATIONS[name].nonlinearities > 0)
         for (source, target), name, live in zip(
-            space.edges, architecture, space.live_edges(architecture), strict=True
+            space.graph.edges, architecture, space.live(architecture), strict=True
         )
     )
 

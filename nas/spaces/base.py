@@ -1,18 +1,28 @@
 """What every search space offers: exact arithmetic and conversion, without torch."""
 
+from __future__ import annotations
+
 from abc import ABC, abstractmethod
 from collections.abc import Collection, Iterator
-from dataclasses import dataclass
+from itertools import product
+from math import prod
 from random import Random
+from typing import TYPE_CHECKING, NamedTuple
+
+from pydantic import Field
 
 from nas.plugin import Strategy
+from nas.spaces.labelling import EFFECTIVE, Labelling, NonlinearityCount, Reading
+
+if TYPE_CHECKING:
+    from nas.spaces.costs import Costs
+    from nas.spaces.counting import Automaton, Counting
 
 Architecture = tuple[str, ...]
 """One operation name per decision, in the order of the space's decisions."""
 
 
-@dataclass(frozen=True, slots=True)
-class Count:
+class Count(NamedTuple):
     """Number of architectures: all of them, and the valid ones."""
 
     all: int
@@ -22,11 +32,14 @@ class Count:
 class Space(Strategy, ABC):
     """A search space: data that defines a finite set of architectures.
 
-    A nonlinearity count is the effective one: the most nonlinear functions on any live
-    input-to-output path; a dead architecture counts 0.
+    What a subclass defines is small: its decisions, how they make a path from input to output (as
+    automata, see `nas.spaces.counting`), what they cost, and how an architecture is written.
+    Counting, sampling and limits on cost follow from that, exactly and without enumeration.
     """
 
-    name: str
+    name: str = Field(
+        pattern=r"^[a-z0-9][a-z0-9._-]{0,99}$", description="How runs refer to the space."
+    )
 
     @property
     @abstractmethod
@@ -34,28 +47,25 @@ class Space(Strategy, ABC):
         """The candidate operations of each decision."""
 
     @abstractmethod
-    def histogram(self) -> dict[int, Count]:
-        """Return the exact number of architectures per nonlinearity count, ascending."""
+    def automaton(self, labelling: Labelling) -> Automaton:
+        """Return the walk that counts by `labelling` in the fewest states."""
 
     @abstractmethod
-    def nonlinearity_count(self, architecture: Architecture) -> int:
-        """Return the effective nonlinearity count, 0 for a dead architecture."""
+    def live_automaton(self, labelling: Labelling) -> Automaton:
+        """Return a walk that counts by `labelling` and tells which decisions are live."""
+
+    @property
+    @abstractmethod
+    def costs(self) -> Costs:
+        """What the stand-alone network costs: fixed, and per live decision and operation."""
 
     @abstractmethod
-    def is_valid(self, architecture: Architecture) -> bool:
-        """Tell whether the output depends on the input."""
+    def label(self, architecture: Architecture, labelling: Labelling) -> int:
+        """Return the label of one architecture."""
 
     @abstractmethod
-    def sample(self, rng: Random, counts: Collection[int] | None = None) -> Architecture:
-        """Draw uniformly from the valid architectures whose count is in `counts` (all if None).
-
-        Raises:
-            ValueError: if no valid architecture has such a count.
-        """
-
-    @abstractmethod
-    def enumerate(self) -> Iterator[Architecture]:
-        """Yield every architecture, dead ones included, in a fixed order."""
+    def live(self, architecture: Architecture) -> tuple[bool, ...]:
+        """Tell, per decision, whether it lies on a live path from the input to the output."""
 
     @abstractmethod
     def encode(self, architecture: Architecture) -> str:
@@ -69,18 +79,71 @@ class Space(Strategy, ABC):
             UnknownArchitecture: if it is not a member of this space.
         """
 
-    @abstractmethod
+    def is_valid(self, architecture: Architecture) -> bool:
+        """Tell whether the output depends on the input."""
+        return any(self.live(architecture))
+
+    def nonlinearity_count(
+        self, architecture: Architecture, reading: Reading = "effective"
+    ) -> int:
+        """Return the number of nonlinear functions, 0 for a dead architecture."""
+        return self.label(architecture, NonlinearityCount(reading))
+
+    def counting(self, labelling: Labelling = EFFECTIVE) -> Counting:
+        """Return the exact tables for a labelling; equal spaces share them."""
+        from nas.spaces.tables import counting
+
+        return counting(self, labelling)
+
+    def histogram(self, reading: Reading = "effective") -> dict[int, Count]:
+        """Return the exact number of architectures per nonlinearity count, ascending."""
+        return dict(self.counting(NonlinearityCount(reading)).tallies)
+
+    @property
+    def size(self) -> Count:
+        """The exact number of architectures."""
+        return Count(
+            all=prod(len(names) for names in self.choices), valid=self.counting().num_valid()
+        )
+
+    def sample(
+        self,
+        rng: Random,
+        labels: Collection[int] | None = None,
+        labelling: Labelling = EFFECTIVE,
+    ) -> Architecture:
+        """Draw uniformly from the valid architectures whose label is in `labels` (all if None).
+
+        Raises:
+            ValueError: if no valid architecture has such a label.
+        """
+        if labels is not None and not isinstance(labels, frozenset):
+            labels = frozenset(labels)
+        architecture = self.counting(labelling).sample(rng, labels)
+        if architecture is None:
+            raise ValueError(
+                f"{self.name} has no valid architecture with a label in {sorted(labels or ())}"
+            )
+        return architecture
+
+    def enumerate(self) -> Iterator[Architecture]:
+        """Yield every architecture, dead ones included, in a fixed order."""
+        return product(*self.choices)
+
     def flops(self, architecture: Architecture) -> int:
         """Return the multiply-adds of one image through the full stand-alone network."""
+        return self.costs.total(architecture, self.live(architecture)).flops
 
-    @abstractmethod
     def parameters(self, architecture: Architecture) -> int:
         """Return the trainable parameters of the full stand-alone network."""
+        return self.costs.total(architecture, self.live(architecture)).parameters
 
-    @abstractmethod
     def cheapest(self) -> tuple[Architecture, ...]:
         """Return valid architectures that show which limits on cost can be met.
 
         For every valid architecture one of these has at most its FLOPs and at most its
         parameters, so limits are feasible exactly if one of these is within them.
         """
+        from nas.spaces.tables import cheapest
+
+        return cheapest(self)

@@ -1,209 +1,273 @@
-"""Cell search spaces: a complete directed acyclic graph with an operation on every edge."""
+"""Cell search spaces: a directed acyclic graph with an operation on every edge."""
 
-from collections.abc import Collection, Iterator
-from dataclasses import dataclass
-from functools import lru_cache
-from itertools import combinations_with_replacement, product
-from random import Random
-from typing import Literal, final
+from functools import cached_property, lru_cache
+from typing import Annotated, Literal, Self, final
 
-from pydantic import Field, field_validator
+from pydantic import BaseModel, ConfigDict, Field, ValidationInfo, field_validator, model_validator
 
 from nas.errors import UnknownArchitecture
 from nas.operations import OPERATIONS
-from nas.spaces.base import Architecture, Count, Space
-from nas.spaces.counting import UNREACHED, cell_counting, cell_edges
+from nas.plugin import refused_at
+from nas.spaces.base import Architecture, Space
+from nas.spaces.cell_automata import ChoiceAutomaton, LiveAutomaton, PathAutomaton
+from nas.spaces.costs import Costs
+from nas.spaces.counting import Automaton
+from nas.spaces.graph import CellGraph
+from nas.spaces.labelling import EFFECTIVE, ChoiceSum, Labelling
 from nas.spaces.skeleton import Skeleton
+
+MAX_NODES = 8
+
+Node = Annotated[int, Field(ge=0)]
+
+
+def _known_and_different(operations: tuple[str, ...] | None) -> tuple[str, ...] | None:
+    if operations is None:
+        return None
+    unknown = [name for name in operations if name not in OPERATIONS]
+    if unknown:
+        raise ValueError(f"unknown operations {unknown}; known are {sorted(OPERATIONS)}")
+    if len(set(operations)) != len(operations):
+        raise ValueError(f"each operation may be named once, got {list(operations)}")
+    return operations
+
+
+class Edge(BaseModel):
+    """One decision of a cell."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    source: Node = Field(description="Node it reads.")
+    target: Node = Field(description="Node it adds to; its number is higher than the source's.")
+    operations: tuple[str, ...] | None = Field(
+        None, min_length=1, max_length=32, description="Its candidates; null for the cell's."
+    )
+
+    check_operations = field_validator("operations")(_known_and_different)
+
+    @model_validator(mode="after")
+    def _leads_upwards(self) -> Self:
+        if self.source >= self.target:
+            raise ValueError(
+                f"edge {self.source} -> {self.target} runs backwards, which would close a cycle: "
+                "number the nodes so that every edge leads from a lower to a higher one"
+            )
+        return self
 
 
 @final
 class CellSpace(Space):
-    """Cells of `num_nodes` nodes; node 0 is the input, the last one the output.
+    """Cells of up to eight nodes; an architecture chooses one operation for each edge.
 
-    Every node is the sum of its incoming edges and there is an edge from every earlier node, so
-    an architecture chooses one operation for each of n(n-1)/2 edges. An edge is live if some
-    input-to-output path of connecting operations runs over it.
+    The first `num_inputs` nodes are given, every other node is the sum of the edges into it, and
+    the output is one node or the concatenation of several. An edge is live if some input-to-output
+    path of connecting operations runs over it.
 
-    Source: NAS-Bench-201 (Dong and Yang, ICLR 2020, arXiv 2001.00326), which is the case of 4
-    nodes and 5 operations.
+    Sources: NAS-Bench-201 (Dong and Yang, ICLR 2020, arXiv 2001.00326) is the case of 4 nodes and
+    5 operations, the DARTS cell (Liu et al., ICLR 2019, arXiv 1806.09055) that of two inputs and
+    four concatenated nodes.
     """
 
     kind: Literal["cell"] = "cell"
-    name: str = Field(
-        pattern=r"^[a-z0-9][a-z0-9._-]{0,99}$", description="How runs refer to the space."
+    num_nodes: int = Field(ge=2, description="Nodes of a cell, inputs included.")
+    num_inputs: int = Field(
+        1, ge=1, le=2, description="1: the cell before; 2: the two cells before, as in DARTS."
     )
-    num_nodes: int = Field(ge=2, le=7, description="Nodes of a cell, input and output included.")
     operations: tuple[str, ...] = Field(
         min_length=1, max_length=32, description="Candidate operations of every edge."
+    )
+    edges: tuple[Edge, ...] | None = Field(
+        None, min_length=1, description="null: one from every node to every later one."
+    )
+    outputs: tuple[Node, ...] | None = Field(
+        None,
+        min_length=1,
+        description="Nodes that are concatenated to the output; null: the last one.",
     )
     skeleton: Skeleton = Field(
         description="The stand-alone network whose FLOPs and parameters are counted."
     )
 
-    @field_validator("operations")
-    @classmethod
-    def _operations_are_known_and_differ(cls, operations: tuple[str, ...]) -> tuple[str, ...]:
-        unknown = [name for name in operations if name not in OPERATIONS]
-        if unknown:
-            raise ValueError(f"unknown operations {unknown}; known are {sorted(OPERATIONS)}")
-        if len(set(operations)) != len(operations):
-            raise ValueError(f"each operation may be named once, got {list(operations)}")
-        if not any(OPERATIONS[name].connects for name in operations):
-            raise ValueError(f"no operation of {list(operations)} connects two nodes")
-        return operations
+    check_operations = field_validator("operations")(_known_and_different)
 
-    @property
-    def edges(self) -> tuple[tuple[int, int], ...]:
-        """(source, target) of each decision: 1<-0, 2<-0, 2<-1, 3<-0, ..."""
-        return cell_edges(self.num_nodes)
+    @field_validator("num_nodes")
+    @classmethod
+    def _few_nodes(cls, num_nodes: int) -> int:
+        if num_nodes > MAX_NODES:
+            raise ValueError(
+                f"{num_nodes} nodes are more than {MAX_NODES}: exact counting keeps a state for "
+                "every combination of what is known of each node, and they multiply"
+            )
+        return num_nodes
+
+    @field_validator("num_inputs")
+    @classmethod
+    def _inputs_leave_a_node(cls, num_inputs: int, info: ValidationInfo) -> int:
+        num_nodes = info.data.get("num_nodes")
+        if num_nodes is not None and num_inputs >= num_nodes:
+            raise ValueError(f"{num_inputs} inputs leave none of {num_nodes} nodes to compute")
+        return num_inputs
+
+    @field_validator("edges")
+    @classmethod
+    def _edges_join_the_nodes(
+        cls, edges: tuple[Edge, ...] | None, info: ValidationInfo
+    ) -> tuple[Edge, ...] | None:
+        num_nodes, num_inputs = info.data.get("num_nodes"), info.data.get("num_inputs")
+        if edges is None or num_nodes is None or num_inputs is None:
+            return edges
+        seen: set[tuple[int, int]] = set()
+        for place, edge in enumerate(edges):
+            if edge.target >= num_nodes:
+                raise refused_at(
+                    (place, "target"),
+                    f"there is no node {edge.target}; the nodes are 0 to {num_nodes - 1}",
+                )
+            if edge.target < num_inputs:
+                raise refused_at((place, "target"), f"node {edge.target} is an input")
+            if (edge.source, edge.target) in seen:
+                raise refused_at(
+                    (place,),
+                    f"{edge.source} -> {edge.target} is there already: one edge holds all "
+                    "candidate operations of a pair of nodes",
+                )
+            seen.add((edge.source, edge.target))
+        return tuple(sorted(edges, key=lambda edge: (edge.target, edge.source)))
+
+    @field_validator("outputs")
+    @classmethod
+    def _outputs_are_nodes(
+        cls, outputs: tuple[int, ...] | None, info: ValidationInfo
+    ) -> tuple[int, ...] | None:
+        num_nodes, num_inputs = info.data.get("num_nodes"), info.data.get("num_inputs")
+        if outputs is None or num_nodes is None or num_inputs is None:
+            return outputs
+        for place, node in enumerate(outputs):
+            if not num_inputs <= node < num_nodes:
+                raise refused_at(
+                    (place,),
+                    f"node {node} cannot be an output; those that can are {num_inputs} to "
+                    f"{num_nodes - 1}",
+                )
+        if len(set(outputs)) != len(outputs):
+            raise ValueError(f"each output may be named once, got {list(outputs)}")
+        return tuple(sorted(outputs))
+
+    @model_validator(mode="after")
+    def _something_is_live(self) -> Self:
+        graph = self.graph
+        by_edge = dict(zip(graph.edges, graph.choices, strict=True))
+        drawn = _reached(graph, set(graph.edges))
+        if not drawn & set(graph.outputs):
+            raise refused_at(
+                ("edges",),
+                f"no path leads from an input to the output {list(graph.outputs)}",
+            )
+        connecting = {
+            edge
+            for edge, names in by_edge.items()
+            if any(OPERATIONS[name].connects for name in names)
+        }
+        if not _reached(graph, connecting) & set(graph.outputs):
+            raise refused_at(
+                ("operations",),
+                "no architecture is live: on every path from an input to the output some edge has "
+                "no operation that connects two nodes",
+            )
+        return self
+
+    @cached_property
+    def graph(self) -> CellGraph:
+        """The cell's graph with the candidates of every edge."""
+        return _graph(self.num_nodes, self.num_inputs, self.operations, self.edges, self.outputs)
 
     @property
     def choices(self) -> tuple[tuple[str, ...], ...]:
-        return (self.operations,) * len(self.edges)
+        return self.graph.choices
 
-    def histogram(self) -> dict[int, Count]:
-        completions = cell_counting(self.num_nodes, self.operations).completions
-        dead = completions.get(UNREACHED, 0)
-        counts = {
-            count: Count(all=number, valid=number)
-            for count, number in completions.items()
-            if count != UNREACHED
-        }
-        if dead:
-            valid = completions.get(0, 0)
-            counts[0] = Count(all=valid + dead, valid=valid)
-        return dict(sorted(counts.items()))
+    @property
+    def costs(self) -> Costs:
+        return _costs(self.skeleton, self.graph)
 
-    def nonlinearity_count(self, architecture: Architecture) -> int:
-        return max(0, _best_count(self.num_nodes, architecture))
+    def automaton(self, labelling: Labelling) -> Automaton:
+        if isinstance(labelling, ChoiceSum):
+            return ChoiceAutomaton(self.graph, labelling.weights)
+        if labelling == EFFECTIVE:
+            return PathAutomaton(self.graph)
+        return LiveAutomaton(self.graph, labelling)
+
+    def live_automaton(self, labelling: Labelling) -> Automaton:
+        return LiveAutomaton(self.graph, labelling)
+
+    def label(self, architecture: Architecture, labelling: Labelling) -> int:
+        if isinstance(labelling, ChoiceSum):
+            return labelling.of(self.choices, architecture)
+        if labelling == EFFECTIVE:
+            return max(0, self.graph.best_count(architecture))
+        return self.graph.total_count(architecture)
+
+    def live(self, architecture: Architecture) -> tuple[bool, ...]:
+        return self.graph.live_edges(architecture)
 
     def is_valid(self, architecture: Architecture) -> bool:
-        return _best_count(self.num_nodes, architecture) != UNREACHED
-
-    def live_edges(self, architecture: Architecture) -> tuple[bool, ...]:
-        """Tell, per decision, whether its edge lies on a live input-to-output path."""
-        connected = [OPERATIONS[name].connects for name in architecture]
-        edges = tuple(zip(self.edges, connected, strict=True))
-        from_input = {0}
-        for (source, target), connects in edges:
-            if connects and source in from_input:
-                from_input.add(target)
-        to_output = {self.num_nodes - 1}
-        for (source, target), connects in reversed(edges):
-            if connects and target in to_output:
-                to_output.add(source)
-        return tuple(
-            connects and source in from_input and target in to_output
-            for (source, target), connects in edges
-        )
-
-    def sample(self, rng: Random, counts: Collection[int] | None = None) -> Architecture:
-        if counts is not None and not isinstance(counts, frozenset):
-            counts = frozenset(counts)
-        tables = cell_counting(self.num_nodes, self.operations)
-        architecture = tables.sample(rng, counts)
-        if architecture is None:
-            raise ValueError(
-                f"{self.name} has no valid architecture with a nonlinearity count in "
-                f"{sorted(counts or ())}"
-            )
-        return architecture
-
-    def enumerate(self) -> Iterator[Architecture]:
-        return product(self.operations, repeat=len(self.edges))
+        return self.graph.is_valid(architecture)
 
     def encode(self, architecture: Architecture) -> str:
-        nodes: list[list[str]] = [[] for _ in range(self.num_nodes - 1)]
-        for (source, target), name in zip(self.edges, architecture, strict=True):
-            nodes[target - 1].append(f"{name}~{source}")
+        nodes: list[list[str]] = [[] for _ in range(self.num_inputs, self.num_nodes)]
+        for (source, target), name in zip(self.graph.edges, architecture, strict=True):
+            nodes[target - self.num_inputs].append(f"{name}~{source}")
         return "+".join(f"|{'|'.join(node)}|" for node in nodes)
 
     def decode(self, code: str) -> Architecture:
-        names = [part.partition("~")[0] for part in code.replace("+", "").split("|") if part]
-        unknown = sorted({name for name in names if name not in self.operations})
-        if unknown:
-            raise UnknownArchitecture(
-                f"{code!r} is no architecture of {self.name}: operations {unknown} are not among "
-                f"{list(self.operations)}"
-            )
-        if len(names) != len(self.edges) or self.encode(tuple(names)) != code:
-            example = self.encode((self.operations[0],) * len(self.edges))
+        names = tuple(part.partition("~")[0] for part in code.replace("+", "").split("|") if part)
+        edges = self.graph.edges
+        if len(names) != len(edges) or self.encode(names) != code:
+            example = self.encode(tuple(candidates[0] for candidates in self.choices))
             raise UnknownArchitecture(
                 f"{code!r} is no architecture of {self.name}: expected one operation for each of "
-                f"{len(self.edges)} edges, written like {example!r}"
+                f"{len(edges)} edges, written like {example!r}"
             )
-        return tuple(names)
+        for (source, target), name, candidates in zip(edges, names, self.choices, strict=True):
+            if name not in candidates:
+                raise UnknownArchitecture(
+                    f"{code!r} is no architecture of {self.name}: operation {name!r} of edge "
+                    f"{source} -> {target} is not among {list(candidates)}"
+                )
+        return names
 
-    def flops(self, architecture: Architecture) -> int:
-        costs = _costs(self.skeleton, self.operations)
-        return costs.fixed_flops + sum(
-            costs.flops[name]
-            for name, live in zip(architecture, self.live_edges(architecture), strict=True)
-            if live
+
+def _reached(graph: CellGraph, edges: set[tuple[int, int]]) -> set[int]:
+    """Return the nodes that edges lead to from an input."""
+    reached = set(range(graph.num_inputs))
+    for source, target in sorted(edges):
+        if source in reached:
+            reached.add(target)
+    return reached
+
+
+@lru_cache(maxsize=256)
+def _graph(
+    num_nodes: int,
+    num_inputs: int,
+    operations: tuple[str, ...],
+    edges: tuple[Edge, ...] | None,
+    outputs: tuple[int, ...] | None,
+) -> CellGraph:
+    if edges is None:
+        edges = tuple(
+            Edge(source=source, target=target)
+            for target in range(num_inputs, num_nodes)
+            for source in range(target)
         )
-
-    def parameters(self, architecture: Architecture) -> int:
-        costs = _costs(self.skeleton, self.operations)
-        return costs.fixed_parameters + sum(
-            costs.parameters[name]
-            for name, live in zip(architecture, self.live_edges(architecture), strict=True)
-            if live
-        )
-
-    def cheapest(self) -> tuple[Architecture, ...]:
-        costs = _costs(self.skeleton, self.operations)
-        front = costs.cheapest_operations()
-        num_edges = len(self.edges)
-        absent = next((name for name in self.operations if not OPERATIONS[name].connects), None)
-        if absent is None:
-            # Every edge is live and costs the same wherever it is.
-            return tuple(combinations_with_replacement(front, num_edges))
-        # Any valid cell has a live edge, so one of these holds no more than it does.
-        direct = self.edges.index((0, self.num_nodes - 1))
-        return tuple(
-            tuple(name if edge == direct else absent for edge in range(num_edges))
-            for name in front
-        )
-
-
-@dataclass(frozen=True, slots=True)
-class _Costs:
-    """Multiply-adds and parameters of the network without cells, and per live edge of each kind."""
-
-    fixed_flops: int
-    fixed_parameters: int
-    flops: dict[str, int]
-    parameters: dict[str, int]
-
-    def cheapest_operations(self) -> tuple[str, ...]:
-        """Return connecting operations, of which every other one is dearer than or equal to one."""
-        front: list[str] = []
-        connecting = [name for name in self.flops if OPERATIONS[name].connects]
-        for name in sorted(connecting, key=lambda name: (self.flops[name], self.parameters[name])):
-            if not front or self.parameters[name] < self.parameters[front[-1]]:
-                front.append(name)
-        return tuple(front)
-
-
-@lru_cache(maxsize=64)
-def _costs(skeleton: Skeleton, operations: tuple[str, ...]) -> _Costs:
-    known = [OPERATIONS[name] for name in operations]
-    return _Costs(
-        fixed_flops=skeleton.fixed_flops(),
-        fixed_parameters=skeleton.fixed_parameters(),
-        flops={operation.kind: skeleton.operation_flops(operation) for operation in known},
-        parameters={
-            operation.kind: skeleton.operation_parameters(operation) for operation in known
-        },
+    return CellGraph(
+        num_nodes=num_nodes,
+        num_inputs=num_inputs,
+        outputs=outputs or (num_nodes - 1,),
+        edges=tuple((edge.source, edge.target) for edge in edges),
+        choices=tuple(edge.operations or operations for edge in edges),
     )
 
 
-@lru_cache(maxsize=2**16)
-def _best_count(num_nodes: int, architecture: Architecture) -> int:
-    """Return the most nonlinear functions on any live path, or UNREACHED for a dead cell."""
-    best = [0] + [UNREACHED] * (num_nodes - 1)
-    for (source, target), name in zip(cell_edges(num_nodes), architecture, strict=True):
-        operation = OPERATIONS[name]
-        if operation.connects and best[source] != UNREACHED:
-            best[target] = max(best[target], best[source] + operation.nonlinearities)
-    return best[-1]
+@lru_cache(maxsize=64)
+def _costs(skeleton: Skeleton, graph: CellGraph) -> Costs:
+    return skeleton.costs(graph)

@@ -1,152 +1,304 @@
-"""Exact counting and sampling in cells by dynamic programming, without enumeration.
+"""Exact counting and sampling by dynamic programming, without enumeration or rejection.
 
-The edges of a cell are decided in a fixed order, all edges into a node before any edge out of it.
-What the past means for the future is then only, per node so far, the most nonlinear functions on
-any path from the input to it, or that no path reaches it. Going over these states backwards gives
-the number of completions per final nonlinearity count as Python integers, and a walk forwards that
-spends one random integer below the number of completions draws one architecture uniformly:
-exactly, without rejection and without floating-point probabilities.
+A space describes itself as an automaton: it walks over the decisions in some order, and what the
+past means for the future is a small state. Going over the states backwards gives, per state, the
+number of completions for every label as Python integers. A walk forwards that spends one random
+integer below the number of completions then draws one architecture uniformly.
+
+The numbers of all labels travel together, as one integer in base 2^bits: digit t is the number of
+completions that add t to the label. Adding two such integers adds all digits, and multiplying by
+2^(bits * w) adds w to every label, both at the speed of Python's big integers.
 """
 
+from abc import ABC, abstractmethod
 from bisect import bisect_right
-from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
-from functools import lru_cache
+from collections.abc import Callable, Hashable, Iterable, Iterator, Mapping, Sequence
+from math import prod
 from random import Random
+from typing import NamedTuple
 
-from nas.operations import OPERATIONS
-from nas.spaces.base import Architecture
-
-UNREACHED = -1
-"""State of a node that no path from the input reaches."""
-
-State = tuple[int, ...]
-"""Per node so far, in order: the best count, or UNREACHED. The last one may be unfinished."""
+from nas.spaces.base import Architecture, Count
 
 
-@lru_cache(maxsize=32)
-def cell_edges(num_nodes: int) -> tuple[tuple[int, int], ...]:
-    """Return (source, target) of every edge of a complete cell: 1<-0, 2<-0, 2<-1, 3<-0, ..."""
-    return tuple((source, target) for target in range(1, num_nodes) for source in range(target))
-
-
-@dataclass(frozen=True, slots=True)
-class Branch:
-    """One decision of the sampling walk at one state.
+class Step(NamedTuple):
+    """What one choice does to a state.
 
     Attributes:
-        operations: those that leave at least one completion.
-        cumulative: for each, the completions of the operations before it.
-        next: for each, the branch of the next decision; None after the last one.
+        operation: the operation chosen.
+        weight: what it adds to the label.
+        state: the state after it.
+        live: whether the decision lies on a live path, where the automaton tells.
     """
 
-    operations: tuple[str, ...]
-    cumulative: tuple[int, ...]
-    next: tuple["Branch | None", ...]
+    operation: str
+    weight: int
+    state: Hashable
+    live: bool = False
 
 
-class CellCounting:
-    """The counting tables of one kind of cell; `cell_counting` shares them between callers."""
+class Outcome(NamedTuple):
+    """What a state means after the last decision.
 
-    def __init__(self, num_nodes: int, operations: tuple[str, ...]) -> None:
-        self._edges = cell_edges(num_nodes)
-        self._operations = operations
-        self._levels = self._reachable_states()
+    Attributes:
+        label: what is added to the sum of the weights.
+        valid: False for a dead architecture.
+    """
+
+    label: int
+    valid: bool
+
+
+class Automaton(ABC):
+    """A search space as a walk over its decisions.
+
+    The walk may guess what only later decisions settle. Then a decision has several steps for the
+    same operation, and a guess that turns out wrong ends in a state without an outcome: every
+    architecture has exactly one walk that ends in an outcome.
+
+    Attributes:
+        choices: the candidate operations of each decision of the space.
+        order: the decisions in the order in which they are walked.
+        start: the state before the first of them.
+    """
+
+    choices: tuple[tuple[str, ...], ...]
+    order: tuple[int, ...]
+    start: Hashable
+
+    @abstractmethod
+    def steps(self, position: int, state: Hashable) -> Iterable[Step]:
+        """Yield what can be chosen at a position of the order."""
+
+    @abstractmethod
+    def outcome(self, state: Hashable) -> Outcome | None:
+        """Return what a state means after the last decision, None for a wrong guess."""
+
+
+Level = Mapping[Hashable, tuple[Step, ...]]
+"""The states before one position of the walk, with their steps."""
+
+
+def levels(automaton: Automaton) -> list[Level]:
+    """Return all states that can be reached, per position of the walk."""
+    found: list[Level] = []
+    frontier: set[Hashable] = {automaton.start}
+    for position in range(len(automaton.order)):
+        level = {state: tuple(automaton.steps(position, state)) for state in frontier}
+        found.append(level)
+        frontier = {step.state for steps in level.values() for step in steps}
+    return found
+
+
+class Branch:
+    """One decision of a sampling walk.
+
+    Attributes:
+        operations: those that leave at least one completion, once per step.
+        cumulative: for each, the completions of the steps before it.
+        following: for each, the branch of the next decision, or how to make it.
+    """
+
+    __slots__ = ("cumulative", "following", "operations")
+
+    def __init__(self) -> None:
+        self.operations: list[str] = []
+        self.cumulative: list[int] = []
+        self.following: list[Branch | Callable[[], Branch]] = []
+
+
+class Counting:
+    """The tables of one space for one labelling.
+
+    Attributes:
+        tallies: exact number of architectures per label, ascending; labels that no architecture
+            has are absent.
+    """
+
+    def __init__(
+        self, automaton: Automaton, reduced: Callable[[int], int] = lambda total: total
+    ) -> None:
+        """Build the tables.
+
+        Args:
+            automaton: the space with the weights of the labelling.
+            reduced: turns a sum of weights into the label.
+        """
+        self._automaton = automaton
+        self._reduced = reduced
+        # One bit more than the largest number that a digit can hold.
+        self._bits = prod(len(names) for names in automaton.choices).bit_length() + 1
+        self._levels = levels(automaton)
+        self._valid, dead = self._completions()
         self._trees: dict[frozenset[int] | None, tuple[int, Branch | None]] = {}
-        self.completions: Mapping[int, int] = self._count_all()
+        self.tallies: Mapping[int, Count] = self._tallies(self._valid[0][automaton.start], dead)
 
-    def sample(self, rng: Random, counts: frozenset[int] | None) -> Architecture | None:
-        """Draw uniformly from the valid architectures with a count in `counts` (None: any).
+    def num_valid(self, labels: frozenset[int] | None = None) -> int:
+        """Return the number of valid architectures with a label in `labels` (None: any)."""
+        return sum(
+            count.valid
+            for label, count in self.tallies.items()
+            if labels is None or label in labels
+        )
+
+    def sample(self, rng: Random, labels: frozenset[int] | None = None) -> Architecture | None:
+        """Draw uniformly from the valid architectures with a label in `labels` (None: any).
 
         Returns:
             None if there is no such architecture.
         """
-        tree = self._trees.get(counts)
-        if tree is None:
-            tree = self._trees[counts] = self._tree(counts)
-        total, branch = tree
-        if total == 0:
-            return None
-        rank = rng.randrange(total)
-        chosen = []
-        while branch is not None:
+        total, root = self._tree(labels)
+        return None if root is None else self._walk(root, rng.randrange(total))
+
+    def unrank(self, rank: int, labels: frozenset[int] | None = None) -> Architecture:
+        """Return the valid architecture at position `rank` of those with a label in `labels`.
+
+        Raises:
+            IndexError: if there are no more than `rank` of them.
+        """
+        total, root = self._tree(labels)
+        if root is None or not 0 <= rank < total:
+            raise IndexError(f"rank {rank} of {total} architectures")
+        return self._walk(root, rank)
+
+    def rank(self, architecture: Architecture, labels: frozenset[int] | None = None) -> int:
+        """Return the position of an architecture among those that `unrank` gives.
+
+        Raises:
+            ValueError: if it is dead or its label is not in `labels`.
+        """
+        _, root = self._tree(labels)
+        found = None if root is None else self._find(root, 0, architecture)
+        if found is None:
+            raise ValueError(f"{architecture} is not among these architectures")
+        return found
+
+    def _walk(self, branch: Branch, rank: int) -> Architecture:
+        order = self._automaton.order
+        chosen = [""] * len(order)
+        last = len(order) - 1
+        for position, decision in enumerate(order):
             index = bisect_right(branch.cumulative, rank) - 1
             rank -= branch.cumulative[index]
-            chosen.append(branch.operations[index])
-            branch = branch.next[index]
+            chosen[decision] = branch.operations[index]
+            if position < last:
+                branch = _entered(branch, index)
         return tuple(chosen)
 
-    def _advance(self, state: State, edge: tuple[int, int], operation: str) -> State:
-        source, target = edge
-        known = OPERATIONS[operation]
-        partial = state[target] if len(state) > target else UNREACHED
-        if known.connects and state[source] != UNREACHED:
-            partial = max(partial, state[source] + known.nonlinearities)
-        return (*state[:target], partial)
+    def _find(self, branch: Branch, position: int, architecture: Architecture) -> int | None:
+        order = self._automaton.order
+        wanted = architecture[order[position]]
+        for index, operation in enumerate(branch.operations):
+            if operation != wanted:
+                continue
+            if position == len(order) - 1:
+                return branch.cumulative[index]
+            below = self._find(_entered(branch, index), position + 1, architecture)
+            if below is not None:
+                return branch.cumulative[index] + below
+        return None
 
-    def _reachable_states(self) -> list[dict[State, tuple[State, ...]]]:
-        """Return, per edge, each state before it with its successor per operation."""
-        levels: list[dict[State, tuple[State, ...]]] = []
-        frontier: set[State] = {(0,)}
-        for edge in self._edges:
-            level = {
-                state: tuple(self._advance(state, edge, name) for name in self._operations)
-                for state in frontier
-            }
-            levels.append(level)
-            frontier = {after for successors in level.values() for after in successors}
-        return levels
-
-    def _final_states(self) -> set[State]:
-        return {after for successors in self._levels[-1].values() for after in successors}
-
-    def _count_all(self) -> dict[int, int]:
-        """Return the number of architectures per final count; UNREACHED holds the dead ones."""
-        tallies = {state: Counter({state[-1]: 1}) for state in self._final_states()}
+    def _completions(self) -> tuple[list[dict[Hashable, int]], int]:
+        """Return the valid completions per position and state, and the dead ones of the start."""
+        last = {step.state for steps in self._levels[-1].values() for step in steps}
+        valid: dict[Hashable, int] = {}
+        dead: dict[Hashable, int] = {}
+        for state in last:
+            outcome = self._automaton.outcome(state)
+            digit = 0 if outcome is None else 1 << (self._bits * outcome.label)
+            valid[state] = digit if outcome is not None and outcome.valid else 0
+            dead[state] = digit if outcome is not None and not outcome.valid else 0
+        all_valid = [valid]
         for level in reversed(self._levels):
-            tallies = {state: _total(tallies[s] for s in after) for state, after in level.items()}
-        return dict(sorted(tallies[(0,)].items()))
+            valid = {state: self._added(valid, steps) for state, steps in level.items()}
+            dead = {state: self._added(dead, steps) for state, steps in level.items()}
+            all_valid.append(valid)
+        return all_valid[::-1], dead[self._automaton.start]
 
-    def _tree(self, counts: frozenset[int] | None) -> tuple[int, Branch | None]:
-        """Return the wanted architectures' number and the sampling walk through them."""
-        below: dict[State, tuple[int, Branch | None]] = {
-            state: (int(_is_wanted(state[-1], counts)), None) for state in self._final_states()
-        }
-        for level in reversed(self._levels):
-            below = {
-                state: _branch(self._operations, [below[after] for after in successors])
-                for state, successors in level.items()
-            }
-        return below[(0,)]
+    def _added(self, below: Mapping[Hashable, int], steps: Sequence[Step]) -> int:
+        bits = self._bits
+        return sum(below[step.state] << (bits * step.weight) for step in steps)
+
+    def _tallies(self, valid: int, dead: int) -> dict[int, Count]:
+        tallies: dict[int, Count] = {}
+        both = dict(self._digits(valid)), dict(self._digits(dead))
+        for total in sorted(both[0].keys() | both[1].keys()):
+            label = self._reduced(total)
+            before = tallies.get(label, Count(all=0, valid=0))
+            alive, killed = both[0].get(total, 0), both[1].get(total, 0)
+            tallies[label] = Count(all=before.all + alive + killed, valid=before.valid + alive)
+        return dict(sorted(tallies.items()))
+
+    def _digits(self, packed: int) -> Iterator[tuple[int, int]]:
+        """Yield the sums of weights with their numbers of completions, zeros left out."""
+        mask = (1 << self._bits) - 1
+        total = 0
+        while packed:
+            if number := packed & mask:
+                yield total, number
+            packed >>= self._bits
+            total += 1
+
+    def _tree(self, labels: frozenset[int] | None) -> tuple[int, Branch | None]:
+        """Return the number of the wanted architectures and the sampling walk through them."""
+        tree = self._trees.get(labels)
+        if tree is None:
+            walk = _Walk(self, labels)
+            number = self.num_valid(labels)
+            tree = number, walk.branch(0, self._automaton.start, 0) if number else None
+            self._trees[labels] = tree
+        return tree
+
+    def wanted(self, packed: int, before: int, labels: frozenset[int] | None) -> int:
+        """Return the completions that lead from a sum of weights to a label in `labels`."""
+        return sum(
+            number
+            for total, number in self._digits(packed)
+            if labels is None or self._reduced(before + total) in labels
+        )
 
 
-@lru_cache(maxsize=64)
-def cell_counting(num_nodes: int, operations: tuple[str, ...]) -> CellCounting:
-    """Return the counting tables of cells with these nodes and candidate operations."""
-    return CellCounting(num_nodes, operations)
+class _Walk:
+    """Makes the branches of a sampling walk when they are first entered."""
+
+    def __init__(self, counting: Counting, labels: frozenset[int] | None) -> None:
+        self._counting = counting
+        self._labels = labels
+        self._made: dict[tuple[int, Hashable, int], Branch] = {}
+
+    def branch(self, position: int, state: Hashable, before: int) -> Branch:
+        """Return the branch of a position at a state that weights of sum `before` led to."""
+        key = (position, state, before)
+        made = self._made.get(key)
+        if made is None:
+            made = self._made[key] = self._new(position, state, before)
+        return made
+
+    def _new(self, position: int, state: Hashable, before: int) -> Branch:
+        counting, labels = self._counting, self._labels
+        made = Branch()
+        total = 0
+        known: dict[tuple[Hashable, int], int] = {}
+        for step in counting._levels[position][state]:
+            # Without a choice of labels the sum so far makes no difference: share the branches.
+            after = 0 if labels is None else before + step.weight
+            target = (step.state, after)
+            if target not in known:
+                packed = counting._valid[position + 1][step.state]
+                known[target] = counting.wanted(packed, after, labels)
+            if not known[target]:
+                continue
+            made.operations.append(step.operation)
+            made.cumulative.append(total)
+            made.following.append(self._later(position + 1, *target))
+            total += known[target]
+        return made
+
+    def _later(self, position: int, state: Hashable, before: int) -> Callable[[], Branch]:
+        return lambda: self.branch(position, state, before)
 
 
-def _is_wanted(count: int, counts: frozenset[int] | None) -> bool:
-    return count != UNREACHED and (counts is None or count in counts)
-
-
-def _total(tallies: Iterator[Counter[int]]) -> Counter[int]:
-    total: Counter[int] = Counter()
-    for tally in tallies:
-        total.update(tally)
-    return total
-
-
-def _branch(
-    operations: Sequence[str], successors: Sequence[tuple[int, Branch | None]]
-) -> tuple[int, Branch | None]:
-    kept, cumulative, following = [], [], []
-    total = 0
-    for operation, (completions, branch) in zip(operations, successors, strict=True):
-        if completions:
-            kept.append(operation)
-            cumulative.append(total)
-            following.append(branch)
-            total += completions
-    return total, Branch(tuple(kept), tuple(cumulative), tuple(following))
+def _entered(branch: Branch, index: int) -> Branch:
+    following = branch.following[index]
+    if not isinstance(following, Branch):
+        following = branch.following[index] = following()
+    return following

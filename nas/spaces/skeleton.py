@@ -8,12 +8,14 @@ BatchNorm, ReLU, global average pooling, linear classifier. Convolutions have no
 Source: NAS-Bench-201 (Dong and Yang, ICLR 2020, arXiv 2001.00326).
 """
 
-from itertools import pairwise
+from itertools import chain, pairwise
 from typing import NamedTuple, Self
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
-from nas.operations.base import Operation
+from nas.operations import OPERATIONS
+from nas.spaces.costs import Cost, Costs
+from nas.spaces.graph import CellGraph
 
 
 class Stage(NamedTuple):
@@ -58,37 +60,39 @@ class Skeleton(BaseModel):
             for index in range(self.num_stages)
         )
 
-    def fixed_flops(self) -> int:
-        """Return the multiply-adds of everything but the cells, for one image."""
+    def costs(self, graph: CellGraph) -> Costs:
+        """Return what the network costs with cells of a graph, for one image."""
+        per_operation = {name: self._operation_cost(name) for name in set(chain(*graph.choices))}
+        return Costs(
+            fixed=self._fixed_cost(),
+            choices=tuple(
+                {name: per_operation[name] for name in names} for names in graph.choices
+            ),
+        )
+
+    def _fixed_cost(self) -> Cost:
+        """Return the cost of everything but the cells."""
         first, last = self.stages[0], self.stages[-1]
-        stem = 9 * self.image_channels * first.channels * first.size**2
-        reductions = sum(
-            _reduction_weights(before.channels, after.channels) * after.size**2
-            for before, after in pairwise(self.stages)
-        )
-        return stem + reductions + last.channels * self.num_classes
+        stem = 9 * self.image_channels * first.channels
+        flops = stem * first.size**2 + last.channels * self.num_classes
+        parameters = stem + 2 * first.channels
+        parameters += 2 * last.channels + (last.channels + 1) * self.num_classes
+        for before, after in pairwise(self.stages):
+            weights = _reduction_weights(before.channels, after.channels)
+            flops += weights * after.size**2
+            parameters += weights + 2 * (2 * after.channels)
+        return Cost(flops, parameters)
 
-    def fixed_parameters(self) -> int:
-        """Return the trainable parameters of everything but the cells."""
-        first, last = self.stages[0], self.stages[-1]
-        stem = 9 * self.image_channels * first.channels + 2 * first.channels
-        reductions = sum(
-            _reduction_weights(before.channels, after.channels) + 2 * (2 * after.channels)
-            for before, after in pairwise(self.stages)
-        )
-        classifier = (last.channels + 1) * self.num_classes
-        return stem + reductions + 2 * last.channels + classifier
-
-    def operation_flops(self, operation: Operation) -> int:
-        """Return the multiply-adds of `operation` on one edge of every cell."""
-        return self.cells_per_stage * sum(
-            operation.flops(stage.channels, stage.size, stage.size) for stage in self.stages
-        )
-
-    def operation_parameters(self, operation: Operation) -> int:
-        """Return the trainable parameters of `operation` on one edge of every cell."""
-        return self.cells_per_stage * sum(
-            operation.parameters(stage.channels) for stage in self.stages
+    def _operation_cost(self, name: str) -> Cost:
+        """Return the cost of an operation on one edge of every cell."""
+        operation = OPERATIONS[name]
+        return Cost(
+            flops=self.cells_per_stage
+            * sum(
+                operation.flops(stage.channels, stage.size, stage.size) for stage in self.stages
+            ),
+            parameters=self.cells_per_stage
+            * sum(operation.parameters(stage.channels) for stage in self.stages),
         )
 
 

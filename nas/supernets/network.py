@@ -67,7 +67,7 @@ def build_stand_alone(
     space: CellSpace, architecture: Architecture, shape: NetworkShape
 ) -> "CellNetwork":
     """Build the network of one architecture: the operations of its live edges alone."""
-    live = space.live_edges(architecture)
+    live = space.live(architecture)
     candidates = tuple(
         (operation,) if alive else () for operation, alive in zip(architecture, live, strict=True)
     )
@@ -105,7 +105,9 @@ class CellNetwork(nn.Module):
                 channels *= 2
             for _ in range(shape.cells_per_stage):
                 self.blocks.append(
-                    Cell(space.edges, candidates=candidates, channels=channels, affine=affine)
+                    Cell(
+                        space.graph.edges, candidates=candidates, channels=channels, affine=affine
+                    )
                 )
         self.tail = batch_norm(channels, affine=affine)
         self.classifier = nn.Linear(channels, shape.num_classes)
@@ -115,7 +117,7 @@ class CellNetwork(nn.Module):
 
         A dead architecture's cells output zeros, so its scores are the same for every image.
         """
-        live = self.space.live_edges(architecture)
+        live = self.space.live(architecture)
         features = self.stem(images_NCHW)
         for block in self.blocks:
             if isinstance(block, Cell):
