@@ -17,6 +17,10 @@ class InfeasibleSearch(NasError):
     """No architecture satisfies the constraints."""
 
 
+class InfeasibleSupernet(NasError):
+    """A space has no supernet of such a shape; the message names the parameter first."""
+
+
 class InvalidBenchmark(NasError):
     """A ground-truth table holds unknown, repeated or non-finite rows."""
 

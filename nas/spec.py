@@ -15,6 +15,7 @@ from nas.ranking.scorers import AnyScorer
 from nas.ranking.scorers.loss import LossScorer
 from nas.search import AnySearcher
 from nas.search.evolution import EvolutionSearcher
+from nas.spaces.shape import NetworkShape
 from nas.training.samplers import AnySampler
 from nas.training.samplers.supernet_balanced import SupernetBalancedSampler
 
@@ -31,18 +32,40 @@ class SpecPart(BaseModel):
 class SupernetSpec(SpecPart):
     """The weight-sharing network of one sub-space."""
 
-    width: int = Field(8, ge=1, le=256, description="Channels of the first stage.")
+    width: int = Field(
+        8,
+        ge=1,
+        le=256,
+        description="Channels of the first stage of cells, or after the stem of a chain; the "
+        "others follow in the proportions of the stand-alone network.",
+    )
     cells_per_stage: int = Field(
-        1, ge=1, le=20, description="Searched cells in a row at each resolution."
+        1,
+        ge=1,
+        le=20,
+        description="Searched cells in a row at each resolution; 1 for a chain of layers.",
     )
     reduction: Literal["pooled", "residual"] = Field(
         "pooled",
-        description="Between two stages. pooled: average pooling and a 1x1 convolution, so that "
-        "the few cells decide the score; residual: the stand-alone network's two convolutions.",
+        description="Between two stages, where no searched cell or layer halves the image. "
+        "pooled: average pooling and a 1x1 convolution, so that the few cells decide the score; "
+        "residual: the stand-alone network's two convolutions.",
     )
     routing: Literal["class"] = Field(
         "class", description="class: one private supernet per sub-space."
     )
+
+    def shape(
+        self, *, image_channels: int | None = None, num_classes: int | None = None
+    ) -> NetworkShape:
+        """Return the sizes of a supernet for images of a dataset (None: of the space's own)."""
+        return NetworkShape(
+            width=self.width,
+            cells_per_stage=self.cells_per_stage,
+            image_channels=image_channels,
+            num_classes=num_classes,
+            reduction=self.reduction,
+        )
 
 
 class AugmentationSpec(SpecPart):

@@ -15,8 +15,9 @@ from torch.nn.functional import cross_entropy
 
 from nas.spaces import catalogue
 from nas.spaces.base import Architecture, Space
-from nas.spaces.cell import CellSpace
-from nas.supernets.network import NetworkShape, build_supernet, place
+from nas.spaces.shape import NetworkShape
+from nas.supernets.build import build_supernet
+from nas.supernets.network import on_device
 
 
 class Recorded(NamedTuple):
@@ -53,17 +54,16 @@ CASES = {
 }
 
 
-def supernet(space: CellSpace, reduction: Literal["pooled", "residual"]) -> nn.Module:
+def supernet(space: Space, reduction: Literal["pooled", "residual"]) -> nn.Module:
     shape = NetworkShape(
         width=4,
         cells_per_stage=2,
-        num_stages=space.skeleton.num_stages,
         image_channels=3,
         num_classes=10,
         reduction=reduction,
     )
     torch.manual_seed(3)
-    return place(build_supernet(space, shape), "cpu")
+    return on_device(build_supernet(space, shape), "cpu")
 
 
 def architectures(space: Space) -> list[Architecture]:
@@ -89,7 +89,6 @@ def digest(network: nn.Module, decimals: int | None = None) -> str:
 @pytest.mark.parametrize("case", CASES, ids="-".join)
 def test_weights_and_losses_are_those_recorded(case: tuple[str, str]) -> None:
     space, recorded = catalogue()[case[0]], CASES[case]
-    assert isinstance(space, CellSpace)
     network = supernet(space, case[1])
     initial = digest(network)
     network.double()
