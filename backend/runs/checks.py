@@ -63,9 +63,7 @@ def split(splitter: Splitter, space: Space, path: str = "") -> Partition:
     try:
         return splitter.split(space)
     except InfeasiblePartition as error:
-        # The science names the parameter that it speaks of first.
-        field = "thresholds" if str(error).startswith("thresholds") else "num_subspaces"
-        raise Unprocessable(f"{path}{field}", str(error)) from error
+        raise Unprocessable(f"{path}{error.parameter}", error.reason) from error
 
 
 def _resolve(session: Session, table: type[Versioned], field: str, reference: str) -> Versioned:
