@@ -51,7 +51,7 @@ def measure(space_name: str, dataset: ImageDataset) -> tuple[float, float]:
     spec = spec.model_copy(
         update={"training": spec.training.model_copy(update={"warm_up_steps": steps})}
     )
-    experiment = Experiment(spec, space, spec.splitter.split(space), dataset)
+    experiment = Experiment(spec, space, spec.partition(space), dataset)
     training = scoring = 0.0
     began = time.process_time()
     for event in train_unit(experiment, fresh_state(experiment, None)):

@@ -10,7 +10,17 @@ class UnknownArchitecture(NasError):
 
 
 class InfeasiblePartition(NasError):
-    """The search space cannot be split as asked; the message names what is feasible."""
+    """The search space cannot be split as asked.
+
+    Attributes:
+        parameter: of the splitter, the one at fault.
+        reason: with what is feasible instead.
+    """
+
+    def __init__(self, parameter: str, reason: str) -> None:
+        super().__init__(reason)
+        self.parameter = parameter
+        self.reason = reason
 
 
 class InfeasibleSearch(NasError):
@@ -18,7 +28,17 @@ class InfeasibleSearch(NasError):
 
 
 class InfeasibleSupernet(NasError):
-    """A space has no supernet of such a shape; the message names the parameter first."""
+    """The search space has no supernet of the shape asked for.
+
+    Attributes:
+        parameter: of the shape, the one at fault.
+        reason: with what is possible instead.
+    """
+
+    def __init__(self, parameter: str, reason: str) -> None:
+        super().__init__(reason)
+        self.parameter = parameter
+        self.reason = reason
 
 
 class InvalidBenchmark(NasError):

@@ -125,8 +125,8 @@ class Recorder:
             {
                 "run_id": unit.run_id,
                 "index": subspace.index,
-                "label": subspace.label,
-                "counts": sorted(subspace.counts),
+                "label": subspace.title,
+                "counts": sorted(subspace.labels) if partition.counts_nonlinearities else [],
                 "size_all": str(subspace.size.all),
                 "size_valid": str(subspace.size.valid),
                 "target_share": share,

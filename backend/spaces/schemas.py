@@ -53,7 +53,7 @@ class SubspacePreview(ReadModel):
 class PartitionPreview(ReadModel):
     """A partition: what a splitter makes of a search space."""
 
-    thresholds: list[int]
+    thresholds: list[int] | None  # null: not cut at thresholds
     subspaces: list[SubspacePreview]
     all: str
     valid: str

@@ -111,12 +111,12 @@ def preview_partition(session: Session, reference: str, splitter: Splitter) -> P
     partition = split(splitter, definition(session, reference))
     whole = total(partition.space)
     return PartitionPreview(
-        thresholds=list(partition.thresholds),
+        thresholds=None if partition.thresholds is None else list(partition.thresholds),
         subspaces=[
             SubspacePreview(
                 index=subspace.index,
-                label=subspace.label,
-                counts=sorted(subspace.counts),
+                label=subspace.title,
+                counts=sorted(subspace.labels) if partition.counts_nonlinearities else [],
                 size=_size(subspace.size),
                 share_all=subspace.size.all / whole.all,
                 share_valid=subspace.size.valid / whole.valid,

@@ -192,6 +192,8 @@ def _select(leaf: Leaf, common: dict[str, Any], options: Sequence[str]) -> Compo
 
 def _described(leaf: Leaf) -> str:
     hints = [leaf.bounds] if leaf.bounds else []
+    if leaf.grouped:
+        hints.append("groups separated by semicolons")
     if leaf.repeated:
         hints.append("separated by commas")
     text = _plain(leaf.description)

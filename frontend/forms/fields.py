@@ -1,7 +1,7 @@
 """JSON schema -> a tree of fields, as pydantic writes the schema of a frozen model.
 
-It knows the shapes that specs are made of: scalars (also nullable), lists of scalars, groups, a
-strategy chosen by `kind` (also nullable), and a list of such strategies. A shape it does not know
+It knows the shapes that specs are made of: scalars (also nullable), lists of scalars and
+lists of those, groups, a strategy chosen by `kind` (also nullable), and a list of such strategies. A shape it does not know
 is an error, so that no parameter is silently missing from a form.
 """
 
@@ -22,6 +22,7 @@ class Leaf:
         key: unique in the form; a strategy's parameters carry its kind in brackets.
         path: place in the document.
         scalar: type of the value, or of each element when `repeated`.
+        grouped: whether the elements are lists themselves.
         nullable: whether an empty input means null rather than a missing value.
         minimum: smallest allowed value, `exclusive` ones included; None for none.
         options: the allowed values, empty for any.
@@ -34,6 +35,7 @@ class Leaf:
     required: bool
     scalar: ScalarType
     repeated: bool
+    grouped: bool
     nullable: bool
     minimum: float | None
     maximum: float | None
@@ -142,8 +144,13 @@ class _Reader:
         variants = self._variants(items)
         if variants:
             return self._choice(schema, variants, key, path, several=True, nullable=nullable)
+        grouped = items.get("type") == "array"
+        if grouped:
+            items, _ = self._resolved(items["items"])
         element = {**items, "description": schema.get("description", "")}
-        return _leaf(element, key, path, required, nullable=nullable, repeated=True)
+        return _leaf(
+            element, key, path, required, nullable=nullable, repeated=True, grouped=grouped
+        )
 
     def _choice(
         self,
@@ -223,6 +230,7 @@ def _leaf(
         required=required and not form["nullable"],
         scalar=scalar,
         repeated=form["repeated"],
+        grouped=form.get("grouped", False),
         nullable=form["nullable"],
         minimum=low,
         maximum=high,

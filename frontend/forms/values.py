@@ -32,7 +32,7 @@ def spread(node: Node, document: Any) -> dict[str, Any]:  # Any: JSON
     """Return the input values, by key, that show `document`; the inverse of `assemble`."""
     if isinstance(node, Leaf):
         if node.repeated and isinstance(document, Sequence) and not isinstance(document, str):
-            return {node.key: ", ".join(str(element) for element in document)}
+            return {node.key: _joined(document) if node.grouped else _listed(document)}
         return {node.key: document}
     if isinstance(node, Group):
         return {
@@ -80,9 +80,26 @@ def _scalar(leaf: Leaf, value: Any) -> Any:
         return bool(value)
     if value is None or value == "":
         return None if leaf.nullable else MISSING
+    if leaf.grouped:
+        return [_elements(leaf, part) for part in str(value).split(";") if part.strip()]
     if leaf.repeated:
-        return [_number(leaf, part.strip()) for part in str(value).split(",") if part.strip()]
+        return _elements(leaf, str(value))
     return _number(leaf, value)
+
+
+def _elements(leaf: Leaf, text: str) -> list[Any]:
+    return [_number(leaf, part.strip()) for part in text.split(",") if part.strip()]
+
+
+def _listed(elements: Sequence[Any]) -> str:
+    return ", ".join(str(element) for element in elements)
+
+
+def _joined(groups: Sequence[Any]) -> str:
+    return "; ".join(
+        str(group) if isinstance(group, str) or not isinstance(group, Sequence) else _listed(group)
+        for group in groups
+    )
 
 
 def _number(leaf: Leaf, value: Any) -> Any:

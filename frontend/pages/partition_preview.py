@@ -65,8 +65,12 @@ def _drawn(found: PartitionPreview) -> Component:
         [
             *rows,
             dmc.Text(
-                f"n = {int(found.valid):,} valid architectures of {int(found.all):,}; thresholds "
-                f"{', '.join(map(str, found.thresholds)) or 'none'}",
+                f"n = {int(found.valid):,} valid architectures of {int(found.all):,}"
+                + (
+                    f"; thresholds {', '.join(map(str, found.thresholds))}"
+                    if found.thresholds
+                    else ""
+                ),
                 size="xs",
                 c="dimmed",
             ),

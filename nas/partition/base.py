@@ -1,40 +1,54 @@
 """A partition: disjoint sub-spaces that cover a search space, and the one tested router."""
 
 from abc import ABC, abstractmethod
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
+from random import Random
 
+from nas.errors import InfeasiblePartition
 from nas.plugin import Strategy
 from nas.spaces.base import Architecture, Count, Space
+from nas.spaces.labelling import Labelling, NonlinearityCount
 
 
 @dataclass(frozen=True, slots=True)
 class Subspace:
-    """The architectures whose nonlinearity count is in `counts`.
+    """The architectures whose label is one of `labels`.
 
     Attributes:
         index: position in the partition, 0-based.
-        label: short name for people, for example `count 0-1`.
-        counts: the nonlinearity counts it holds.
+        title: short name for people, for example `count 0-1`.
+        labels: what the partition's labelling reads off its architectures.
         size: exact number of architectures, dead ones in `all` only.
     """
 
     index: int
-    label: str
-    counts: frozenset[int]
+    title: str
+    labels: frozenset[int]
     size: Count
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Partition:
     """Sub-spaces of one search space.
 
     Attributes:
-        thresholds: t1 < t2 < ...; a sub-space's index is the number of thresholds below the count.
+        space: what is divided.
+        labelling: by what it is divided.
+        subspaces: disjoint, and together the whole space.
+        thresholds: where nonlinearity counts are cut, t1 < t2 < ...: a sub-space's index is then
+            the number of thresholds below the count. None where they are not cut.
     """
 
     space: Space
+    labelling: Labelling
     subspaces: tuple[Subspace, ...]
-    thresholds: tuple[int, ...]
+    thresholds: tuple[int, ...] | None = None
+
+    @cached_property
+    def _owners(self) -> Mapping[int, int]:
+        return {label: subspace.index for subspace in self.subspaces for label in subspace.labels}
 
     def route(self, architecture: Architecture, depth: int = 0) -> int:
         """Return the index of the sub-space that owns `architecture`.
@@ -44,21 +58,61 @@ class Partition:
             depth: searched cell or layer that asks. Private supernets (routing `class`) answer
                 the same at every depth.
         """
-        count = self.space.nonlinearity_count(architecture)
-        return sum(count > threshold for threshold in self.thresholds)
+        return self._owners[self.space.label(architecture, self.labelling)]
+
+    def sample(self, index: int, rng: Random) -> Architecture:
+        """Draw uniformly from the valid architectures of one sub-space."""
+        return self.space.sample(rng, self.subspaces[index].labels, self.labelling)
+
+    @property
+    def counts_nonlinearities(self) -> bool:
+        """Whether the labels are nonlinearity counts."""
+        return isinstance(self.labelling, NonlinearityCount)
 
 
 class Splitter(Strategy, ABC):
-    """A rule that splits a search space into `num_subspaces` sub-spaces."""
+    """A rule that splits a search space into sub-spaces."""
 
     kind: str
-    num_subspaces: int
+
+    @abstractmethod
+    def subspace_count(self, space: Space) -> int:
+        """Return the number of sub-spaces that `split` makes, without making them."""
 
     @abstractmethod
     def split(self, space: Space) -> Partition:
         """Split `space`.
 
         Raises:
-            InfeasiblePartition: if the space cannot be split so; the message names what is
-                feasible.
+            InfeasiblePartition: if the space cannot be split so; it names the parameter at fault
+                and what is feasible.
         """
+
+
+def labelled_partition(
+    space: Space, labelling: Labelling, groups: Sequence[tuple[str, frozenset[int]]]
+) -> Partition:
+    """Return the partition of groups of labels, their sizes counted exactly.
+
+    Args:
+        space: what to divide.
+        labelling: by what.
+        groups: title and labels of each sub-space.
+
+    Raises:
+        InfeasiblePartition: if a sub-space holds no valid architecture.
+    """
+    tallies = space.counting(labelling).tallies
+    subspaces = []
+    for index, (title, labels) in enumerate(groups):
+        held = [tallies[label] for label in labels if label in tallies]
+        size = Count(
+            all=sum(count.all for count in held), valid=sum(count.valid for count in held)
+        )
+        if not size.valid:
+            raise InfeasiblePartition(
+                "splitter",
+                f"sub-space {index} ({title}) of {space.name} has no valid architecture",
+            )
+        subspaces.append(Subspace(index=index, title=title, labels=labels, size=size))
+    return Partition(space=space, labelling=labelling, subspaces=tuple(subspaces))

@@ -110,13 +110,15 @@ class LayeredSpace(Space):
     def resized(self, shape: NetworkShape) -> Self:
         if shape.cells_per_stage not in (None, 1):
             raise InfeasibleSupernet(
-                f"cells_per_stage {shape.cells_per_stage}: {self.name} is a chain of layers, each "
-                "of which stands in the network once; leave it at 1"
+                "cells_per_stage",
+                f"{shape.cells_per_stage} cells per stage: {self.name} is a chain of layers, each "
+                "of which stands in the network once; leave it at 1",
             )
         if shape.reduction == "residual":
             raise InfeasibleSupernet(
-                f"reduction residual: {self.name} is a chain whose layers themselves halve the "
-                "image; leave it at pooled, which adds nothing to them"
+                "reduction",
+                f"{self.name} is a chain whose layers themselves halve the image; leave it at "
+                "pooled, which adds nothing to them",
             )
         skeleton, layers = self.skeleton, self.layers
         if shape.width is not None:

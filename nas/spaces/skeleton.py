@@ -177,8 +177,9 @@ class Skeleton(BaseModel):
             asked["reduction"] = shape.reduction
         elif shape.reduction == "residual":
             raise InfeasibleSupernet(
-                "reduction residual: in this space the searched cells themselves halve the "
-                "image; leave it at pooled, which adds nothing to them"
+                "reduction",
+                "in this space the searched cells themselves halve the image; leave it at pooled, "
+                "which adds nothing to them",
             )
         changes = {name: value for name, value in asked.items() if value is not None}
         if shape.width is not None:

@@ -28,8 +28,8 @@ class TrainState:
     """A supernet in training; `nas.pipeline.train_unit` updates it in place.
 
     Attributes:
-        subspace: index of the sub-space it is private to; None for the warm-up, which trains the
-            architectures of all of them.
+        subspace: index of the sub-space it is private to; None for the warm-up and for a supernet
+            with weight banks, which train the architectures of all of them.
         next_step: all global steps below it are behind this unit.
         finished_round: the last boundary of a round that the unit reached, live scores included;
             0 for none.
@@ -118,7 +118,7 @@ def fresh_state(experiment: Experiment, subspace: int | None) -> TrainState:
 
     Args:
         experiment: the run.
-        subspace: the sub-space to train, or None for the warm-up.
+        subspace: the sub-space to train, or None for all of them.
     """
     label = "warm-up" if subspace is None else subspace
     with torch.random.fork_rng(devices=[]):

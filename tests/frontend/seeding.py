@@ -70,8 +70,8 @@ class SeededRun:
                     SubspaceRow(
                         run_id=run.id,
                         index=part.index,
-                        label=part.label,
-                        counts=sorted(part.counts),
+                        label=part.title,
+                        counts=sorted(part.labels),
                         size_all=str(part.size.all),
                         size_valid=str(part.size.valid),
                         target_share=self.spec.training.sampler.target_shares(self.partition)[

@@ -184,7 +184,7 @@ def test_methods_2_11_7_outputs_are_unchanged_by_training_steps_of_another_class
     images = experiment.scoring_images.batches[0]
     rng = stream(0, "observed")
     observed = [
-        experiment.space.sample(rng, subspace.counts)
+        experiment.partition.sample(subspace.index, rng)
         for subspace in experiment.partition.subspaces
         for _ in range(3)
     ]
@@ -199,7 +199,7 @@ def test_methods_2_11_7_outputs_are_unchanged_by_training_steps_of_another_class
     for owner, subspace in enumerate(experiment.partition.subspaces):
         before = outputs()
         for _ in range(4):
-            architecture = experiment.space.sample(rng, subspace.counts)
+            architecture = experiment.partition.sample(subspace.index, rng)
             loop.update(experiment, states[owner], schedule, Route(owner, architecture))
         for member, old, new in zip(observed, before, outputs(), strict=True):
             same_class = experiment.partition.route(member) == owner

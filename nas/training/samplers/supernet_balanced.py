@@ -21,7 +21,7 @@ class SupernetBalancedSampler(Sampler):
 
     def draw(self, partition: Partition, rng: Random) -> tuple[int, Architecture]:
         index = rng.randrange(len(partition.subspaces))
-        return index, partition.space.sample(rng, partition.subspaces[index].counts)
+        return index, partition.sample(index, rng)
 
     def target_shares(self, partition: Partition) -> tuple[float, ...]:
         num_subspaces = len(partition.subspaces)

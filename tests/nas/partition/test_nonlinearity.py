@@ -55,12 +55,12 @@ def test_automatic_thresholds_are_the_most_even_of_all_threshold_sets() -> None:
 
 def test_given_thresholds_cut_nas_bench_201_into_the_three_groups_of_the_source() -> None:
     partition = NonlinearitySplitter(num_subspaces=3, thresholds=(1, 2)).split(NB201)
-    assert [subspace.label for subspace in partition.subspaces] == [
+    assert [subspace.title for subspace in partition.subspaces] == [
         "count 0-1",
         "count 2",
         "count 3",
     ]
-    assert [subspace.counts for subspace in partition.subspaces] == [{0, 1}, {2}, {3}]
+    assert [subspace.labels for subspace in partition.subspaces] == [{0, 1}, {2}, {3}]
     assert [subspace.size for subspace in partition.subspaces] == [
         Count(all=1983 + 7122, valid=1642 + 7122),
         Count(all=5520, valid=5520),
@@ -76,7 +76,7 @@ def test_routing_covers_the_space_with_the_stated_sizes(space, num_subspaces) ->
     valid: Counter[int] = Counter()
     for cell in space.enumerate():
         index = partition.route(cell)
-        assert space.nonlinearity_count(cell) in partition.subspaces[index].counts
+        assert space.nonlinearity_count(cell) in partition.subspaces[index].labels
         every[index] += 1
         valid[index] += space.is_valid(cell)
     assert [subspace.index for subspace in partition.subspaces] == list(range(num_subspaces))
