@@ -4,6 +4,7 @@ from collections.abc import Iterator
 import pytest
 import torch
 from torch import nn
+from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils.flop_counter import FlopCounterMode
 
 from nas.modules import FactorisedReduction
@@ -20,6 +21,7 @@ PLACES = [
 KEPT = PLACES[0]
 EVERY = pytest.mark.parametrize("operation", OPERATIONS.values(), ids=OPERATIONS.keys())
 NONLINEAR = (nn.ReLU, nn.ReLU6, nn.GELU, nn.SiLU, nn.Sigmoid, nn.Tanh, nn.Hardswish)
+KERNELS = re.compile("(relu6?|hardtanh|gelu|silu|sigmoid|tanh|hardswish|clamp|clamp_min|elu)_?")
 
 
 def places(operation: Operation) -> Iterator[Place]:
@@ -91,6 +93,28 @@ def test_the_declared_nonlinearities_are_those_of_the_built_module(operation: Op
     for place in places(operation):
         inside = num_nonlinear(operation.build(place, affine=True))
         assert operation.nonlinearities == inside + operation.takes_relu
+
+
+class ExecutedKernels(TorchDispatchMode):
+    """Collects the names of what torch executes, whether a module calls it or a function."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.names: list[str] = []
+
+    def __torch_dispatch__(self, func, types, args=(), kwargs=None):
+        self.names.append(func.__name__.partition(".")[0])
+        return func(*args, **(kwargs or {}))
+
+
+@EVERY
+def test_no_nonlinear_function_runs_beside_the_modules(operation: Operation) -> None:
+    for place in places(operation):
+        module = operation.build(place, affine=True)
+        with ExecutedKernels() as executed, torch.no_grad():
+            module(torch.randn(2, place.in_channels, 6, 6))
+        inside = sum(isinstance(part, NONLINEAR) for part in module.modules())
+        assert len([name for name in executed.names if KERNELS.fullmatch(name)]) == inside
 
 
 @EVERY
