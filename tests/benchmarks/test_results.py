@@ -60,6 +60,9 @@ def table_of_digits_mini() -> dict[str, Any]:
 )
 def test_a_result_names_commit_seed_machine_and_date(path: Path) -> None:
     check_provenance(row := json.loads(path.read_text()))
+    if path.parent.name == "fresh_clone":
+        # It times commands; the run among them is the demo's, with the seed of its example.
+        return
     assert type(row["seed"]) is int
     if "seed" in path.stem:
         assert path.stem.endswith(f"seed{row['seed']}")

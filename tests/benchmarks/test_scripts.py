@@ -12,6 +12,7 @@ from typing import Any
 import demo_ranking
 import digits_mini
 import first_experiment
+import fresh_clone
 import live_cost
 import numpy as np
 import pytest
@@ -135,6 +136,18 @@ def live(place: Place) -> None:
     )
 
 
+def clone(place: Place) -> None:
+    place.call_with("--test")
+    place.replace(
+        fresh_clone,
+        KEPT=place.folder / "fresh_clone.json",
+        os=SimpleNamespace(geteuid=lambda: 0, cpu_count=lambda: 2),
+        _cloned=lambda _: place.folder,
+        _timed=lambda *_: (0, 1.5),
+        _experiment_minutes=lambda _: 1.25,
+    )
+
+
 def every_seed(place: Place) -> None:
     """Leave the committed accuracies as if they had just been trained."""
     _, table = builtin()["digits-mini"]
@@ -165,11 +178,12 @@ CASES: list[tuple[str, Callable[[Place], None]]] = [
     ("digits_mini", two_seeds),
     ("first_experiment", all_variants),
     ("first_experiment", without_few_shot),
+    ("fresh_clone", clone),
     ("live_cost", live),
 ]
 MAINS = {
     module.__name__: module.main
-    for module in (demo_ranking, digits_mini, first_experiment, live_cost)
+    for module in (demo_ranking, digits_mini, first_experiment, fresh_clone, live_cost)
 }
 
 
