@@ -19,6 +19,7 @@ from backend.runs.endpoints import router as runs
 from backend.runs.result_endpoints import router as results
 from backend.runs.streams import EventHub
 from backend.settings import Settings
+from backend.spaces.endpoints import definitions
 from backend.spaces.endpoints import router as spaces
 from backend.system.endpoints import probes
 from backend.system.endpoints import router as system
@@ -72,7 +73,8 @@ def create_app(settings: Settings, db: Database) -> FastAPI:
     app.include_router(probes)
     for router in (system, spaces, runs, results):
         app.include_router(router, prefix=PREFIX)
-    for router in (datasets, benchmarks):
+    # Definitions are cut off far below their limit, with a reason that names the limit.
+    for router in (definitions, datasets, benchmarks):
         app.include_router(router, prefix=PREFIX, max_body_size=settings.max_upload_bytes)
     return app
 

@@ -1,21 +1,53 @@
-from fastapi import APIRouter
+"""Search spaces as stored, versioned objects."""
+
+from typing import Annotated, Any
+
+from fastapi import APIRouter, Query
 from starlette.responses import JSONResponse
 
 from backend.dependencies import Db, IdempotencyHeader
 from backend.idempotency import Answer, answer_once
 from backend.paging import Cursor, Limit, Page
 from backend.spaces import service
+from backend.spaces.documents import SPACE, YAML_TYPES, DefinitionBody
 from backend.spaces.schemas import (
     ArchitectureRead,
+    DefinitionCheck,
     HistogramRead,
+    OwnerRead,
     PartitionPreview,
+    PreviewOptions,
     SpaceRead,
     SpaceSummary,
 )
 from nas.partition import AnySplitter
-from nas.spaces import AnySpace
+from nas.spaces.labelling import Reading
 
 router = APIRouter(prefix="/search-spaces", tags=["search spaces"])
+definitions = APIRouter(prefix="/search-spaces", tags=["search spaces"])
+"""Those that take a definition, which `DefinitionBody` limits in length."""
+
+# Its nested schemas are among the components, because responses hold definitions too.
+_definition = SPACE.json_schema(ref_template="#/components/schemas/{model}")
+_definition.pop("$defs", None)
+_BODY: dict[str, Any] = {  # Any: OpenAPI
+    "requestBody": {
+        "required": True,
+        "description": "At most 1 MiB. YAML aliases and keys written twice are refused.",
+        "content": {
+            media_type: {"schema": _definition}
+            for media_type in ("application/json", YAML_TYPES[0])
+        },
+    }
+}
+
+Count = Annotated[
+    Reading,
+    Query(
+        description="Nonlinear functions: effective: most on any live path; total: on all live "
+        "paths together."
+    ),
+]
 
 
 @router.get("")
@@ -25,25 +57,47 @@ def list_search_spaces(db: Db, limit: Limit = 100, cursor: Cursor = None) -> Pag
         return service.list_spaces(session, limit, cursor)
 
 
-@router.post(
+@definitions.post(
     "",
     status_code=201,
     response_model=SpaceRead,
     responses={200: {"model": SpaceRead, "description": "The same content is stored already."}},
+    openapi_extra=_BODY,
 )
 def create_search_space(
-    space: AnySpace, db: Db, idempotency_key: IdempotencyHeader = None
+    document: DefinitionBody, db: Db, idempotency_key: IdempotencyHeader = None
 ) -> JSONResponse:
-    """Store a search space; other content under a known name becomes its next version."""
+    """Store a search space, in JSON or YAML.
+
+    A stored version never changes: other content under a known name becomes its next version.
+    Names of built-in spaces take no other content.
+    """
+    space = document.space()
     with db.unit_of_work() as session:
 
         def produce() -> Answer:
-            made, new = service.add_space(session, space)
+            made, new = service.create_space(session, space)
             return Answer(201 if new else 200, made)
 
         return answer_once(
             session, idempotency_key, "POST search-spaces", service.content_hash(space), produce
         )
+
+
+@definitions.post("/validate", openapi_extra=_BODY)
+def validate_search_space(
+    document: DefinitionBody, db: Db, count: Count = "effective"
+) -> DefinitionCheck:
+    """Judge a definition and return its size and histogram; nothing is stored."""
+    space = document.space()
+    with db.reading() as session:
+        return service.check_definition(session, space, count)
+
+
+@router.get("/schema", response_model=dict[str, Any])
+def get_schema() -> JSONResponse:
+    """Return the JSON schema of definitions, for editors and other tools."""
+    return JSONResponse(SPACE.json_schema(), media_type="application/schema+json")
 
 
 @router.get("/{name}")
@@ -54,17 +108,38 @@ def get_search_space(name: str, db: Db) -> SpaceRead:
 
 
 @router.get("/{name}/histogram")
-def get_histogram(name: str, db: Db) -> HistogramRead:
+def get_histogram(name: str, db: Db, count: Count = "effective") -> HistogramRead:
     """Return the exact number of architectures per nonlinearity count."""
     with db.reading() as session:
-        return service.histogram(session, name)
+        return service.histogram(session, name, count)
 
 
 @router.post("/{name}/partition")
-def preview_partition(name: str, splitter: AnySplitter, db: Db) -> PartitionPreview:
-    """Return the sizes, shares and thresholds that a splitter gives; nothing is stored."""
+def preview_partition(
+    name: str,
+    splitter: AnySplitter,
+    db: Db,
+    options: Annotated[PreviewOptions, Query()],
+) -> PartitionPreview:
+    """Return what a splitter makes of a space; nothing is stored.
+
+    Sizes, shares and ranges are exact; quantiles and the cost of training are estimated from a
+    sample, whose size and seed are stated.
+    """
     with db.reading() as session:
-        return service.preview_partition(session, name, splitter)
+        return service.preview_partition(session, name, splitter, options)
+
+
+@router.post("/{name}/partition/owner")
+def get_owner(
+    name: str,
+    splitter: AnySplitter,
+    db: Db,
+    architecture: Annotated[str, Query(description="As the space writes it.")],
+) -> OwnerRead:
+    """Return the sub-space that owns an architecture; nothing is stored."""
+    with db.reading() as session:
+        return service.owner(session, name, splitter, architecture)
 
 
 @router.get("/{name}/architectures/{code:path}")

@@ -1,6 +1,9 @@
 """What the API says about search spaces. Sizes are decimal strings: they exceed 2^53."""
 
 from datetime import datetime
+from typing import Literal
+
+from pydantic import BaseModel, ConfigDict, Field
 
 from backend.runs.schemas import ReadModel
 from nas.spaces import AnySpace
@@ -25,9 +28,11 @@ class SpaceSummary(ReadModel):
 
 
 class SpaceRead(SpaceSummary):
-    """A search space with its definition."""
+    """A search space with its definition, which never changes."""
 
     content_hash: str
+    built_in: bool  # the name belongs to the catalogue: it takes no other content
+    num_runs: int  # that use this version
     definition: AnySpace
 
 
@@ -39,6 +44,64 @@ class HistogramRead(ReadModel):
     valid: str
 
 
+class DefinitionCheck(ReadModel):
+    """What a definition would be if it were stored."""
+
+    definition: AnySpace
+    content_hash: str
+    size: SizeRead
+    stored_as: str | None  # name@version that has this content already
+    next_version: int  # that it would get otherwise
+    histogram: HistogramRead
+
+
+class PreviewOptions(BaseModel):
+    """What a preview of a partition computes beside sizes."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    costs: Literal["auto", "exact", "none"] = Field(
+        "auto",
+        description="Exact ranges of FLOPs and parameters. auto: unless they take more than about "
+        "a second, as those of nonlinearity counts in complete cells of seven nodes (five "
+        "seconds) and eight (a minute) do.",
+    )
+    sample: int = Field(200, ge=1, le=2000, description="Architectures drawn per sub-space.")
+    seed: int = Field(0, ge=0, le=2**31 - 1, description="Of the drawn architectures.")
+    width: int = Field(
+        16, ge=1, le=256, description="Of the one supernet that suggested ones are compared with."
+    )
+    steps: int = Field(
+        10_000, ge=1, le=10_000_000, description="Of the training whose cost is estimated."
+    )
+    batch_size: int = Field(64, ge=2, le=4096, description="Images per step of that training.")
+
+
+class RangeRead(ReadModel):
+    """Least and greatest, both reached by an architecture."""
+
+    min: str
+    max: str
+
+
+class CostRangesRead(ReadModel):
+    """Exact ranges over the valid architectures of a sub-space, trained alone."""
+
+    flops: RangeRead  # multiply-adds of one image
+    parameters: RangeRead
+
+
+class CostQuantilesRead(ReadModel):
+    """What architectures drawn uniformly from a sub-space cost, trained alone.
+
+    The values stand at the `quantiles` of the sample.
+    """
+
+    n: int  # drawn with replacement
+    flops: list[str]
+    parameters: list[str]
+
+
 class SubspacePreview(ReadModel):
     """One sub-space of a partition that nobody has trained yet."""
 
@@ -48,6 +111,56 @@ class SubspacePreview(ReadModel):
     size: SizeRead
     share_all: float
     share_valid: float
+    costs: CostRangesRead | None  # null: they were not asked for, see `costs` of the preview
+    sampled_costs: CostQuantilesRead
+    suggested_width: int
+    supernet_parameters: str  # at that width
+
+
+class CoverRead(ReadModel):
+    """The proof that sub-spaces are disjoint and cover the space: two counts, and no shared label.
+
+    The sub-spaces are counted label by label, the space without labels.
+    """
+
+    subspaces: SizeRead
+    space: SizeRead
+    shared_labels: list[int]
+    holds: bool
+
+
+class WidthsRead(ReadModel):
+    """Supernets of the suggested widths beside the one supernet of the undivided space.
+
+    Parameters of all candidate operations and of what surrounds them, in the stand-alone skeleton
+    at that width: for comparison; a run's supernets may have fewer cells.
+    """
+
+    parent_width: int
+    parent_parameters: str
+    parameters: str  # of all sub-spaces' supernets together
+    fits: bool  # no more than the parent's
+
+
+class TrainingCostRead(ReadModel):
+    """Estimated multiply-adds of training, forward and backward.
+
+    Steps times batch times 3 (forward, and backward as twice that) times the mean FLOPs of the
+    sampled architectures at the suggested widths, every sub-space trained equally often.
+    """
+
+    steps: int
+    batch_size: int
+    flops: float
+    one_shot_flops: float  # the parent's, whose architectures are drawn uniformly
+
+
+class SamplingRead(ReadModel):
+    """How the sampled figures of a preview were drawn."""
+
+    n: int  # per sub-space
+    seed: int
+    quantiles: list[float]
 
 
 class PartitionPreview(ReadModel):
@@ -57,6 +170,21 @@ class PartitionPreview(ReadModel):
     subspaces: list[SubspacePreview]
     all: str
     valid: str
+    cover: CoverRead
+    costs: Literal["exact", "slow", "none"]  # slow: `costs=exact` would take more than a second
+    sampling: SamplingRead
+    widths: WidthsRead
+    training: TrainingCostRead
+
+
+class OwnerRead(ReadModel):
+    """The sub-space that an architecture belongs to."""
+
+    code: str
+    subspace: int
+    label: str
+    valid: bool  # a dead architecture belongs to a sub-space but is never trained
+    nonlinearity_count: int
 
 
 class DecisionRead(ReadModel):

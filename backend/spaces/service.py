@@ -2,33 +2,52 @@
 
 import hashlib
 import json
+from collections.abc import Sequence
+from functools import cache
 
 from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
 from backend.db import lock_name
-from backend.errors import ApiError
-from backend.models import Benchmark, BenchmarkEntry, SearchSpace
+from backend.errors import ApiError, Unprocessable
+from backend.models import Benchmark, BenchmarkEntry, Run, SearchSpace
 from backend.paging import Listing, Page
 from backend.references import get, next_version, pinned
 from backend.runs.checks import split
 from backend.spaces.schemas import (
     ArchitectureRead,
+    CostQuantilesRead,
+    CostRangesRead,
+    CoverRead,
     DecisionRead,
+    DefinitionCheck,
     DrawingRead,
     EdgeRead,
     HistogramRead,
     KnownResult,
+    OwnerRead,
     PartitionPreview,
+    PreviewOptions,
+    RangeRead,
+    SamplingRead,
     SizeRead,
     SpaceRead,
     SpaceSummary,
     SubspacePreview,
+    TrainingCostRead,
+    WidthsRead,
 )
 from nas.errors import UnknownArchitecture
-from nas.partition.base import Splitter
+from nas.partition import inspection
+from nas.partition.base import Partition, Splitter
+from nas.spaces import catalogue
 from nas.spaces.base import Architecture, Count, Space
 from nas.spaces.cell import CellSpace
+from nas.spaces.costs import Cost, CostRange, Range
+from nas.spaces.labelling import Reading
+
+RESERVED_NAMES = frozenset({"schema"})
+"""Names that addresses under /search-spaces use themselves."""
 
 
 def content_hash(space: Space) -> str:
@@ -44,23 +63,66 @@ def add_space(session: Session, space: Space) -> tuple[SpaceRead, bool]:
     the next version.
     """
     lock_name(session, f"search-spaces/{space.name}")
-    digest = content_hash(space)
-    row = session.scalars(
-        select(SearchSpace).where(
-            SearchSpace.name == space.name, SearchSpace.content_hash == digest
-        )
-    ).one_or_none()
+    row = _stored(session, space)
     if row is not None:
-        return _read(row), False
+        return _read(session, row), False
     row = SearchSpace(
         name=space.name,
         version=next_version(session, SearchSpace, space.name),
-        content_hash=digest,
+        content_hash=content_hash(space),
         definition=space,
     )
     session.add(row)
     session.flush()
-    return _read(row), True
+    return _read(session, row), True
+
+
+def create_space(session: Session, space: Space) -> tuple[SpaceRead, bool]:
+    """Store a definition that somebody brings, as `add_space` does.
+
+    Raises:
+        Unprocessable: if it has the name of a built-in space, but other content.
+    """
+    if _stored(session, space) is None:
+        refuse_name(space)
+    return add_space(session, space)
+
+
+def refuse_name(space: Space) -> None:
+    """Refuse new content under a name that is not free.
+
+    Raises:
+        Unprocessable: saying why.
+    """
+    if space.name in RESERVED_NAMES:
+        raise Unprocessable("name", f"{space.name!r} is part of an address of the API itself")
+    if space.name in built_in_names():
+        raise Unprocessable(
+            "name",
+            f"{space.name!r} is a built-in search space, whose published results refer to it by "
+            "that name: give yours another one",
+        )
+
+
+def check_definition(
+    session: Session, space: Space, count: Reading = "effective"
+) -> DefinitionCheck:
+    """Return what a definition would be, storing nothing.
+
+    Raises:
+        Unprocessable: as `create_space`.
+    """
+    stored = _stored(session, space)
+    if stored is None:
+        refuse_name(space)
+    return DefinitionCheck(
+        definition=space,
+        content_hash=content_hash(space),
+        size=_size(space.size),
+        stored_as=None if stored is None else pinned(stored),
+        next_version=next_version(session, SearchSpace, space.name),
+        histogram=_histogram(space, count),
+    )
 
 
 def list_spaces(
@@ -73,7 +135,7 @@ def list_spaces(
 
 def read_space(session: Session, reference: str) -> SpaceRead:
     """Return a space. Raises `NotFound`."""
-    return _read(get(session, SearchSpace, reference))
+    return _read(session, get(session, SearchSpace, reference))
 
 
 def definition(session: Session, reference: str) -> Space:
@@ -82,34 +144,33 @@ def definition(session: Session, reference: str) -> Space:
     return space
 
 
-def histogram(session: Session, reference: str) -> HistogramRead:
+def histogram(session: Session, reference: str, count: Reading = "effective") -> HistogramRead:
     """Return the exact number of architectures per nonlinearity count. Raises `NotFound`."""
-    space = definition(session, reference)
-    size = _size(total(space))
-    return HistogramRead(
-        counts={str(count): _size(number) for count, number in space.histogram().items()},
-        all=size.all,
-        valid=size.valid,
-    )
+    return _histogram(definition(session, reference), count)
 
 
-def total(space: Space) -> Count:
-    """Return the size of a space."""
-    numbers = space.histogram().values()
-    return Count(
-        all=sum(number.all for number in numbers), valid=sum(number.valid for number in numbers)
-    )
-
-
-def preview_partition(session: Session, reference: str, splitter: Splitter) -> PartitionPreview:
+def preview_partition(
+    session: Session, reference: str, splitter: Splitter, options: PreviewOptions | None = None
+) -> PartitionPreview:
     """Return what `splitter` makes of a space, without a run.
 
     Raises:
         NotFound: if there is no such space.
         Unprocessable: if the space cannot be split so, naming the field and what is feasible.
     """
-    partition = split(splitter, definition(session, reference))
-    whole = total(partition.space)
+    return preview(split(splitter, definition(session, reference)), options or PreviewOptions())
+
+
+def preview(partition: Partition, options: PreviewOptions) -> PartitionPreview:
+    """Return all that is known of a partition before training."""
+    proof = inspection.cover(partition)
+    samples = inspection.draw(partition, options.sample, options.seed)
+    widths = inspection.suggest_widths(partition, options.width)
+    training = inspection.training_cost(partition, widths, samples)
+    images = options.steps * options.batch_size
+    slow = options.costs == "auto" and not inspection.has_quick_ranges(partition)
+    exact = options.costs != "none" and not slow
+    ranges = inspection.exact_ranges(partition) if exact else (None,) * len(partition.subspaces)
     return PartitionPreview(
         thresholds=None if partition.thresholds is None else list(partition.thresholds),
         subspaces=[
@@ -118,13 +179,64 @@ def preview_partition(session: Session, reference: str, splitter: Splitter) -> P
                 label=subspace.title,
                 counts=sorted(subspace.labels) if partition.counts_nonlinearities else [],
                 size=_size(subspace.size),
-                share_all=subspace.size.all / whole.all,
-                share_valid=subspace.size.valid / whole.valid,
+                share_all=subspace.size.all / proof.space.all,
+                share_valid=subspace.size.valid / proof.space.valid,
+                costs=None if costs is None else _cost_ranges(costs),
+                sampled_costs=_quantiles(inspection.costs_of(drawn, partition.space)),
+                suggested_width=supernet.width,
+                supernet_parameters=str(supernet.parameters),
             )
-            for subspace in partition.subspaces
+            for subspace, costs, drawn, supernet in zip(
+                partition.subspaces, ranges, samples, widths.subspaces, strict=True
+            )
         ],
-        all=str(whole.all),
-        valid=str(whole.valid),
+        all=str(proof.space.all),
+        valid=str(proof.space.valid),
+        cover=CoverRead(
+            subspaces=_size(proof.parts),
+            space=_size(proof.space),
+            shared_labels=list(proof.shared_labels),
+            holds=proof.holds,
+        ),
+        costs="exact" if exact else "slow" if slow else "none",
+        sampling=SamplingRead(
+            n=options.sample, seed=options.seed, quantiles=list(inspection.QUANTILES)
+        ),
+        widths=WidthsRead(
+            parent_width=widths.parent.width,
+            parent_parameters=str(widths.parent.parameters),
+            parameters=str(widths.parameters),
+            fits=widths.fits,
+        ),
+        training=TrainingCostRead(
+            steps=options.steps,
+            batch_size=options.batch_size,
+            flops=images * training.split,
+            one_shot_flops=images * training.one_shot,
+        ),
+    )
+
+
+def owner(session: Session, reference: str, splitter: Splitter, code: str) -> OwnerRead:
+    """Return the sub-space that an architecture belongs to.
+
+    Raises:
+        NotFound: if there is no such space.
+        Unprocessable: if the space cannot be split so, or has no such architecture.
+    """
+    partition = split(splitter, definition(session, reference))
+    space = partition.space
+    try:
+        architecture = space.decode(code)
+    except UnknownArchitecture as error:
+        raise Unprocessable("architecture", str(error)) from error
+    index = partition.route(architecture)
+    return OwnerRead(
+        code=space.encode(architecture),
+        subspace=index,
+        label=partition.subspaces[index].title,
+        valid=space.is_valid(architecture),
+        nonlinearity_count=space.nonlinearity_count(architecture),
     )
 
 
@@ -203,6 +315,48 @@ def _rank(session: Session, entry: BenchmarkEntry) -> int:
     return 1 + (better or 0)
 
 
+@cache
+def built_in_names() -> frozenset[str]:
+    """Return the names of the catalogue."""
+    return frozenset(catalogue())
+
+
+def _stored(session: Session, space: Space) -> SearchSpace | None:
+    """Return the version of the space's name that has the same content."""
+    return session.scalars(
+        select(SearchSpace).where(
+            SearchSpace.name == space.name, SearchSpace.content_hash == content_hash(space)
+        )
+    ).one_or_none()
+
+
+def _histogram(space: Space, count: Reading) -> HistogramRead:
+    size = _size(space.size)
+    return HistogramRead(
+        counts={str(count): _size(number) for count, number in space.histogram(count).items()},
+        all=size.all,
+        valid=size.valid,
+    )
+
+
+def _cost_ranges(costs: CostRange) -> CostRangesRead:
+    return CostRangesRead(flops=_range(costs.flops), parameters=_range(costs.parameters))
+
+
+def _range(both: Range) -> RangeRead:
+    return RangeRead(min=str(both.least), max=str(both.greatest))
+
+
+def _quantiles(costs: Sequence[Cost]) -> CostQuantilesRead:
+    return CostQuantilesRead(
+        n=len(costs),
+        flops=[str(value) for value in inspection.quantiles(cost.flops for cost in costs)],
+        parameters=[
+            str(value) for value in inspection.quantiles(cost.parameters for cost in costs)
+        ],
+    )
+
+
 def _summary(row: SearchSpace) -> SpaceSummary:
     space: Space = row.definition
     return SpaceSummary(
@@ -210,14 +364,19 @@ def _summary(row: SearchSpace) -> SpaceSummary:
         version=row.version,
         kind=space.model_dump(include={"kind"})["kind"],
         num_decisions=len(space.choices),
-        size=_size(total(space)),
+        size=_size(space.size),
         created_at=row.created_at,
     )
 
 
-def _read(row: SearchSpace) -> SpaceRead:
+def _read(session: Session, row: SearchSpace) -> SpaceRead:
+    uses = select(func.count()).select_from(Run).where(Run.space_id == row.id)
     return SpaceRead(
-        **dict(_summary(row)), content_hash=row.content_hash, definition=row.definition
+        **dict(_summary(row)),
+        content_hash=row.content_hash,
+        built_in=row.name in built_in_names(),
+        num_runs=session.scalar(uses) or 0,
+        definition=row.definition,
     )
 
 

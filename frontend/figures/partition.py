@@ -8,12 +8,11 @@ import plotly.graph_objects as go
 from backend.runs.schemas import BalanceRead, RunRead, SubspaceRead
 from frontend.figures.balance import newest
 from frontend.figures.style import (
-    GRID,
     INK,
-    MUTED,
     Theme,
     empty_figure,
     figure,
+    scale_switch,
     subspace_colour,
     translucent,
 )
@@ -150,35 +149,10 @@ def subspace_sizes(
         },
         margin={"t": 112},
         showlegend=False,
-        updatemenus=[_scale_switch(theme)],
+        updatemenus=[scale_switch("xaxis", theme, bottom=1.11)],
     )
     return drawn
 
 
 def _short(size: int) -> str:
     return f"{size:,}" if size < 10**9 else f"{size:.2e}"
-
-
-def _scale_switch(theme: Theme) -> dict[str, object]:
-    return {
-        "type": "buttons",
-        "direction": "right",
-        "x": 1,
-        "xanchor": "right",
-        "y": 1.11,
-        "yanchor": "bottom",
-        "pad": {"t": 0, "r": 0},
-        "font": {"size": 11, "color": MUTED[theme]},
-        "bgcolor": "rgba(0,0,0,0)",
-        "bordercolor": GRID[theme],
-        # Plotly paints the pressed button near white, whatever the theme.
-        "showactive": False,
-        "buttons": [
-            {
-                "label": kind,
-                "method": "relayout",
-                "args": [{"xaxis.type": kind, "xaxis.autorange": True}],
-            }
-            for kind in ("linear", "log")
-        ],
-    }

@@ -133,6 +133,40 @@ def is_empty(drawn: go.Figure) -> bool:
     return len(drawn.data) == 0
 
 
+def scale_switch(
+    axis: Literal["xaxis", "yaxis"], theme: Theme, *, bottom: float = 1.02
+) -> dict[str, object]:
+    """Return buttons above the plot that make an axis linear or logarithmic.
+
+    Args:
+        axis: which.
+        theme: light or dark.
+        bottom: their lower edge, 1 being the top of the plot.
+    """
+    return {
+        "type": "buttons",
+        "direction": "right",
+        "x": 1,
+        "xanchor": "right",
+        "y": bottom,
+        "yanchor": "bottom",
+        "pad": {"t": 0, "r": 0},
+        "font": {"size": 11, "color": MUTED[theme]},
+        "bgcolor": "rgba(0,0,0,0)",
+        "bordercolor": GRID[theme],
+        # Plotly paints the pressed button near white, whatever the theme.
+        "showactive": False,
+        "buttons": [
+            {
+                "label": kind,
+                "method": "relayout",
+                "args": [{f"{axis}.type": kind, f"{axis}.autorange": True}],
+            }
+            for kind in ("linear", "log")
+        ],
+    }
+
+
 def thinned(points: Sequence[Point], most: int) -> list[Point]:
     """Keep at most about `most` points, the last always among them.
 

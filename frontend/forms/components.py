@@ -58,12 +58,17 @@ class FormView:
         self._values = values
         self._suggestions = suggestions
 
-    def sections(self, form: Group) -> list[Component]:
-        """Return a card per group of the form; the form's own inputs come first."""
-        own = [child for child in form.children if isinstance(child, Leaf)]
+    def sections(self, form: Group, own: str = "Experiment") -> list[Component]:
+        """Return a card per group of the form.
+
+        Args:
+            form: the whole form.
+            own: heading of the first card, which holds the form's own inputs.
+        """
+        plain = [child for child in form.children if isinstance(child, Leaf)]
         rest = [child for child in form.children if not isinstance(child, Leaf)]
         return [
-            _card("Experiment", form.description, self._inputs(own)),
+            _card(own, form.description, self._inputs(plain)),
             *(_card(child.title, child.description, self._body(child)) for child in rest),
         ]
 

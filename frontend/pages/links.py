@@ -1,5 +1,10 @@
 """Addresses of the dashboard."""
 
+import json
+from collections.abc import Mapping
+from typing import Any
+from urllib.parse import quote, urlencode
+
 PREFIX = "/ui/"
 API = "/api/v1"
 
@@ -14,9 +19,35 @@ def new_run_page(clone_of: int | None = None) -> str:
     return f"{PREFIX}new" + (f"?clone={clone_of}" if clone_of is not None else "")
 
 
+def new_run_with(space: str, splitter: Mapping[str, Any], width: int) -> str:  # Any: JSON values
+    """The form, prefilled with a space, a splitter and the supernets' width."""
+    text = json.dumps(splitter, separators=(",", ":"))
+    return f"{PREFIX}new?" + urlencode({"space": space, "splitter": text, "width": width})
+
+
 def run_page(run_id: int) -> str:
     """One run."""
     return f"{PREFIX}runs/{run_id}"
+
+
+def spaces_page() -> str:
+    """The list of search spaces."""
+    return f"{PREFIX}spaces"
+
+
+def space_page(reference: str) -> str:
+    """One search space, `name` or `name@version`."""
+    return f"{spaces_page()}/{quote(reference)}"
+
+
+def partition_page(reference: str) -> str:
+    """What splitters make of a search space."""
+    return f"{space_page(reference)}/partition"
+
+
+def space_editor(source: str | None = None) -> str:
+    """The editor of definitions, starting from a stored one if given."""
+    return f"{PREFIX}space-editor" + (f"?source={quote(source)}" if source else "")
 
 
 def figure_json(run_id: int, figure: str) -> str:

@@ -1,5 +1,6 @@
 """The form of a new run, drawn from the spec's JSON schema."""
 
+import json
 from collections.abc import Mapping
 from functools import cache
 from pathlib import Path
@@ -12,16 +13,17 @@ from pydantic import ValidationError
 
 from backend.benchmarks import service as benchmarks
 from backend.datasets import service as datasets
-from backend.errors import ApiError
+from backend.errors import ApiError, Unprocessable
 from backend.runs import service
 from backend.spaces import service as spaces
-from backend.validation import field_errors
+from backend.validation import field_errors, sentence
 from frontend.context import Context, threaded
 from frontend.forms.components import SHOW_CHOSEN, FormView
 from frontend.forms.fields import Group, form_of
 from frontend.forms.values import assemble, field_of, spread
 from frontend.pages import links
 from frontend.pages.partition_preview import partition_preview
+from frontend.pages.parts import alert
 from nas.spec import RunSpec
 
 EXAMPLES = Path(__file__).parents[2] / "examples"
@@ -45,13 +47,22 @@ def run_form() -> Group:
     return form_of(RunSpec.model_json_schema())
 
 
-def layout(context: Context, clone_of: int | None) -> Component:
+def layout(
+    context: Context, clone_of: int | None, given: Mapping[str, str] | None = None
+) -> Component:
     """Return the form, filled with defaults or with the spec of the run to clone.
+
+    Args:
+        context: of the dashboard.
+        clone_of: run to clone, if any.
+        given: values for `space`, `splitter` (JSON) and `width`, as `links.new_run_with` writes
+            them.
 
     Raises:
         NotFound: if there is no run `clone_of`.
+        Unprocessable: if `given` makes no spec.
     """
-    document = _start(context, clone_of)
+    document = _start(context, clone_of) if not given else started_with(given)
     view = FormView(spread(run_form(), document), _suggestions(context))
     heading = "New run" if clone_of is None else f"New run, cloned from run {clone_of}"
     return html.Div(
@@ -195,15 +206,41 @@ def parse_document(text: str) -> tuple[dict[str, Any] | None, Component]:
     try:
         document = yaml.safe_load(text)
     except yaml.YAMLError as error:
-        return None, _alert("This is neither YAML nor JSON", str(error))
+        return None, alert("This is neither YAML nor JSON", str(error))
     if not isinstance(document, dict):
-        return None, _alert("No spec", "A spec is a mapping of fields, such as `name: first`.")
+        return None, alert("No spec", "A spec is a mapping of fields, such as `name: first`.")
     try:
         return RunSpec.model_validate(document).model_dump(mode="json"), None
     except ValidationError as error:
         found = field_errors(error.errors(include_url=False), document)
         lines = [f"{item['field']}: {item['message']}" for item in found]
-        return document, _alert("Filled in, but not valid yet", "\n".join(lines))
+        return document, alert("Filled in, but not valid yet", "\n".join(lines))
+
+
+def started_with(given: Mapping[str, str]) -> dict[str, Any]:
+    """Return the spec of a first experiment on the space that an address names.
+
+    Raises:
+        Unprocessable: if the address names none.
+    """
+    document = dict(START)
+    space = given.get("space", document["space"])
+    document["space"] = space
+    if space.partition("@")[0] != START["space"]:
+        # The ground truth belongs to the space of the first experiment.
+        document["benchmark"] = None
+    try:
+        if "splitter" in given:
+            document["splitter"] = json.loads(given["splitter"])
+        if "width" in given:
+            document["supernet"] = {"width": given["width"]}
+        return RunSpec.model_validate(document).model_dump(mode="json")
+    except ValidationError as error:
+        raise Unprocessable(
+            "address", sentence(field_errors(error.errors(include_url=False), document))
+        ) from error
+    except ValueError as error:
+        raise Unprocessable("address", f"splitter is not JSON: {error}") from error
 
 
 def _start(context: Context, clone_of: int | None) -> dict[str, Any]:
@@ -293,10 +330,4 @@ def _paste_card() -> Component:
 def _problems(placed: Mapping[str, str], rest: list[str]) -> Component:
     marked = f"{len(placed)} field{'s' if len(placed) != 1 else ''} marked in the form."
     lines = [*rest, *([marked] if placed else [])]
-    return _alert("The run was not started", "\n".join(lines))
-
-
-def _alert(title: str, text: str) -> Component:
-    return dmc.Alert(
-        text, title=title, color="red", variant="light", mt="sm", style={"whiteSpace": "pre-line"}
-    )
+    return alert("The run was not started", "\n".join(lines))

@@ -1,14 +1,14 @@
 """What surrounds every page: header, navigation, colour scheme, notifications, and the router."""
 
 from typing import Any
-from urllib.parse import parse_qs
+from urllib.parse import parse_qs, unquote
 
 import dash_mantine_components as dmc
 from dash import Dash, Input, Output, State, dcc, html
 
 from backend.errors import ApiError
 from frontend.context import Context, threaded
-from frontend.pages import links, new_run, runs
+from frontend.pages import links, new_run, partition, runs, space, space_editor, spaces
 from frontend.pages.parts import problem
 from frontend.pages.run import page as run
 
@@ -69,20 +69,30 @@ def register(dash: Dash, context: Context) -> None:
         Input("url", "pathname"),
         State("theme", "data"),
     )
-    for page in (runs, new_run, run):
+    for page in (runs, new_run, run, space, space_editor, partition):
         page.register(dash, context)
 
 
 def _page(context: Context, pathname: str, search: str) -> Any:  # Any: a Dash component
-    parts = [part for part in pathname.removeprefix(links.PREFIX).split("/") if part]
+    parts = [unquote(part) for part in pathname.removeprefix(links.PREFIX).split("/") if part]
+    query = {key: values[0] for key, values in parse_qs(search.removeprefix("?")).items()}
     try:
-        if not parts or parts == ["runs"]:
-            return runs.layout(context)
-        if parts == ["new"]:
-            clone = parse_qs(search.removeprefix("?")).get("clone", [""])[0]
-            return new_run.layout(context, int(clone) if clone.isdecimal() else None)
-        if len(parts) == 2 and parts[0] == "runs" and parts[1].isdecimal():
-            return run.layout(context, int(parts[1]))
+        match parts:
+            case [] | ["runs"]:
+                return runs.layout(context)
+            case ["new"]:
+                clone = query.pop("clone", "")
+                return new_run.layout(context, int(clone) if clone.isdecimal() else None, query)
+            case ["runs", number] if number.isdecimal():
+                return run.layout(context, int(number))
+            case ["spaces"]:
+                return spaces.layout(context)
+            case ["spaces", reference]:
+                return space.layout(context, reference)
+            case ["spaces", reference, "partition"]:
+                return partition.layout(context, reference)
+            case ["space-editor"]:
+                return space_editor.layout(context, query.get("source"))
     except ApiError as error:
         return problem(str(error.status), error.message)
     return problem("404", f"There is no page {pathname}.")
@@ -110,6 +120,7 @@ def _header() -> Any:  # Any: a Dash component
                 [
                     dcc.Link("Runs", href=links.runs_page(), className=link),
                     dcc.Link("New run", href=links.new_run_page(), className=link),
+                    dcc.Link("Search spaces", href=links.spaces_page(), className=link),
                     html.A("API", href="/api/v1/openapi.json", target="_blank", className=link),
                     dmc.ColorSchemeToggle(
                         id="scheme",

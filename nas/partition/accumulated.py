@@ -100,7 +100,7 @@ def accumulated_partition(
             "sets" if splitter.sets is not None else "count",
             "routing accumulated compares the running effective count with thresholds",
         )
-    num_cells = cells_per_stage * space.skeleton.num_stages
+    num_cells = space.num_searched_cells(cells_per_stage)
     thresholds = splitter.thresholds
     if thresholds is None:
         classes = splitter.split(space).thresholds

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, NamedTuple, Self
 from pydantic import Field
 
 from nas.plugin import Strategy
-from nas.spaces.labelling import EFFECTIVE, Labelling, NonlinearityCount, Reading
+from nas.spaces.labelling import EFFECTIVE, Labelling, NonlinearityCount, Reading, unlabelled
 
 if TYPE_CHECKING:
     from nas.spaces.costs import Costs
@@ -126,7 +126,8 @@ class Space(Strategy, ABC):
     def size(self) -> Count:
         """The exact number of architectures."""
         return Count(
-            all=prod(len(names) for names in self.choices), valid=self.counting().num_valid()
+            all=prod(len(names) for names in self.choices),
+            valid=self.counting(unlabelled(self.choices)).num_valid(),
         )
 
     def sample(

@@ -246,6 +246,12 @@ class CellSpace(Space):
         skeleton = self.skeleton.resized(shape)
         return type(self).model_validate(self.model_dump() | {"skeleton": skeleton})
 
+    def num_searched_cells(self, cells_per_stage: int) -> int:
+        """Return the searched cells of a network, those that halve the image included."""
+        num_stages = self.skeleton.num_stages
+        halving = num_stages - 1 if self.skeleton.reduction == "cell" else 0
+        return cells_per_stage * num_stages + halving
+
     def build_network(self, candidates: Candidates, *, affine: bool) -> "CellNetwork":
         from nas.supernets.cell_network import CellNetwork
 

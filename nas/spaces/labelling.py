@@ -54,6 +54,11 @@ class ChoiceSum:
         return total if self.modulus is None else total % self.modulus
 
 
+def unlabelled(choices: Sequence[Sequence[str]]) -> ChoiceSum:
+    """Return the labelling by which everything has label 0: what is counted in fewest states."""
+    return ChoiceSum(tuple((0,) * len(names) for names in choices))
+
+
 Labelling = NonlinearityCount | ChoiceSum
 
 EFFECTIVE = NonlinearityCount("effective")

@@ -11,6 +11,7 @@ from torch.nn.functional import avg_pool2d, relu
 
 from nas.modules import FactorisedReduction, batch_norm, convolution
 from nas.operations import OPERATIONS
+from nas.partition.accumulated import Banks
 from nas.spaces.base import Architecture, Candidates
 from nas.spaces.cell import CellSpace
 from nas.spaces.graph import CellGraph
@@ -19,20 +20,46 @@ from nas.supernets.network import Network
 
 
 class CellNetwork(Network):
-    """Every cell is the same architecture, with weights of its own."""
+    """Every cell is the same architecture, with weights of its own.
 
-    def __init__(self, space: CellSpace, *, candidates: Candidates, affine: bool) -> None:
+    With weight banks, a searched cell has a copy of its weights for each bank that some
+    architecture reads there; stem, reductions, tail and classifier are shared by all.
+    """
+
+    def __init__(
+        self,
+        space: CellSpace,
+        *,
+        candidates: Candidates,
+        affine: bool,
+        banks: Banks | None = None,
+    ) -> None:
+        """Build the network.
+
+        Args:
+            space: whose sizes are those of the network.
+            candidates: the operations to build, per edge of a cell.
+            affine: see `nas.supernets.network`.
+            banks: for a supernet with weight banks, which of them a cell reads.
+        """
         super().__init__()
         self.space = space
+        self.banks = banks
         skeleton = space.skeleton
         self.stem = nn.Sequential(
             convolution(skeleton.image_channels, skeleton.stem_channels, 3),
             batch_norm(skeleton.stem_channels, affine=affine),
         )
         self.blocks = nn.ModuleList()
+        depth = 0
         for block in skeleton.blocks(space.graph):
             if isinstance(block, CellBlock):
-                self.blocks.append(Cell(space.graph, block, candidates=candidates, affine=affine))
+                depth += 1
+                copies = {
+                    str(bank): Cell(space.graph, block, candidates=candidates, affine=affine)
+                    for bank in self._banks_at(depth)
+                }
+                self.blocks.append(copies["0"] if banks is None else nn.ModuleDict(copies))
             else:
                 reduction = REDUCTIONS[block.kind]
                 self.blocks.append(reduction(block.reads.channels, block.channels, affine=affine))
@@ -47,15 +74,34 @@ class CellNetwork(Network):
         """
         live = self.space.live(architecture)
         older = newer = self.stem(images_NCHW)
+        depth = 0
         for block in self.blocks:
-            if isinstance(block, Cell):
-                output = block((older, newer), architecture, live)
+            if isinstance(block, (Cell, nn.ModuleDict)):
+                depth += 1
+                cell = (
+                    block if isinstance(block, Cell) else self._chosen(block, architecture, depth)
+                )
+                output = cell((older, newer), architecture, live)
             else:
                 output = block(newer)
             older, newer = newer, output
         pooled: Tensor = relu(self.tail(newer)).mean(dim=(2, 3))
         scores: Tensor = self.classifier(pooled)
         return scores
+
+    def _banks_at(self, depth: int) -> tuple[int, ...]:
+        """Return the banks that some valid architecture reads in a searched cell."""
+        if self.banks is None:
+            return (0,)
+        histogram = self.space.histogram()
+        reached = {
+            self.banks.bank(count, depth) for count, number in histogram.items() if number.valid
+        }
+        return tuple(sorted(reached))
+
+    def _chosen(self, copies: nn.ModuleDict, architecture: Architecture, depth: int) -> nn.Module:
+        assert self.banks is not None
+        return copies[str(self.banks.bank(self.space.nonlinearity_count(architecture), depth))]
 
 
 class Cell(nn.Module):

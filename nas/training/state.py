@@ -156,7 +156,7 @@ def inherited_state(experiment: Experiment, warm: TrainState, subspace: int) -> 
 
 def _supernet(experiment: Experiment) -> Network:
     # Built on the CPU, so that initial weights are the same on every device.
-    supernet = build_supernet(experiment.space, experiment.supernet_shape)
+    supernet = build_supernet(experiment.space, experiment.supernet_shape, experiment.partition)
     return on_device(supernet, experiment.device)
 
 

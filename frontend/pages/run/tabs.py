@@ -9,6 +9,7 @@ from dash import dcc, html
 
 from frontend.figures.registry import FIGURES
 from frontend.pages import links
+from frontend.pages.parts import BLANK, GRAPH_CONFIG
 from frontend.pages.run.grids import GRIDS
 
 Component = Any  # Dash's components are generated, without a useful common type
@@ -20,23 +21,6 @@ TABS: Mapping[str, str] = {
     "search": "Search",
     "log": "Units and log",
     "spec": "Spec",
-}
-
-GRAPH_CONFIG: Any = {  # Any: Dash types it as a dictionary of its own making
-    "displaylogo": False,
-    "responsive": True,
-    "modeBarButtonsToRemove": ["select2d", "lasso2d", "autoScale2d"],
-    "toImageButtonOptions": {"format": "svg", "filename": "efsnas-figure"},
-}
-# Until the first data arrives a graph shows nothing rather than Plotly's empty axes.
-BLANK = {
-    "data": [],
-    "layout": {
-        "paper_bgcolor": "rgba(0,0,0,0)",
-        "plot_bgcolor": "rgba(0,0,0,0)",
-        "xaxis": {"visible": False},
-        "yaxis": {"visible": False},
-    },
 }
 
 

@@ -29,7 +29,9 @@ class TestCreateRun:
         assert run["spec"]["splitter"] == {
             "kind": "nonlinearity",
             "num_subspaces": 3,
+            "count": "effective",
             "thresholds": None,
+            "sets": None,
         }
 
 

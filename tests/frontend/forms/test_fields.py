@@ -4,7 +4,6 @@ import pytest
 from pydantic import BaseModel, Field, create_model
 
 from frontend.forms.fields import Choice, Leaf, form_of, humanised, leaves, walk
-from nas.partition import AnySplitter
 from nas.partition.nonlinearity import NonlinearitySplitter
 from nas.plugin import Strategy
 from nas.spec import RunSpec
@@ -42,6 +41,7 @@ def test_every_field_of_the_spec_has_an_input():
 def test_every_registered_strategy_can_be_chosen():
     nodes = by_key(RunSpec)
     assert list(nodes["search"].variants) == ["evolution", "random"]
+    assert list(nodes["splitter"].variants) == ["none", "nonlinearity", "random", "random-edge"]
     assert list(nodes["training.sampler"].variants) == ["supernet-balanced", "uniform"]
     assert nodes["ranking.scorers"].several
     assert nodes["search"].nullable
@@ -62,7 +62,6 @@ def test_a_new_splitter_would_appear_with_its_parameters():
     assert nodes["splitter[other]"].description == "Split in another way."
     assert nodes["splitter[other].strength"].path == ("splitter", "strength")
     assert nodes["splitter[other].strength"].bounds == "> 0"
-    assert AnySplitter is NonlinearitySplitter  # the union of one, as it is today
 
 
 def test_an_input_knows_type_bounds_and_help():

@@ -1,0 +1,201 @@
+"""Definitions of search spaces as people write them: JSON or YAML text, judged place by place."""
+
+import json
+from collections.abc import Hashable, Mapping
+from dataclasses import dataclass
+from typing import Annotated, Any
+
+import yaml
+from fastapi import Depends, Request
+from pydantic import TypeAdapter, ValidationError
+
+from backend.errors import ApiError
+from backend.validation import field_errors, sentence
+from nas.spaces import AnySpace
+from nas.spaces.base import Space
+
+MAX_BYTES = 2**20
+JSON = "application/json"
+YAML_TYPES = ("application/yaml", "application/x-yaml", "text/yaml", "text/x-yaml")
+
+SPACE: TypeAdapter[Space] = TypeAdapter(AnySpace)
+
+
+class BadDefinition(ApiError):
+    """Text that defines no search space.
+
+    Attributes:
+        errors: each with `field`, a dotted path or empty, and `message`.
+        line: where the text cannot be read, counted from 1; None if it can.
+    """
+
+    def __init__(self, errors: list[dict[str, str]], line: int | None = None) -> None:
+        super().__init__(sentence(errors), 422, errors=errors)
+        self.errors = errors
+        self.line = line
+
+
+@dataclass(frozen=True, slots=True)
+class Document:
+    """The body of a request.
+
+    Attributes:
+        content: as sent.
+        is_yaml: whether its content type says so; it is JSON otherwise.
+    """
+
+    content: bytes
+    is_yaml: bool
+
+    def space(self) -> Space:
+        """Return the search space it defines. Raises `BadDefinition`."""
+        try:
+            text = self.content.decode()
+        except UnicodeDecodeError as error:
+            raise _whole(f"the text is not UTF-8: {error.reason} at byte {error.start}") from None
+        return parse_yaml(text) if self.is_yaml else parse_json(text)
+
+
+async def _document(request: Request) -> Document:
+    """Read the body, as far as a definition may be long."""
+    content_type = request.headers.get("content-type", JSON).partition(";")[0].strip().lower()
+    if content_type != JSON and content_type not in YAML_TYPES:
+        raise ApiError(
+            f"The content type {content_type!r} is neither {JSON} nor {YAML_TYPES[0]}.", 415
+        )
+    content = bytearray()
+    async for chunk in request.stream():
+        content += chunk
+        if len(content) > MAX_BYTES:
+            raise _whole(
+                f"the definition is longer than {MAX_BYTES:,} bytes (1 MiB), the most that a "
+                "search space may have"
+            )
+    return Document(bytes(content), is_yaml=content_type in YAML_TYPES)
+
+
+DefinitionBody = Annotated[Document, Depends(_document)]
+
+
+def parse_json(text: str) -> Space:
+    """Return the search space that JSON text defines. Raises `BadDefinition`."""
+    try:
+        document = json.loads(text, object_pairs_hook=_unique)
+    except _RepeatedKey as error:
+        raise BadDefinition([{"field": error.key, "message": "is written twice"}]) from None
+    except json.JSONDecodeError as error:
+        raise _whole(
+            f"line {error.lineno}, column {error.colno}: the text is not JSON: {error.msg}"
+        ) from None
+    except RecursionError:
+        raise _whole("the text is nested too deeply") from None
+    return validated(document)
+
+
+def parse_yaml(text: str) -> Space:
+    """Return the search space that YAML or JSON text defines. Raises `BadDefinition`."""
+    if len(text.encode()) > MAX_BYTES:
+        raise _whole(f"the definition is longer than {MAX_BYTES:,} bytes (1 MiB)")
+    try:
+        document = yaml.load(text, Loader=_PlainLoader)  # a SafeLoader
+    except yaml.MarkedYAMLError as error:
+        mark = error.problem_mark or error.context_mark
+        place = f"line {mark.line + 1}, column {mark.column + 1}: " if mark else ""
+        raise _whole(
+            f"{place}{error.problem or error.context or 'the text is not YAML'}"
+        ) from None
+    except (yaml.YAMLError, ValueError) as error:
+        raise _whole(f"the text is not YAML: {error}") from None
+    except RecursionError:
+        raise _whole("the text is nested too deeply") from None
+    return validated(document)
+
+
+def yaml_text(space: Space) -> str:
+    """Return a definition as YAML, without what is left at its default."""
+    written = space.model_dump(mode="json", exclude_defaults=True)
+    document = {"kind": space.model_dump(include={"kind"})["kind"], **written}
+    return yaml.safe_dump(document, sort_keys=False, default_flow_style=None, allow_unicode=True)
+
+
+def line_of(text: str, field: str) -> int:
+    """Return the line, counted from 1, that an error at a dotted path should be shown at.
+
+    It is the line of the field, or of the nearest thing around it that is there.
+    """
+    try:
+        node: yaml.Node | None = yaml.compose(text, Loader=_PlainLoader)
+    except (yaml.YAMLError, RecursionError):
+        return 1
+    line = 1
+    for part in field.split(".") if field else ():
+        if isinstance(node, yaml.MappingNode):
+            found = next((pair for pair in node.value if pair[0].value == part), None)
+            if found is None:
+                break
+            line, node = found[0].start_mark.line + 1, found[1]
+        elif isinstance(node, yaml.SequenceNode) and part.isdecimal():
+            if int(part) >= len(node.value):
+                break
+            node = node.value[int(part)]
+            line = node.start_mark.line + 1
+        else:
+            break
+    return line
+
+
+def validated(document: object) -> Space:
+    """Return the search space that a document defines. Raises `BadDefinition`."""
+    if not isinstance(document, Mapping):
+        raise _whole("a search space is a mapping of fields, such as `kind: cell`")
+    try:
+        return SPACE.validate_python(document)
+    except ValidationError as error:
+        raise BadDefinition(field_errors(error.errors(include_url=False), document)) from None
+
+
+class _RepeatedKey(ValueError):
+    def __init__(self, key: str) -> None:
+        super().__init__(key)
+        self.key = key
+
+
+def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:  # Any: JSON values
+    made: dict[str, Any] = {}
+    for key, value in pairs:
+        if key in made:
+            raise _RepeatedKey(key)
+        made[key] = value
+    return made
+
+
+class _PlainLoader(yaml.SafeLoader):
+    """Refuses what PyYAML lets pass: a key written twice, and aliases.
+
+    Of two equal keys it would silently keep the last. A few aliases of aliases make a small text
+    an enormous document.
+    """
+
+    def compose_node(self, parent: yaml.Node | None, index: int) -> yaml.Node | None:
+        if self.check_event(yaml.AliasEvent):
+            event = self.peek_event()  # type: ignore[no-untyped-call]  # its stub lacks it
+            raise yaml.composer.ComposerError(
+                None, None, "aliases are not allowed: write the value out", event.start_mark
+            )
+        return super().compose_node(parent, index)
+
+    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Hashable, Any]:
+        seen: set[Hashable] = set()
+        for key_node, _ in node.value:
+            key = self.construct_object(key_node, deep=True)
+            if isinstance(key, Hashable):
+                if key in seen:
+                    raise yaml.constructor.ConstructorError(
+                        None, None, f"{key} is written twice", key_node.start_mark
+                    )
+                seen.add(key)
+        return super().construct_mapping(node, deep)
+
+
+def _whole(message: str, line: int | None = None) -> BadDefinition:
+    return BadDefinition([{"field": "", "message": message}], line)

@@ -1,0 +1,363 @@
+"""What a splitter makes of a search space: everything that is known before a GPU hour is spent."""
+
+from collections.abc import Mapping
+from functools import cache
+from typing import Any
+
+import dash_mantine_components as dmc
+from dash import ALL, Dash, Input, Output, State, ctx, dcc, html
+from pydantic import Field, ValidationError
+
+from backend.errors import ApiError
+from backend.spaces import service
+from backend.spaces.schemas import OwnerRead, PartitionPreview, PreviewOptions, SubspacePreview
+from backend.validation import field_errors, sentence
+from frontend.context import Context, threaded
+from frontend.figures.numbers import grouped, share, share_text, short
+from frontend.figures.preview import costs, shares
+from frontend.figures.style import Theme, subspace_colour
+from frontend.forms.components import FormView
+from frontend.forms.fields import Group, form_of
+from frontend.forms.values import assemble, spread
+from frontend.pages import links
+from frontend.pages.parts import alert, graph
+from nas.partition import AnySplitter
+from nas.partition.nonlinearity import NonlinearitySplitter
+
+Component = Any  # Dash's components are generated, without a useful common type
+
+
+class PreviewForm(PreviewOptions):
+    """Figures that are no sizes: they are estimated from a sample, or take longer."""
+
+    splitter: AnySplitter = Field(default_factory=NonlinearitySplitter)
+
+    @property
+    def options(self) -> PreviewOptions:
+        """Everything but the splitter."""
+        return PreviewOptions(**self.model_dump(exclude={"splitter"}))
+
+
+@cache
+def preview_form() -> Group:
+    """Return the form of `PreviewForm`."""
+    return form_of(PreviewForm.model_json_schema())
+
+
+def layout(context: Context, reference: str) -> Component:
+    """Return the page, its figures still to be drawn.
+
+    Raises:
+        NotFound: if there is no such space.
+    """
+    with context.db.reading() as session:
+        space = service.read_space(session, reference)
+    pinned = f"{space.name}@{space.version}"
+    document = PreviewForm().model_dump(mode="json")
+    own, splitter = FormView(spread(preview_form(), document), {}).sections(
+        preview_form(), own="Estimates"
+    )
+    return html.Div(
+        [
+            dcc.Store(id="space-reference", data=pinned),
+            dmc.Group(
+                [
+                    dmc.Title(
+                        ["Partition of ", dcc.Link(pinned, links.space_page(pinned))], order=2
+                    ),
+                    html.Div(id="preview-run"),
+                ],
+                justify="space-between",
+                mb="md",
+            ),
+            dmc.Grid(
+                [
+                    dmc.GridCol(
+                        dmc.Stack([splitter, _owner_card(), own]),
+                        span={"base": 12, "lg": 4},
+                        className="narrow-form",
+                    ),
+                    dmc.GridCol(
+                        dmc.Stack(
+                            [
+                                html.Div(id="preview-problem"),
+                                dcc.Loading(
+                                    html.Div(id="preview-facts"),
+                                    delay_show=500,
+                                    overlay_style={"visibility": "visible", "opacity": 0.5},
+                                ),
+                                _framed(graph("preview-shares")),
+                                _framed(html.Div(id="preview-table")),
+                                _framed(graph("preview-flops")),
+                                _framed(graph("preview-parameters")),
+                            ]
+                        ),
+                        span={"base": 12, "lg": 8},
+                    ),
+                ],
+                gutter="md",
+            ),
+        ]
+    )
+
+
+def register(dash: Dash, context: Context) -> None:
+    """Register the preview and the search for an owner."""
+
+    @dash.callback(
+        Output("preview-shares", "figure"),
+        Output("preview-flops", "figure"),
+        Output("preview-parameters", "figure"),
+        Output("preview-facts", "children"),
+        Output("preview-table", "children"),
+        Output("preview-run", "children"),
+        Output("preview-problem", "children"),
+        Input({"type": "field", "key": ALL}, "value"),
+        Input({"type": "flag", "key": ALL}, "checked"),
+        Input("theme", "data"),
+        State("space-reference", "data"),
+    )
+    @threaded
+    def show(
+        fields: list[Any], flags: list[Any], theme: Theme, reference: str
+    ) -> tuple[Component, ...]:
+        found, said = None, ""
+        try:
+            asked = PreviewForm.model_validate(_document(ctx.inputs_list[:2], (fields, flags)))
+            with context.db.reading() as session:
+                found = service.preview_partition(
+                    session, reference, asked.splitter, asked.options
+                )
+        except ValidationError as error:
+            said = sentence(field_errors(error.errors(include_url=False)))
+        except ApiError as error:
+            said = error.message
+        figures = (
+            shares(reference, found, theme=theme),
+            costs(reference, found, "flops", theme=theme),
+            costs(reference, found, "parameters", theme=theme),
+        )
+        if found is None:
+            return *figures, None, None, None, alert("The space cannot be split so", said)
+        link = links.new_run_with(
+            reference,
+            asked.splitter.model_dump(mode="json"),
+            found.subspaces[0].suggested_width,
+        )
+        button = dcc.Link(dmc.Button("Use in a new run", size="xs"), href=link)
+        return *figures, facts(found), table(found), button, None
+
+    @dash.callback(
+        Output("owner-found", "children"),
+        Input("owner-find", "n_clicks"),
+        Input("owner-code", "n_submit"),
+        State("owner-code", "value"),
+        State({"type": "field", "key": ALL}, "value"),
+        State({"type": "flag", "key": ALL}, "checked"),
+        State("space-reference", "data"),
+        prevent_initial_call=True,
+    )
+    @threaded
+    def find(
+        _clicks: int | None,
+        _submits: int | None,
+        code: str | None,
+        fields: list[Any],
+        flags: list[Any],
+        reference: str,
+    ) -> Component:
+        try:
+            asked = PreviewForm.model_validate(_document(ctx.states_list[1:3], (fields, flags)))
+            with context.db.reading() as session:
+                found = service.owner(session, reference, asked.splitter, (code or "").strip())
+        except ValidationError as error:
+            return dmc.Text(sentence(field_errors(error.errors(include_url=False))), c="red")
+        except ApiError as error:
+            return dmc.Text(error.message, size="sm", c="red", mt="xs", className="digits")
+        return owner_text(found)
+
+
+def facts(found: PartitionPreview) -> Component:
+    """Return the proof of cover, the widths and the cost of training."""
+    cover, widths, training = found.cover, found.widths, found.training
+    num_subspaces = len(found.subspaces)
+    width = found.subspaces[0].suggested_width
+    cards = [
+        (
+            "Cover" if cover.holds else "No cover",
+            "Every architecture in exactly one" if cover.holds else "The sums differ",
+            f"The sub-spaces hold {short(cover.subspaces.all)} architectures"
+            f" ({short(cover.subspaces.valid)} valid), the space {short(cover.space.all)}"
+            f" ({short(cover.space.valid)} valid). Both are counted exactly and apart; "
+            + (
+                "no label belongs to two sub-spaces."
+                if not cover.shared_labels
+                else f"sub-spaces share the labels {cover.shared_labels}."
+            ),
+        ),
+        (
+            "Suggested widths",
+            f"{num_subspaces} × width {width}: {_ratio(widths.parameters, widths.parent_parameters)}"
+            " of the parent",
+            f"{short(widths.parameters)} parameters in all supernets together; one supernet of"
+            f" width {widths.parent_width} has {short(widths.parent_parameters)}."
+            + ("" if widths.fits else " Not even width 1 stays below it."),
+        ),
+        (
+            "Training, estimated",
+            f"{training.flops:.2e} multiply-adds",
+            f"{training.steps:,} steps of {training.batch_size:,} images, forward and backward;"
+            f" the parent would take {training.one_shot_flops:.2e}. Mean FLOPs of"
+            f" n = {found.sampling.n:,} drawn per sub-space.",
+        ),
+    ]
+    return dmc.SimpleGrid(
+        [
+            dmc.Paper(
+                [
+                    dmc.Text(name, size="xs", c="dimmed"),
+                    dmc.Text(value, fw=600),
+                    dmc.Text(meaning, size="xs", c="dimmed", mt=4, className="digits"),
+                ],
+                withBorder=True,
+                p="sm",
+            )
+            for name, value, meaning in cards
+        ],
+        cols={"base": 1, "md": 3},
+        spacing="md",
+    )
+
+
+def table(found: PartitionPreview) -> Component:
+    """Return a line per sub-space; what ranges would take too long says how to ask for them."""
+    head = ["Sub-space", "Valid", "Share", "Dead", "FLOPs", "Parameters", "Width"]
+    numbers = {"style": {"textAlign": "right"}}
+    rows = [
+        dmc.TableTr(
+            [
+                dmc.TableTd(_named(part)),
+                *(dmc.TableTd(text, className="tabular", **numbers) for text in _cells(part)),
+            ]
+        )
+        for part in found.subspaces
+    ]
+    notes = {
+        "exact": "FLOPs and parameters: exact least and greatest of the valid architectures.",
+        "slow": "Exact ranges of FLOPs and parameters take a while in this space: set Costs to"
+        " exact to compute them. Until then: 5 % to 95 % of the sample (≈).",
+        "none": "FLOPs and parameters: 5 % to 95 % of the sample (≈).",
+    }
+    return html.Div(
+        [
+            dmc.TableScrollContainer(
+                dmc.Table(
+                    [
+                        dmc.TableThead(
+                            dmc.TableTr(
+                                [
+                                    dmc.TableTh(name, **(numbers if place else {}))
+                                    for place, name in enumerate(head)
+                                ]
+                            )
+                        ),
+                        dmc.TableTbody(rows),
+                    ]
+                ),
+                minWidth=640,
+            ),
+            dmc.Text(notes[found.costs], size="xs", c="dimmed", mt="xs"),
+        ]
+    )
+
+
+def owner_text(found: OwnerRead) -> Component:
+    """Say which sub-space owns an architecture."""
+    count = f"nonlinearity count {found.nonlinearity_count}"
+    return dmc.Group(
+        [
+            _dot(found.subspace),
+            dmc.Text(found.label, fw=600, size="sm"),
+            dmc.Text(
+                count if found.valid else "dead: it is never trained, ranked or searched",
+                size="sm",
+                c="dimmed",
+            ),
+        ],
+        gap="xs",
+        mt="xs",
+    )
+
+
+def _cells(part: SubspacePreview) -> list[str]:
+    dead = int(part.size.all) - int(part.size.valid)
+    if part.costs is not None:
+        spreads = [
+            f"{int(kind.min):,} – {int(kind.max):,}"
+            for kind in (part.costs.flops, part.costs.parameters)
+        ]
+    else:
+        spreads = [
+            f"≈ {int(values[0]):,} – {int(values[-1]):,}"
+            for values in (part.sampled_costs.flops, part.sampled_costs.parameters)
+        ]
+    return [
+        short(part.size.valid),
+        share_text(part.share_valid),
+        short(dead),
+        *spreads,
+        grouped(part.suggested_width),
+    ]
+
+
+def _named(part: SubspacePreview) -> Component:
+    return dmc.Group([_dot(part.index), part.label], gap="xs", wrap="nowrap")
+
+
+def _dot(index: int) -> Component:
+    return html.Span(className="subspace-dot", style={"background": subspace_colour(index)})
+
+
+def _ratio(part: str, whole: str) -> str:
+    return share_text(share(part, whole))
+
+
+def _owner_card() -> Component:
+    return dmc.Paper(
+        [
+            dmc.Title("Which sub-space owns it?", order=4),
+            dmc.Group(
+                [
+                    dmc.TextInput(
+                        id="owner-code",
+                        label="Architecture",
+                        placeholder="as its space writes it",
+                        className="monospace",
+                        style={"flex": 1},
+                    ),
+                    dmc.Button("Find", id="owner-find", variant="light"),
+                ],
+                align="flex-end",
+                mt="xs",
+            ),
+            html.Div(id="owner-found"),
+        ],
+        withBorder=True,
+        p="md",
+    )
+
+
+def _framed(content: Component) -> Component:
+    return dmc.Paper(content, withBorder=True, p="md")
+
+
+def _document(
+    places: list[Any], values: tuple[list[Any], list[Any]]
+) -> Mapping[str, Any]:  # Any: Dash's description of inputs; JSON
+    by_key = {
+        place["id"]["key"]: value
+        for group, found in zip(places, values, strict=True)
+        for place, value in zip(group, found, strict=True)
+    }
+    document: Mapping[str, Any] = assemble(preview_form(), by_key)
+    return document
