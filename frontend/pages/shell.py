@@ -20,6 +20,9 @@ THEME = {
     "headings": {"fontWeight": "650"},
 }
 
+MAX_DIGITS = 100
+"""Python refuses to read a number of thousands."""
+
 # Mantine keeps the scheme in force on the root element, and the switch reports it only when
 # pressed; AG Grid reads it from the body.
 ANNOUNCE_SCHEME = """
@@ -80,12 +83,17 @@ def _page(context: Context, pathname: str, search: str) -> Any:  # Any: a Dash c
             return runs.layout(context)
         if parts == ["new"]:
             clone = parse_qs(search.removeprefix("?")).get("clone", [""])[0]
-            return new_run.layout(context, int(clone) if clone.isdecimal() else None)
-        if len(parts) == 2 and parts[0] == "runs" and parts[1].isdecimal():
-            return run.layout(context, int(parts[1]))
+            return new_run.layout(context, _number(clone))
+        if len(parts) == 2 and parts[0] == "runs" and (number := _number(parts[1])) is not None:
+            return run.layout(context, number)
     except ApiError as error:
         return problem(str(error.status), error.message)
     return problem("404", f"There is no page {pathname}.")
+
+
+def _number(text: str) -> int | None:
+    """Return the number of a run, None where no run can have it."""
+    return int(text) if text.isdecimal() and len(text) < MAX_DIGITS else None
 
 
 def _header() -> Any:  # Any: a Dash component

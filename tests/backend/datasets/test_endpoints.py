@@ -116,7 +116,9 @@ def test_fields_of_the_form_are_checked(api: Api):
     assert fields_of(_upload(api, content, name="No Good")) == ["name"]
     assert fields_of(_upload(api, content, size=0)) == ["size"]
     assert fields_of(_upload(api, content, num_validation=0)) == ["num_validation"]
-    assert fields_of(_upload(api, content, num_validation=500)) == ["file"]
+    (error,) = problem_of(_upload(api, content, num_validation=500), 422)["errors"]
+    assert error["field"] == "num_validation"
+    assert "class 'cat' has 4, of which 250 would leave" in error["message"]
 
 
 def test_a_file_that_cannot_be_recorded_is_removed(
