@@ -59,7 +59,7 @@ def show(run_id: Annotated[int, typer.Argument(help="Number of the run.")]) -> N
     for reason in (run.waiting_reason, run.failure_message):
         if reason:
             console.print(reason)
-    table = Table("unit", "state", "progress", "attempt", "executed by")
+    table = Table("unit", "state", "progress", "times claimed", "owner")
     for unit in units:
         progress = f"{unit.progress}/{unit.total}"
         table.add_row(unit.key, unit.state, progress, str(unit.attempt), unit.owner or "")
@@ -75,7 +75,15 @@ def read_spec(path: Path) -> object:
     """
     try:
         return yaml.safe_load(path.read_text(encoding="utf-8"))
-    except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
+    except FileNotFoundError as error:
+        raise CliError(f"there is no file {path}") from error
+    except IsADirectoryError as error:
+        raise CliError(f"{path} is a folder, not a file") from error
+    except OSError as error:
+        raise CliError(f"{path} cannot be read: {error.strerror}") from error
+    except UnicodeDecodeError as error:
+        raise CliError(f"{path} is not UTF-8 text") from error
+    except yaml.YAMLError as error:
         raise CliError(f"{path}: {error}") from error
 
 

@@ -37,7 +37,9 @@ def summaries(session: Session, runs: Sequence[Run]) -> list[RunSummary]:
             tau=taus.get((run.id, run.spec.ranking.scorers[0].kind)),
             revision=run.revision,
             archived=run.archived,
-            waiting_reason=waiting_reason(run.state, found, is_executed=run.id in executed),
+            waiting_reason=waiting_reason(
+                run.state, found, run_id=run.id, is_executed=run.id in executed
+            ),
             failure_class=run.failure_class,
             failure_message=run.failure_message,
             created_at=run.created_at,

@@ -5,7 +5,8 @@ from typing import Any
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from nas.spec import RunSpec
+from backend.columns import StorableText
+from nas.spec import RunName, RunSpec
 
 
 class ReadModel(BaseModel):
@@ -51,8 +52,8 @@ class RunPatch(BaseModel):
 
     model_config = ConfigDict(extra="forbid")
 
-    name: str | None = Field(None, min_length=1, max_length=100)
-    note: str | None = Field(None, max_length=10_000)
+    name: RunName | None = None
+    note: StorableText | None = Field(None, max_length=10_000)
     archived: bool | None = None
 
 

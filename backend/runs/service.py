@@ -10,9 +10,10 @@ from pathlib import Path
 from typing import Any
 
 from pydantic import ValidationError
-from sqlalchemy import delete, select
+from sqlalchemy import delete, literal, select
 from sqlalchemy.orm import Session, selectinload
 
+from backend.columns import is_id
 from backend.db import after_commit, wake_after_commit
 from backend.errors import ApiError, NotFound
 from backend.models import Artifact, EventRow, Run, Unit
@@ -24,6 +25,9 @@ from backend.runs.schemas import RunPatch, RunRead, RunSummary
 from backend.runs.states import append_event, lock_run
 from backend.validation import field_errors, sentence
 from nas.spec import RunSpec
+
+LISTED = "runs"
+"""What the cursors of the run list are good for."""
 
 
 def create_run(
@@ -61,7 +65,7 @@ def require_run(session: Session, run_id: int) -> Run:
     Raises:
         NotFound: if there is no such run.
     """
-    run = session.get(Run, run_id)
+    run = session.get(Run, run_id) if is_id(run_id) else None
     if run is None:
         raise NotFound("run", run_id)
     return run
@@ -82,7 +86,9 @@ def get_revision(session: Session, run_id: int) -> int:
     Raises:
         NotFound: if there is no such run.
     """
-    revision = session.scalar(select(Run.revision).where(Run.id == run_id))
+    revision = None
+    if is_id(run_id):
+        revision = session.scalar(select(Run.revision).where(Run.id == run_id))
     if revision is None:
         raise NotFound("run", run_id)
     return revision
@@ -112,12 +118,14 @@ def list_runs(
     if archived is not None:
         statement = statement.where(Run.archived == archived)
     if cursor is not None:
-        statement = statement.where(Run.id < decode_cursor(cursor, int)[0])
+        # A literal of its own width: the column's may be too narrow for an invented cursor.
+        (last,) = decode_cursor(cursor, LISTED, int)
+        statement = statement.where(Run.id < literal(last))
     runs = session.scalars(statement).all()
     shown = runs[:limit]
     return Page(
         items=summaries(session, shown),
-        next_cursor=encode_cursor([shown[-1].id]) if len(runs) > limit else None,
+        next_cursor=encode_cursor(LISTED, [shown[-1].id]) if len(runs) > limit else None,
     )
 
 

@@ -20,6 +20,9 @@ THEME = {
     "headings": {"fontWeight": "650"},
 }
 
+MAX_DIGITS = 100
+"""Python refuses to read a number of thousands."""
+
 # Mantine keeps the scheme in force on the root element, and the switch reports it only when
 # pressed; AG Grid reads it from the body.
 ANNOUNCE_SCHEME = """
@@ -82,9 +85,9 @@ def _page(context: Context, pathname: str, search: str) -> Any:  # Any: a Dash c
                 return runs.layout(context)
             case ["new"]:
                 clone = query.pop("clone", "")
-                return new_run.layout(context, int(clone) if clone.isdecimal() else None, query)
-            case ["runs", number] if number.isdecimal():
-                return run.layout(context, int(number))
+                return new_run.layout(context, _number(clone), query)
+            case ["runs", text] if (number := _number(text)) is not None:
+                return run.layout(context, number)
             case ["spaces"]:
                 return spaces.layout(context)
             case ["spaces", reference]:
@@ -96,6 +99,11 @@ def _page(context: Context, pathname: str, search: str) -> Any:  # Any: a Dash c
     except ApiError as error:
         return problem(str(error.status), error.message)
     return problem("404", f"There is no page {pathname}.")
+
+
+def _number(text: str) -> int | None:
+    """Return the number of a run, None where no run can have it."""
+    return int(text) if text.isdecimal() and len(text) < MAX_DIGITS else None
 
 
 def _header() -> Any:  # Any: a Dash component

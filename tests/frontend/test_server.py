@@ -30,6 +30,26 @@ def test_every_page_answers_its_address_on_reload(client, path):
     assert "https://" not in answer.text
 
 
+@pytest.mark.parametrize("number", ["4711", "2147483648", "9" * 23, "9" * 5000])
+@pytest.mark.parametrize(
+    ("pathname", "search"), [("/ui/runs/{}", ""), ("/ui/new", "?clone={}")], ids=["run", "clone"]
+)
+def test_the_page_of_a_number_that_no_run_has_is_not_blank(client, pathname, search, number):
+    asked = {
+        "output": "page.children",
+        "outputs": {"id": "page", "property": "children"},
+        "inputs": [{"id": "url", "property": "pathname", "value": pathname.format(number)}],
+        "state": [{"id": "url", "property": "search", "value": search.format(number)}],
+        "changedPropIds": ["url.pathname"],
+    }
+    answer = client.post("/ui/_dash-update-component", json=asked)
+    shown = json.dumps(answer.json()["response"]["page"]["children"])
+    if "new" in pathname and len(number) > 100:
+        assert "New run" in shown  # read as no number, so as no clone
+    else:
+        assert "There is no" in shown
+
+
 def test_the_root_leads_to_the_dashboard(client):
     answer = client.get("/", follow_redirects=False)
     assert answer.status_code == 307

@@ -1,3 +1,4 @@
+import os
 import re
 import threading
 from collections.abc import Iterator
@@ -54,6 +55,7 @@ def test_a_spec_is_submitted_listed_and_shown(server: str, spec_file: Path):
     assert "Run 1 is queued, 0% done." in shown.output
     assert "No worker slot has reported" in shown.output
     assert re.search(r"partition .*ready .*0/1", shown.output)
+    assert re.search(r"unit .*state .*progress .*times claimed .*owner", shown.output)
     assert "0.800 (2 seeds)" in shown.output
 
 
@@ -70,7 +72,30 @@ def test_a_file_that_is_no_yaml_is_named(tmp_path: Path, server: str):
     result = _run("submit", path)
     assert result.exit_code == 1
     assert "bad.yaml" in result.stderr
-    assert _run("submit", tmp_path / "absent.yaml").exit_code == 1
+
+
+@pytest.mark.parametrize(
+    ("content", "said"),
+    [
+        (None, "there is no file"),
+        ("folder", "is a folder, not a file"),
+        (b"name: \xff", "is not UTF-8 text"),
+    ],
+)
+def test_a_spec_file_that_cannot_be_read_is_named_in_plain_words(
+    content: str | bytes | None, said: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.setenv("EFSNAS_URL", "http://127.0.0.1:1")
+    path = tmp_path / "nope.yaml"
+    if content == "folder":
+        path.mkdir()
+    elif isinstance(content, bytes):
+        path.write_bytes(content)
+    result = _run("submit", path)
+    assert result.exit_code == 1
+    assert str(path) in result.stderr
+    assert said in result.stderr
+    assert "Errno" not in result.stderr
 
 
 def test_watching_ends_with_the_run_and_fails_unless_it_succeeds(
@@ -111,6 +136,8 @@ def test_a_folder_of_images_is_imported(server: str, tmp_path: Path):
             folder.mkdir(parents=True)
             for number in range(3):
                 Image.new("RGB", (8, 8), (shade, number, 0)).save(folder / f"{number}.png")
+                # Copied from a camera without a clock: before 1980, where zip's dates begin.
+                os.utime(folder / f"{number}.png", (0, 0))
     result = _run(
         *("datasets", "import", tmp_path / "pets", "--name", "pets"),
         *("--size", 4, "--num-validation", 2),
