@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 import plotly.graph_objects as go
 
-from backend.runs.schemas import CorrelationRead, RunRead, ScoreRead, SubspaceRead
+from backend.runs.schemas import CorrelationRead, RunRead, RunSummary, ScoreRead, SubspaceRead
 from frontend.figures.style import (
     INK,
     MUTED,
@@ -73,6 +73,13 @@ def prepare_ranking(
         scores=tuple(row for row in known if (row.stage, row.step) == (stage, step)),
         overall=overall.get((stage, step)),
     )
+
+
+def ceiling_value(run: RunSummary) -> str:
+    """Return the noise ceiling of the run's benchmark as a table shows it beside tau."""
+    if run.benchmark is None:
+        return "no benchmark"
+    return "unknown" if run.noise_ceiling is None else f"{run.noise_ceiling:.2f}"
 
 
 def ceiling_text(run: RunRead) -> str:

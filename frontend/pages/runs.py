@@ -10,6 +10,7 @@ from dash import Dash, Input, Output, State, dcc, html, no_update
 from backend.runs import service
 from backend.runs.schemas import RunSummary
 from frontend.context import Context, threaded
+from frontend.figures.ranking import ceiling_value
 from frontend.pages import links
 from frontend.pages.parts import STATE_COLOURS, moment_text
 
@@ -28,6 +29,13 @@ COLUMNS: list[dict[str, Any]] = [
         "width": 80,
         "type": "rightAligned",
         "valueFormatter": {"function": "params.value == null ? '–' : params.value.toFixed(2)"},
+    },
+    {
+        "field": "ceiling",
+        "headerName": "Ceiling",
+        "headerTooltip": "Noise ceiling: the τ-b that the benchmark reaches with itself",
+        "width": 125,
+        "type": "rightAligned",
     },
     {"field": "num_subspaces", "headerName": "K", "width": 65, "type": "rightAligned"},
     {"field": "space", "headerName": "Search space", "flex": 1, "minWidth": 130},
@@ -120,6 +128,7 @@ def _row(run: RunSummary) -> dict[str, Any]:
         "colour": STATE_COLOURS.get(run.state, "gray"),
         "progress": round(100 * run.progress, 1),
         "tau": run.tau,
+        "ceiling": ceiling_value(run),
         "num_subspaces": run.num_subspaces,
         "space": run.space,
         "dataset": run.dataset,

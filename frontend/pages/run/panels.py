@@ -18,7 +18,7 @@ from backend.runs.schemas import (
     UnitRead,
 )
 from frontend.figures.balance import newest, prepare_balance
-from frontend.figures.ranking import OVERALL, shown_scorer
+from frontend.figures.ranking import OVERALL, ceiling_value, shown_scorer
 from frontend.figures.search import incumbents
 from frontend.pages import links
 from frontend.pages.parts import duration_text, moment_text, state_badge
@@ -142,7 +142,7 @@ def correlation_table(
             _number(row.top_half_tau),
             f"{row.num_architectures:,}",
             f"{row.num_ties:,}",
-            "unknown" if run.noise_ceiling is None else f"{run.noise_ceiling:.2f}",
+            ceiling_value(run),
         ]
         for row in rows
     ]
