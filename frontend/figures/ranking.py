@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import plotly.graph_objects as go
 
@@ -21,6 +22,7 @@ from frontend.figures.style import (
 SCATTER_TITLE = "Rank correlation"
 TAU_TITLE = "Rank correlation over steps"
 OVERALL = "overall"
+SHOWN_CONDITIONS = ("n", "ties", "noise_ceiling")
 UNITS = {"loss": "negative cross-entropy, nats", "accuracy": "validation accuracy, %"}
 
 
@@ -98,6 +100,27 @@ def tau_text(row: CorrelationRead | None) -> str:
     if row.tau_low is None or row.tau_high is None:
         return f"τ = {row.tau:.2f}"
     return f"τ = {row.tau:.2f} [{row.tau_low:.2f}, {row.tau_high:.2f}]"
+
+
+def newest_overall(
+    run: RunRead, correlations: Sequence[CorrelationRead]
+) -> CorrelationRead | None:
+    """Return the correlation over all sub-spaces that speaks for a run: final, else newest live."""
+    scorer = shown_scorer(run)
+    return max(
+        (row for row in correlations if row.scorer == scorer and row.scope == OVERALL),
+        key=lambda row: (row.stage == "final", row.step),
+        default=None,
+    )
+
+
+def further_conditions(row: CorrelationRead) -> dict[str, Any]:  # Any: JSON values
+    """Return what a correlation depends on beside n, ties and noise ceiling, for people."""
+    return {
+        name.replace("_", " "): value
+        for name, value in row.conditions.items()
+        if name not in SHOWN_CONDITIONS and not isinstance(value, dict)
+    }
 
 
 def rank_correlation(

@@ -48,6 +48,26 @@ def problem(heading: str, message: str) -> Any:  # Any: a Dash component
     )
 
 
+def table(
+    head: list[Any], body: list[list[Any]], class_name: str = "tabular"
+) -> Any:  # Any: Dash components
+    """Return a table that scrolls sideways where the window is narrow."""
+    return dmc.TableScrollContainer(
+        dmc.Table(
+            [
+                dmc.TableThead(dmc.TableTr([dmc.TableTh(cell) for cell in head])),
+                dmc.TableTbody([dmc.TableTr([dmc.TableTd(cell) for cell in row]) for row in body]),
+            ],
+            withTableBorder=True,
+            highlightOnHover=True,
+            verticalSpacing=6,
+            className=class_name,
+            fz="sm",
+        ),
+        minWidth=800,
+    )
+
+
 def duration_text(span: timedelta) -> str:
     """Return a duration in its two largest units."""
     seconds = max(0, round(span.total_seconds()))

@@ -9,6 +9,7 @@ from dash import Dash, Input, Output, State, dcc, html
 from backend.errors import ApiError
 from frontend.context import Context, threaded
 from frontend.pages import links, new_run, runs
+from frontend.pages.compare import page as compare
 from frontend.pages.parts import problem
 from frontend.pages.run import page as run
 
@@ -57,7 +58,7 @@ def layout() -> Any:  # Any: a Dash component
 def register(dash: Dash, context: Context) -> None:
     """Register the router and the callbacks of every page."""
 
-    @dash.callback(Output("page", "children"), Input("url", "pathname"), State("url", "search"))
+    @dash.callback(Output("page", "children"), Input("url", "pathname"), Input("url", "search"))
     @threaded
     def show(pathname: str | None, search: str | None) -> Any:  # Any: a Dash component
         return _page(context, pathname or links.PREFIX, search or "")
@@ -69,7 +70,7 @@ def register(dash: Dash, context: Context) -> None:
         Input("url", "pathname"),
         State("theme", "data"),
     )
-    for page in (runs, new_run, run):
+    for page in (runs, new_run, run, compare):
         page.register(dash, context)
 
 
@@ -83,6 +84,8 @@ def _page(context: Context, pathname: str, search: str) -> Any:  # Any: a Dash c
             return new_run.layout(context, int(clone) if clone.isdecimal() else None)
         if len(parts) == 2 and parts[0] == "runs" and parts[1].isdecimal():
             return run.layout(context, int(parts[1]))
+        if parts == ["compare"]:
+            return compare.layout(context, compare.chosen_runs(search))
     except ApiError as error:
         return problem(str(error.status), error.message)
     return problem("404", f"There is no page {pathname}.")

@@ -104,7 +104,7 @@ def test_the_list_shows_runs_with_state_tau_and_reason_and_leads_to_them(
     expect(row.locator("[col-id=ceiling]")).to_have_text("0.80")
     without_truth = quiet_page.locator(".ag-row", has_text="the broken one")
     expect(without_truth).to_contain_text("lower training.batch_size")
-    expect(without_truth.locator("[col-id=ceiling]")).to_have_text("no benchmark")
+    expect(without_truth.locator("[col-id=ceiling]")).to_have_text("–")
     quiet_page.evaluate("window.stillTheSamePage = true")
     row.get_by_role("link", name="the finished one").click()
     expect(quiet_page.get_by_role("heading", name="the finished one")).to_be_visible()
