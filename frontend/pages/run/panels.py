@@ -255,7 +255,7 @@ def _card(title: str, value: str, detail: str) -> Component:
         [
             dmc.Text(title, size="xs", c="dimmed", fw=500),
             dmc.Text(value, size="xl", fw=700, className="tabular"),
-            dmc.Text(detail, size="xs", c="dimmed", truncate=True),
+            dmc.Text(detail, size="xs", c="dimmed"),
         ],
         withBorder=True,
         p="sm",
