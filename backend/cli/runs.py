@@ -39,7 +39,7 @@ def list_runs(
     """List the newest runs."""
     with connected() as client:
         page = client.runs(limit, state)
-    table = Table("id", "name", "state", "progress", "space", "dataset", "tau")
+    table = Table("id", "name", "state", "progress", "space", "dataset", "tau", "noise ceiling")
     for run in page.items:
         table.add_row(*_cells(run))
     console = Console()
@@ -99,4 +99,19 @@ def require_success(run: RunRead) -> None:
 
 def _cells(run: RunSummary) -> list[str]:
     tau = "" if run.tau is None else f"{run.tau:.3f}"
-    return [str(run.id), run.name, run.state, f"{run.progress:.0%}", run.space, run.dataset, tau]
+    return [
+        str(run.id),
+        run.name,
+        run.state,
+        f"{run.progress:.0%}",
+        run.space,
+        run.dataset,
+        tau,
+        _ceiling_text(run),
+    ]
+
+
+def _ceiling_text(run: RunSummary) -> str:
+    if run.benchmark is None:
+        return "no benchmark"
+    return "unknown" if run.noise_ceiling is None else f"{run.noise_ceiling:.3f}"

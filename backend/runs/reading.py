@@ -35,6 +35,7 @@ def summaries(session: Session, runs: Sequence[Run]) -> list[RunSummary]:
             num_subspaces=run.spec.splitter.subspace_count(run.space.definition),
             progress=run_progress(run.spec, run.state, counters[run.id]),
             tau=taus.get((run.id, run.spec.ranking.scorers[0].kind)),
+            noise_ceiling=run.benchmark.noise_ceiling if run.benchmark else None,
             revision=run.revision,
             archived=run.archived,
             waiting_reason=waiting_reason(
@@ -58,7 +59,6 @@ def read_run(session: Session, run: Run) -> RunRead:
         spec=run.spec,
         note=run.note,
         cloned_from=run.cloned_from,
-        noise_ceiling=run.benchmark.noise_ceiling if run.benchmark else None,
         allowed_actions=allowed_actions(run.state),
     )
 

@@ -27,6 +27,7 @@ class RunSummary(ReadModel):
     num_subspaces: int
     progress: float  # 0..1, weighted by the expected cost of the units
     tau: float | None  # newest overall Kendall tau-b of the first scorer
+    noise_ceiling: float | None  # of the benchmark; null: unknown, or there is no benchmark
     revision: int
     archived: bool
     waiting_reason: str | None  # why a queued run waits
@@ -43,7 +44,6 @@ class RunRead(RunSummary):
     spec: RunSpec
     note: str
     cloned_from: int | None
-    noise_ceiling: float | None  # of the attached benchmark; null when unknown
     allowed_actions: list[str]
 
 

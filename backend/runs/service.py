@@ -4,7 +4,7 @@ The caller opens the transaction (`Database.unit_of_work`); workers are woken on
 committed.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -86,12 +86,23 @@ def get_revision(session: Session, run_id: int) -> int:
     Raises:
         NotFound: if there is no such run.
     """
-    revision = None
-    if is_id(run_id):
-        revision = session.scalar(select(Run.revision).where(Run.id == run_id))
-    if revision is None:
-        raise NotFound("run", run_id)
+    (revision,) = get_revisions(session, [run_id])
     return revision
+
+
+def get_revisions(session: Session, run_ids: Sequence[int]) -> list[int]:
+    """Return the revisions of several runs, in the given order, with one statement.
+
+    Raises:
+        NotFound: naming the first run that does not exist.
+    """
+    known = [run_id for run_id in run_ids if is_id(run_id)]
+    rows = session.execute(select(Run.id, Run.revision).where(Run.id.in_(known)))
+    found = {run_id: revision for run_id, revision in rows}
+    for run_id in run_ids:
+        if run_id not in found:
+            raise NotFound("run", run_id)
+    return [found[run_id] for run_id in run_ids]
 
 
 def list_runs(

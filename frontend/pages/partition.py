@@ -20,7 +20,8 @@ from frontend.forms.components import FormView
 from frontend.forms.fields import Group, form_of
 from frontend.forms.values import assemble, spread
 from frontend.pages import links
-from frontend.pages.parts import alert, graph
+from frontend.pages.parts import alert
+from frontend.pages.places import graph
 from nas.partition import AnySplitter
 from nas.partition.nonlinearity import NonlinearitySplitter
 

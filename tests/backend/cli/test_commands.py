@@ -10,10 +10,15 @@ from PIL import Image
 from typer.testing import CliRunner, Result
 
 from backend.app import create_app
+from backend.benchmarks.service import add_benchmark
 from backend.cli import app
 from backend.db import Database
+from backend.models import Correlation, SearchSpace
+from backend.references import get
 from backend.runs import service
 from backend.settings import Settings
+from nas.benchmarks.table import Entry, GroundTruth
+from nas.spec import RunSpec
 from tests.backend.api import serving
 from tests.backend.conftest import CONV
 from tests.support import wait_until
@@ -57,6 +62,36 @@ def test_a_spec_is_submitted_listed_and_shown(server: str, spec_file: Path):
     assert re.search(r"partition .*ready .*0/1", shown.output)
     assert re.search(r"unit .*state .*progress .*times claimed .*owner", shown.output)
     assert "0.800 (2 seeds)" in shown.output
+
+
+def test_the_list_shows_every_tau_beside_its_noise_ceiling(
+    server: str, stocked: Database, spec: dict
+):
+    with stocked.unit_of_work() as session:
+        space = get(session, SearchSpace, "digits-mini")
+        add_benchmark(session, "seedless", space, GroundTruth(entries={CONV: Entry(90.0)}))
+        for benchmark, tau in (("mini-truth", 0.7), ("seedless", 0.6), (None, None)):
+            changed = spec | {"name": f"on-{benchmark}", "benchmark": benchmark}
+            run = service.create_run(session, RunSpec.model_validate(changed))
+            if tau is not None:
+                session.add(
+                    Correlation(
+                        run_id=run.id,
+                        stage="final",
+                        step=100,
+                        scorer="loss",
+                        scope="overall",
+                        tau=tau,
+                        num_architectures=4,
+                        num_ties=0,
+                        conditions={},
+                    )
+                )
+    listed = _run("runs").output
+    assert re.search(r"tau .*noise ceiling", listed)
+    assert re.search(r"on-mini-truth .* 0\.700 .* 0\.800 ", listed)
+    assert re.search(r"on-seedless .* 0\.600 .* unknown ", listed)
+    assert re.search(r"on-None .* no benchmark ", listed)
 
 
 def test_a_bad_spec_is_refused_with_its_field(server: str, spec_file: Path, spec: dict):
