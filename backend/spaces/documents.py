@@ -115,7 +115,16 @@ def yaml_text(space: Space) -> str:
     """Return a definition as YAML, without what is left at its default."""
     written = space.model_dump(mode="json", exclude_defaults=True)
     document = {"kind": space.model_dump(include={"kind"})["kind"], **written}
-    return yaml.safe_dump(document, sort_keys=False, default_flow_style=None, allow_unicode=True)
+    # A line per edge, but one per field of the skeleton.
+    return "".join(
+        yaml.safe_dump(
+            {name: value},
+            default_flow_style=False if isinstance(value, Mapping) else None,
+            sort_keys=False,
+            width=MAX_BYTES,
+        )
+        for name, value in document.items()
+    )
 
 
 def line_of(text: str, field: str) -> int:
