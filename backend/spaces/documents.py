@@ -100,10 +100,11 @@ def parse_yaml(text: str) -> Space:
         document = yaml.load(text, Loader=_PlainLoader)  # a SafeLoader
     except yaml.MarkedYAMLError as error:
         mark = error.problem_mark or error.context_mark
-        place = f"line {mark.line + 1}, column {mark.column + 1}: " if mark else ""
-        raise _whole(
-            f"{place}{error.problem or error.context or 'the text is not YAML'}"
-        ) from None
+        reason = error.problem or error.context or "the text is not YAML"
+        if mark is None:
+            raise _whole(reason) from None
+        line = mark.line + 1
+        raise _whole(f"line {line}, column {mark.column + 1}: {reason}", line) from None
     except (yaml.YAMLError, ValueError) as error:
         raise _whole(f"the text is not YAML: {error}") from None
     except RecursionError:
@@ -119,7 +120,7 @@ def yaml_text(space: Space) -> str:
     return "".join(
         yaml.safe_dump(
             {name: value},
-            default_flow_style=False if isinstance(value, Mapping) else None,
+            default_flow_style=None if isinstance(value, list) else False,
             sort_keys=False,
             width=MAX_BYTES,
         )
