@@ -3,6 +3,8 @@
 
 PYTHON ?= python3
 ARGS ?=
+# Two processes share the test files; a file stays in one, for its fixtures are dear.
+SPREAD ?= -n 2 --dist loadfile
 BENCH ?= $(basename $(notdir $(wildcard benchmarks/*.py)))
 VENV := .venv
 BIN := $(VENV)/bin
@@ -38,7 +40,7 @@ up: $(INSTALLED) ## Serve the dashboard, the API and one worker from ./var
 	@$(BIN)/efsnas up $(ARGS)
 
 test: $(INSTALLED) ## Run the tests (ARGS="tests/nas -k partition" for some of them)
-	@$(BIN)/python -m pytest $(ARGS)
+	@$(BIN)/python -m pytest $(SPREAD) $(ARGS)
 
 lint: $(INSTALLED) ## Check style, types, import direction, migrations, compose file and scripts
 	$(BIN)/ruff check .

@@ -12,6 +12,7 @@ import hashlib
 import json
 import statistics
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 
 import torch
@@ -42,7 +43,7 @@ TABLE = Path(nas.benchmarks.__path__[0]) / "digits-mini.json"
 
 
 def main() -> None:
-    """Train what is missing; with all seeds there, write the table and print its figures."""
+    """Train what is missing; with all seeds there, write the benchmark. Print its figures."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--seed", nargs="+", type=int, default=list(SEEDS), choices=SEEDS)
     arguments = parser.parse_args()
@@ -55,7 +56,7 @@ def main() -> None:
     by_seed = [read(folder / f"seed-{seed}.jsonl") for seed in SEEDS]
     codes = [space.encode(architecture) for architecture in space.enumerate()]
     if any(len(values) < len(codes) for values in by_seed):
-        print("Some seeds are still missing; the table is written when all are there.")
+        show_progress(by_seed, len(codes))
         return
     values = {code: [round(seed[code], 2) for seed in by_seed] for code in codes}
     valid = {code: values[code] for code in codes if space.is_valid(space.decode(code))}
@@ -107,6 +108,14 @@ def write_table(values: dict[str, list[float]], ceiling: float) -> None:
     lines = ",\n".join(f"  {json.dumps(code)}: {seeds}" for code, seeds in values.items())
     head = json.dumps(table, indent=1)
     TABLE.write_text(head.replace('"entries": {}', f'"entries": {{\n{lines}\n }}') + "\n")
+
+
+def show_progress(by_seed: Sequence[dict[str, float]], num_cells: int) -> None:
+    """Print how far each seed is; the benchmark is written when all are there."""
+    rows = [[str(seed), str(len(values))] for seed, values in zip(SEEDS, by_seed, strict=True)]
+    print_table(["seed", f"cells trained of {num_cells}"], rows)
+    complete = sum(len(values) == num_cells for values in by_seed)
+    print_figures({"seeds": complete, "seeds_missing": len(SEEDS) - complete})
 
 
 def show(space: CellSpace, values: dict[str, list[float]], ceiling: float) -> None:

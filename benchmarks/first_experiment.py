@@ -182,20 +182,26 @@ def show(rows: list[Row]) -> None:
             minutes[variant] = max(float(str(row["wall_minutes"])) for row in of_variant)
             table.append([f"{variant}, median", "", f"{medians[variant]:.3f}", "", "", "", ""])
     print_table(header, table)
-    if "few-shot" in medians:
-        better = [name for name, tau in medians.items() if tau > medians["few-shot"]]
-        print(
-            f"Few-shot does not win: {', '.join(better)} ranked better (median tau)."
-            if better
-            else "Few-shot has the best median tau of these variants."
-        )
-        print_figures(
-            {
-                "tau_median": round(medians["few-shot"], 4),
-                "minutes_max": minutes["few-shot"],
-                **{f"tau_median_{name}": round(tau, 4) for name, tau in medians.items()},
-            }
-        )
+    print(_verdict(medians))
+    print_figures(
+        {
+            "tau_median": None if "few-shot" not in medians else round(medians["few-shot"], 4),
+            "minutes_max": minutes.get("few-shot"),
+            **{f"tau_median_{name}": round(tau, 4) for name, tau in medians.items()},
+        }
+    )
+
+
+def _verdict(medians: dict[str, float]) -> str:
+    if "few-shot" not in medians:
+        return "Few-shot has not been measured."
+    others = {name: tau for name, tau in medians.items() if name != "few-shot"}
+    if not others:
+        return "Few-shot has been compared with nothing yet."
+    better = [name for name, tau in others.items() if tau >= medians["few-shot"]]
+    if better:
+        return f"Few-shot does not win: {', '.join(better)} ranked no worse (median tau)."
+    return "Few-shot has the best median tau of these variants."
 
 
 def _overall(row: Row, scorer: str) -> dict[str, float]:

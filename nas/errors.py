@@ -27,6 +27,20 @@ class InfeasibleSearch(NasError):
     """No architecture satisfies the constraints."""
 
 
+class InfeasibleSupernet(NasError):
+    """The search space has no supernet of the shape asked for.
+
+    Attributes:
+        parameter: of the shape, the one at fault.
+        reason: with what is possible instead.
+    """
+
+    def __init__(self, parameter: str, reason: str) -> None:
+        super().__init__(reason)
+        self.parameter = parameter
+        self.reason = reason
+
+
 class InvalidBenchmark(NasError):
     """A ground-truth table holds unknown, repeated or non-finite rows."""
 

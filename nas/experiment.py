@@ -9,12 +9,11 @@ from typing import TYPE_CHECKING
 from nas.data.dataset import ImageDataset
 from nas.partition.base import Partition
 from nas.spaces.base import Space
-from nas.spaces.cell import CellSpace
+from nas.spaces.shape import NetworkShape
 from nas.spec import RunSpec
 
 if TYPE_CHECKING:
     from nas.ranking.scoring import ScoringImages
-    from nas.supernets.network import NetworkShape
     from nas.training.batches import ImageBatches
 
 
@@ -39,23 +38,10 @@ class Experiment:
     device: str = "cpu"
 
     @property
-    def cell_space(self) -> CellSpace:
-        """The space as the kind that supernets are built for."""
-        assert isinstance(self.space, CellSpace), f"no supernet for {type(self.space).__name__}"
-        return self.space
-
-    @cached_property
     def supernet_shape(self) -> NetworkShape:
         """The sizes of each supernet: the spec's width and depth, the dataset's images."""
-        from nas.supernets.network import NetworkShape
-
-        return NetworkShape(
-            width=self.spec.supernet.width,
-            cells_per_stage=self.spec.supernet.cells_per_stage,
-            num_stages=self.cell_space.skeleton.num_stages,
-            image_channels=self.dataset.image_shape[0],
-            num_classes=len(self.dataset.classes),
-            reduction=self.spec.supernet.reduction,
+        return self.spec.supernet.shape(
+            image_channels=self.dataset.image_shape[0], num_classes=len(self.dataset.classes)
         )
 
     @cached_property

@@ -37,7 +37,7 @@ def partition_unit(spec: RunSpec, space: Space) -> Iterator[PartitionFound]:
     Raises:
         InfeasiblePartition: if the space cannot be split as the spec asks.
     """
-    yield PartitionFound(spec.splitter.split(space))
+    yield PartitionFound(spec.partition(space))
 
 
 def ranking_sample(spec: RunSpec, space: Space) -> tuple[Architecture, ...]:
@@ -67,7 +67,8 @@ def live_sample(spec: RunSpec, space: Space) -> tuple[Architecture, ...]:
 def train_unit(experiment: Experiment, state: TrainState) -> Iterator[Event]:
     """Train one supernet to the end of its unit, scoring its part of the live sample each round.
 
-    The warm-up ends at `training.warm_up_steps` and scores the whole live sample. `state` is whole
+    The warm-up ends at `training.warm_up_steps`. It, and a supernet with weight banks, scores the
+    whole live sample. `state` is whole
     at every event: stored then, restored and passed in again, the unit goes on exactly. A round
     that was interrupted while it was scored is scored again, to the same values.
 
@@ -79,7 +80,8 @@ def train_unit(experiment: Experiment, state: TrainState) -> Iterator[Event]:
 
     prepare_device(experiment)
     training = experiment.spec.training
-    last = training.warm_up_steps if state.subspace is None else training.steps
+    is_warm_up = state.subspace is None and training.warm_up_steps
+    last = training.warm_up_steps if is_warm_up else training.steps
     live = [
         architecture
         for architecture in live_sample(experiment.spec, experiment.space)
@@ -123,7 +125,7 @@ def search_unit(
 
     Args:
         experiment: of a spec that has a search.
-        states: the trained supernets, by index of their sub-space.
+        states: the trained supernets, by index of their sub-space; those of weight banks are one.
         search_state: updated in place; stored at any event, the search goes on exactly.
 
     Raises:
@@ -136,7 +138,7 @@ def search_unit(
     prepare_device(experiment)
     searcher = experiment.spec.search
     assert searcher is not None
-    assert [state.subspace for state in states] == list(range(len(states)))
+    assert all(state.subspace in (None, index) for index, state in enumerate(states))
     scorers = [
         scorer for scorer in experiment.spec.ranking.scorers if scorer.kind == searcher.scorer
     ]

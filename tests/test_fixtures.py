@@ -1,6 +1,7 @@
 """The fixtures themselves: what they promise is what every other test relies on."""
 
 import os
+from unittest.mock import patch
 
 import pytest
 import redis
@@ -10,7 +11,8 @@ from sqlalchemy import text
 from backend.db import Database
 from backend.migrate import current, head
 from backend.settings import Settings
-from tests.support import skip_unless_required, wait_until
+from tests.conftest import pytest_configure
+from tests.support import required, skip_unless_required, wait_until
 
 
 def test_the_database_stands_at_the_newest_migration(db: Database):
@@ -52,6 +54,22 @@ def test_a_switch_turns_a_skip_into_a_failure(monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setenv("EFSNAS_REQUIRE_MOON", "1")
     with pytest.raises(pytest.fail.Exception, match="EFSNAS_REQUIRE_MOON is set, but no moon"):
         skip_unless_required("MOON", "no moon")
+
+
+@pytest.mark.parametrize(
+    ("shell", "services"),
+    [
+        ({"CI": "true"}, True),
+        ({}, False),
+        ({"CI": "false"}, False),
+        ({"CI": "true", "EFSNAS_REQUIRE_SERVICES": "0"}, False),
+    ],
+)
+def test_services_are_required_in_ci(shell: dict[str, str], services: bool):
+    with patch.dict(os.environ, shell, clear=True):
+        pytest_configure()
+        assert required("SERVICES") is services
+        assert not required("BROWSER")
 
 
 @pytest.mark.browser

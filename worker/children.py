@@ -32,11 +32,13 @@ class Command:
         name: for people and for the log file.
         arguments: of `worker.tether`.
         stop_seconds: between SIGTERM and SIGKILL.
+        shared: file descriptors of this process that it also has.
     """
 
     name: str
     arguments: Sequence[str]
     stop_seconds: float
+    shared: Sequence[int] = ()
 
 
 class Child:
@@ -71,6 +73,7 @@ class Child:
                 stdout=log,
                 stderr=subprocess.STDOUT,
                 env=self._environment,
+                pass_fds=self.command.shared,
                 # Ctrl-C in a terminal reaches the parent alone, which stops its children in order.
                 start_new_session=True,
             )

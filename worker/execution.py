@@ -19,7 +19,7 @@ from nas.search.state import SearchState
 from nas.spaces.base import Architecture
 from nas.training.state import TrainState, fresh_state, inherited_state
 from worker import checkpoints
-from worker.plan import ARCHITECTURES_PER_CHUNK, units_after_partition
+from worker.plan import ARCHITECTURES_PER_CHUNK, train_key, units_after_partition
 from worker.recorder import scored_already
 
 Resumed = TypeVar("Resumed", TrainState, SearchState)
@@ -132,7 +132,8 @@ class Execution:
         chunk = self._samples()[unit.subspace][start : start + ARCHITECTURES_PER_CHUNK]
         with self.db.reading() as session:
             scored = scored_already(session, unit.run_id)
-            state = self._finished_state(session, unit.run_id, f"train-{unit.subspace}")
+            key = train_key(self.experiment.spec, unit.subspace)
+            state = self._finished_state(session, unit.run_id, key)
         encode = self.experiment.space.encode
         missing = [architecture for architecture in chunk if encode(architecture) not in scored]
         return Work(
@@ -146,7 +147,9 @@ class Execution:
         search_state = self._resumed(unit, work, self._search_state) or SearchState()
         with self.db.reading() as session:
             states = [
-                self._finished_state(session, unit.run_id, f"train-{subspace.index}")
+                self._finished_state(
+                    session, unit.run_id, train_key(self.experiment.spec, subspace.index)
+                )
                 for subspace in self.experiment.partition.subspaces
             ]
         work.snapshot = lambda: search_state.model_dump_json().encode()

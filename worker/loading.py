@@ -33,7 +33,7 @@ def load_run(session: Session, settings: Settings, run_id: int) -> LoadedRun:
         experiment=Experiment(
             spec=run.spec,
             space=space,
-            partition=run.spec.splitter.split(space),
+            partition=run.spec.partition(space),
             dataset=ImageDataset.load(path, run.dataset.sha256),
             device=settings.device,
         ),

@@ -2,6 +2,9 @@
 
     partition -> [warm-up] -> train x K -> rank x N -> search
 
+With weight banks (routing `accumulated`) one supernet holds all sub-spaces, so there is one train
+unit instead of K.
+
 The order lives here and in the `depends_on` of each unit; the science knows nothing of it.
 """
 
@@ -20,6 +23,11 @@ from nas.spec import RunSpec
 ARCHITECTURES_PER_CHUNK = 250
 
 ACTIVE = ("queued", "running", "pausing", "cancelling")
+
+
+def train_key(spec: RunSpec, subspace: int) -> str:
+    """Return the key of the unit that trains a sub-space's supernet."""
+    return "train" if spec.supernet.routing == "accumulated" else f"train-{subspace}"
 
 
 def chunk_sizes(num_architectures: int) -> list[int]:
@@ -41,19 +49,23 @@ def units_after_partition(spec: RunSpec, sample_sizes: Sequence[int]) -> list[Un
     if warm_up_steps:
         units.append(_unit("warm-up", "warm-up", before_training, warm_up_steps))
         before_training = ["warm-up"]
-    trains = [f"train-{subspace}" for subspace in range(len(sample_sizes))]
+    owners: dict[str, int | None] = {
+        train_key(spec, subspace): subspace for subspace in range(len(sample_sizes))
+    }
+    if spec.supernet.routing == "accumulated":
+        owners = dict.fromkeys(owners)
     own_steps = spec.training.steps - warm_up_steps
-    for subspace, key in enumerate(trains):
-        units.append(_unit(key, "train", before_training, own_steps, subspace=subspace))
+    for key, owner in owners.items():
+        units.append(_unit(key, "train", before_training, own_steps, subspace=owner))
     ranks: list[str] = []
     for subspace, size in enumerate(sample_sizes):
         for chunk, total in enumerate(chunk_sizes(size)):
             key = f"rank-{subspace}-{chunk}"
             ranks.append(key)
-            needed = [trains[subspace]]
+            needed = [train_key(spec, subspace)]
             units.append(_unit(key, "rank", needed, total, subspace=subspace, chunk=chunk))
     if spec.search is not None:
-        units.append(_unit("search", "search", [*trains, *ranks], spec.search.budget))
+        units.append(_unit("search", "search", [*owners, *ranks], spec.search.budget))
     return units
 
 

@@ -9,6 +9,7 @@ import argparse
 import contextlib
 import fcntl
 import os
+import socket
 import sys
 import time
 from collections.abc import Callable, Iterator, Sequence
@@ -19,14 +20,19 @@ import httpx
 from backend.binding import UnsafeAddress, check_address
 from backend.installation import prepare as prepare_database
 from backend.settings import Settings
-from worker.bundled import BundledRedis, free_port, is_free, prepare
+from worker.bundled import BundledRedis, prepare
 from worker.children import Child, Command
 from worker.environment import child_environment
 from worker.logs import configure_logs
 from worker.signals import StopSignals
 
-READY_SECONDS = 60.0
+READY_SECONDS = 120.0
+"""Seconds are usual; a busy machine has needed one minute."""
+
 WATCH_SECONDS = 0.2
+ANSWER_SECONDS = 2.0
+"""How long one question to an API that is still starting may wait."""
+
 STREAM_SECONDS = 3
 """How long open event streams may delay the end of the API."""
 
@@ -68,21 +74,27 @@ class Stack:
 
     Args:
         settings: with the port and the Redis that the children use.
+        listener: on that port, for the API; closed with the stack.
         bundled: the bundled server, None if Redis runs elsewhere.
         stop: the signals that end the stack.
     """
 
     def __init__(
-        self, settings: Settings, bundled: BundledRedis | None, stop: StopSignals
+        self,
+        settings: Settings,
+        listener: socket.socket,
+        bundled: BundledRedis | None,
+        stop: StopSignals,
     ) -> None:
         self._settings = settings
+        self._listener = listener
         self._bundled = bundled
         self._stop = stop
         environment = child_environment(settings)
         folder = settings.home / "logs"
         folder.mkdir(exist_ok=True)
         self._redis = None if bundled is None else Child(bundled.command, environment, folder)
-        self._api = Child(_api(settings), environment, folder)
+        self._api = Child(_api(listener), environment, folder)
         drain_seconds = 2 * settings.cancel_seconds + 5
         self._others = [
             Child(Command("reaper", ("worker.reaper",), 5.0), environment, folder),
@@ -125,6 +137,7 @@ class Stack:
 
     def close(self) -> None:
         """Stop the children in order; a further signal hurries."""
+        self._listener.close()
         signals = self._stop.count
         for child in reversed(self.children):
             child.stop(lambda: self._stop.count > signals)
@@ -145,9 +158,26 @@ class Stack:
 
     def _api_answers(self) -> bool:
         try:
-            return httpx.get(f"{self.address}/healthz", timeout=5).is_success
+            return httpx.get(f"{self.address}/healthz", timeout=ANSWER_SECONDS).is_success
         except httpx.TransportError:
             return False
+
+
+def listen(settings: Settings) -> socket.socket:
+    """Return a socket that listens on the settings' port, or on a free one if that is taken.
+
+    Held from here on: a port that is merely found free can be another server's once the API is
+    up, and that server would then answer in its place.
+    """
+    family = socket.AF_INET6 if ":" in settings.host else socket.AF_INET
+    try:
+        listener = socket.create_server((settings.host, settings.port), family=family)
+    except OSError:
+        listener = socket.create_server((settings.host, 0), family=family)
+    # Connections inherit it. The API cannot set it: uvicorn takes a handed-down socket for a
+    # local one, and small answers would wait for the client's acknowledgement.
+    listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+    return listener
 
 
 def serve(settings: Settings) -> int:
@@ -176,10 +206,14 @@ def main(arguments: Sequence[str] | None = None) -> int:
 def _serve_locked(settings: Settings, stop: StopSignals) -> int:
     prepare_database(settings)
     bundled = None if settings.redis_url else prepare(settings.home.resolve())
-    chosen: dict[str, Any] = {"port": _port(settings)}  # Any: values of several fields
+    listener = listen(settings)
+    port = listener.getsockname()[1]
+    if settings.port not in (0, port):
+        _say(f"Port {settings.port} is taken; using {port}.", sys.stderr)
+    chosen: dict[str, Any] = {"port": port}  # Any: values of several fields
     if bundled is not None:
         chosen |= {"redis_url": bundled.url}
-    stack = Stack(settings.model_copy(update=chosen), bundled, stop)
+    stack = Stack(settings.model_copy(update=chosen), listener, bundled, stop)
     try:
         if stack.start():
             _say(f"EFS-NAS is ready at {stack.address}/ui/ (Ctrl-C stops it)", sys.stdout)
@@ -189,22 +223,13 @@ def _serve_locked(settings: Settings, stop: StopSignals) -> int:
     return 0
 
 
-def _port(settings: Settings) -> int:
-    if settings.port and is_free(settings.host, settings.port):
-        return settings.port
-    port = free_port(settings.host)
-    if settings.port:
-        _say(f"Port {settings.port} is taken; using {port}.", sys.stderr)
-    return port
-
-
-def _api(settings: Settings) -> Command:
+def _api(listener: socket.socket) -> Command:
     arguments = (
         *("uvicorn", "frontend.server:application", "--factory"),
-        *("--host", settings.host, "--port", str(settings.port)),
+        *("--fd", str(listener.fileno())),
         *("--timeout-graceful-shutdown", str(STREAM_SECONDS), "--no-access-log"),
     )
-    return Command("api", arguments, STREAM_SECONDS + 5.0)
+    return Command("api", arguments, STREAM_SECONDS + 5.0, shared=(listener.fileno(),))
 
 
 def _say(text: str, stream: TextIO) -> None:

@@ -56,13 +56,6 @@ class ApiClient:
         """Where the server is."""
         return str(self._http.base_url).rstrip("/")
 
-    def is_ready(self) -> bool:
-        """Tell whether the server answers and has everything it needs."""
-        try:
-            return self._http.get("/readyz").status_code == httpx.codes.OK
-        except httpx.TransportError:
-            return False
-
     def create_run(self, spec: object) -> RunRead:
         """Queue a run."""
         return RunRead.model_validate_json(self._send("POST", "/runs", json=spec))

@@ -2,8 +2,8 @@
 
 import fcntl
 import os
+import re
 import signal
-import socket
 import subprocess
 import sys
 import time
@@ -17,7 +17,7 @@ from typing import Annotated
 import typer
 from rich.console import Console
 
-from backend.cli.client import ApiClient, connected
+from backend.cli.client import connected
 from backend.cli.errors import CliError
 from backend.cli.runs import read_spec, require_success
 from backend.cli.summary import outcome, summary
@@ -26,7 +26,12 @@ from backend.settings import Settings
 
 SPEC = Path(__file__).parents[2] / "examples" / "digits-mini.yaml"
 HOST = "127.0.0.1"
-START_SECONDS = 90.0
+READY = re.compile(r"ready at (http://\S+:(\d+))/ui/")
+"""How the server says in its log that it answers, and where."""
+
+START_SECONDS = 300.0
+"""Far beyond the time after which the server itself gives up, and says why."""
+
 STOP_SECONDS = 60.0
 POLL_SECONDS = 0.2
 LOG_LINES = 30
@@ -42,8 +47,28 @@ class Stack:
     """
 
     process: "subprocess.Popen[bytes]"
-    url: str
     log: Path
+
+    def wait_until_ready(self) -> tuple[str, int]:
+        """Wait until the server answers; return its address and its port.
+
+        It is asked for nothing until then: whoever answers at the port that it should have had
+        may be another server.
+
+        Raises:
+            CliError: if it stops, or does not answer in time.
+        """
+        deadline = time.monotonic() + START_SECONDS
+        while True:
+            self.require_alive()
+            said = READY.search(self.log.read_text(errors="replace"))
+            if said is not None:
+                return said[1], int(said[2])
+            if time.monotonic() > deadline:
+                raise CliError(
+                    f"the server is not ready after {START_SECONDS:.0f} s: see {self.log}"
+                )
+            time.sleep(POLL_SECONDS)
 
     def require_alive(self) -> None:
         """Refuse a server that has stopped by itself.
@@ -69,34 +94,21 @@ def demo(
     settings = Settings()
     home = free_home(settings)
     if home != settings.home:
-        console.print(f"Another server works in {settings.home}; using {home}.")
-    port = free_port(settings.port)
-    if port != settings.port:
-        console.print(f"Port {settings.port} is taken; using {port}.")
+        _say(console, f"Another server works in {settings.home}; using {home}.")
     failure: CliError | None = None
-    with _termination_as_interrupt(), _serving(home, port) as stack:
+    with _termination_as_interrupt(), _serving(home) as stack:
+        with console.status("Starting the server"):
+            url, port = stack.wait_until_ready()
+        if settings.port not in (0, port):
+            _say(console, f"Port {settings.port} is taken; using {port}.")
         try:
-            _experiment(console, stack)
+            _experiment(console, stack, url)
         except CliError as error:
             failure = error
         if not leave:
-            _serve_on(console, stack, failure)
+            _serve_on(console, stack, url, failure)
     if failure is not None:
         raise failure
-
-
-def free_port(preferred: int) -> int:
-    """Return `preferred` if nothing listens there, or else a port that is free now."""
-    for port in (preferred, 0):
-        with socket.socket() as probe:
-            # As the server does, so that connections which are just closing do not count.
-            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-            try:
-                probe.bind((HOST, port))
-            except OSError:
-                continue
-            return int(probe.getsockname()[1])
-    raise CliError("no port is free")
 
 
 def free_home(settings: Settings) -> Path:
@@ -120,46 +132,40 @@ def _is_locked(path: Path) -> bool:
     return False
 
 
-def _experiment(console: Console, stack: Stack) -> None:
-    with connected(stack.url) as client:
-        with console.status("Starting the server"):
-            _wait_until_ready(client, stack)
+def _experiment(console: Console, stack: Stack, url: str) -> None:
+    with connected(url) as client:
         run = client.create_run(read_spec(SPEC))
-        console.print(f"Dashboard: {stack.url}/ui/runs/{run.id}")
+        _say(console, f"Dashboard: {url}/ui/runs/{run.id}")
         ended = watch(client, run.id, console, check=stack.require_alive)
         require_success(ended)
         console.print(summary(outcome(client, ended)))
 
 
-def _wait_until_ready(client: ApiClient, stack: Stack) -> None:
-    deadline = time.monotonic() + START_SECONDS
-    while not client.is_ready():
-        stack.require_alive()
-        if time.monotonic() > deadline:
-            raise CliError(f"the server is not ready after {START_SECONDS:.0f} s: see {stack.log}")
-        time.sleep(POLL_SECONDS)
-
-
-def _serve_on(console: Console, stack: Stack, failure: CliError | None) -> None:
+def _serve_on(console: Console, stack: Stack, url: str, failure: CliError | None) -> None:
     """Keep the server until Ctrl-C, whatever came of the experiment."""
     if failure is not None:
-        console.print(f"Error: {failure}", style="red", markup=False, soft_wrap=True)
-    console.print(f"Serving at {stack.url}/ui/ until Ctrl-C.")
+        _say(console, f"Error: {failure}", style="red")
+    _say(console, f"Serving at {url}/ui/ until Ctrl-C.")
     try:
         while True:
             stack.require_alive()
             time.sleep(POLL_SECONDS)
     except KeyboardInterrupt:
-        console.print("Stopping.")
+        _say(console, "Stopping.")
+
+
+def _say(console: Console, text: str, style: str | None = None) -> None:
+    # Paths and addresses are to be copied: as they are, whatever the width of the terminal.
+    console.print(text, style=style, markup=False, soft_wrap=True)
 
 
 @contextmanager
-def _serving(home: Path, port: int) -> Iterator[Stack]:
+def _serving(home: Path) -> Iterator[Stack]:
     """Run the server in a session of its own, so that Ctrl-C reaches it through us, in order."""
     home = home.resolve()
     log = home / "logs" / "demo.log"
     log.parent.mkdir(parents=True, exist_ok=True)
-    changed = {"EFSNAS_HOME": str(home), "EFSNAS_HOST": HOST, "EFSNAS_PORT": str(port)}
+    changed = {"EFSNAS_HOME": str(home), "EFSNAS_HOST": HOST}
     with log.open("wb") as output:
         process = subprocess.Popen(
             # The tether ends the server when this process ends, even without a word.
@@ -171,7 +177,7 @@ def _serving(home: Path, port: int) -> Iterator[Stack]:
             start_new_session=True,
         )
     try:
-        yield Stack(process, f"http://{HOST}:{port}", log)
+        yield Stack(process, log)
     finally:
         _stop(process)
         assert process.stdin is not None

@@ -68,9 +68,11 @@ def _draw(bars: Progress, shown: dict[str, TaskID], units: Sequence[UnitRead]) -
         leased = [unit.key for unit in found if unit.state == "leased"]
         if done == len(found):
             bars.stop_task(shown[kind])
+        # Every train unit runs over the same global steps, each making its own of them.
+        shared = len(found) if kind == "train" else 1
         bars.update(
             shown[kind],
-            completed=sum(unit.progress for unit in found),
-            total=sum(unit.total for unit in found),
+            completed=round(sum(unit.progress for unit in found) / shared),
+            total=round(sum(unit.total for unit in found) / shared),
             note=", ".join(leased) if len(found) > 1 else "",
         )

@@ -40,7 +40,10 @@ def check_spec(session: Session, spec: RunSpec) -> References:
                 f"not of {pinned(space)}",
             )
     _check_batch(spec, dataset)
-    split(spec.splitter, space.definition, "splitter.")
+    try:
+        spec.partition(space.definition)
+    except InfeasiblePartition as error:
+        raise _infeasible(error, "splitter.") from error
     if spec.search is not None:
         try:
             spec.search.constraints.check(space.definition)
@@ -49,13 +52,8 @@ def check_spec(session: Session, spec: RunSpec) -> References:
     return References(space=space, dataset=dataset, benchmark=benchmark)
 
 
-def split(splitter: Splitter, space: Space, path: str = "") -> Partition:
+def split(splitter: Splitter, space: Space) -> Partition:
     """Return the partition that `splitter` makes of `space`.
-
-    Args:
-        splitter: the rule.
-        space: what to split.
-        path: of the splitter in the request's body, with its dot.
 
     Raises:
         Unprocessable: naming the field and what is feasible.
@@ -63,7 +61,11 @@ def split(splitter: Splitter, space: Space, path: str = "") -> Partition:
     try:
         return splitter.split(space)
     except InfeasiblePartition as error:
-        raise Unprocessable(f"{path}{error.parameter}", error.reason) from error
+        raise _infeasible(error) from error
+
+
+def _infeasible(error: InfeasiblePartition, path: str = "") -> Unprocessable:
+    return Unprocessable(f"{path}{error.parameter}", error.reason)
 
 
 def _resolve(session: Session, table: type[Versioned], field: str, reference: str) -> Versioned:

@@ -64,7 +64,7 @@ def execute(
             if warm is None
             else inherited_state(experiment, warm, subspace.index),
         )
-        updates[subspace.label] = state.updates
+        updates[subspace.title] = state.updates
         own = [member for member in sample if partition.route(member) == subspace.index]
         judge = warm if warm is not None and rank_by_warm_up else state
         for event in rank_unit(experiment, judge, own):

@@ -1,8 +1,9 @@
-"""What one candidate operation of a cell knows about itself, without torch."""
+"""What one candidate operation knows about itself, without torch."""
 
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, ClassVar
 
 from nas.plugin import Strategy
@@ -11,14 +12,42 @@ if TYPE_CHECKING:
     from torch import nn
 
 
+@dataclass(frozen=True, slots=True)
+class Place:
+    """Where an operation stands in a network.
+
+    Attributes:
+        in_channels: of the features it reads.
+        out_channels: of the features it gives.
+        stride: 1; or 2 to halve height and width, odd ones rounded up.
+    """
+
+    in_channels: int
+    out_channels: int
+    stride: int = 1
+
+    @property
+    def keeps_shape(self) -> bool:
+        """Whether features leave in the shape in which they came."""
+        return self.stride == 1 and self.in_channels == self.out_channels
+
+    def output_size(self, size: int) -> int:
+        """Return the height or width that features of height or width `size` leave with."""
+        return -(-size // self.stride)
+
+    def output_pixels(self, height: int, width: int) -> int:
+        """Return the pixels of the output for an input of height x width."""
+        return self.output_size(height) * self.output_size(width)
+
+
 class Operation(Strategy, ABC):
-    """A function on feature maps that keeps their shape (N, C, H, W).
+    """A function on feature maps of shape (N, C, H, W).
 
     Attributes:
         nonlinearities: nonlinear functions on its path, the shared ReLU included.
         connects: whether its output depends on its input.
-        takes_relu: whether the built module expects ReLU of the source node's features. The ReLU
-            is left out of the module so that a network computes it once per node.
+        takes_relu: whether the built module expects ReLU of the features it reads. The ReLU is
+            left out of the module so that a network computes it once per source.
     """
 
     kind: str
@@ -27,19 +56,29 @@ class Operation(Strategy, ABC):
     takes_relu: ClassVar[bool] = False
 
     @abstractmethod
-    def flops(self, channels: int, height: int, width: int) -> int:
-        """Return the multiply-adds of its convolutions for one image of C x H x W features."""
+    def fits(self, place: Place) -> bool:
+        """Tell whether the operation can be built at a place."""
 
     @abstractmethod
-    def parameters(self, channels: int) -> int:
+    def flops(self, place: Place, height: int, width: int) -> int:
+        """Return the multiply-adds of its convolutions for one image.
+
+        Args:
+            place: one that it fits.
+            height: H of the input.
+            width: W of the input.
+        """
+
+    @abstractmethod
+    def parameters(self, place: Place) -> int:
         """Return its trainable parameters in a stand-alone network (BatchNorm is affine there)."""
 
     @abstractmethod
-    def build(self, channels: int, *, affine: bool) -> nn.Module:
-        """Build the module, from (N, C, H, W) to the same shape.
+    def build(self, place: Place, *, affine: bool) -> nn.Module:
+        """Build the module, from (N, in_channels, H, W) to (N, out_channels, H', W').
 
         Args:
-            channels: C.
+            place: one that it fits.
             affine: True for a stand-alone network (BatchNorm with scale, shift and running
                 statistics), False for a supernet (BatchNorm by the statistics of each batch,
                 without any of them: architectures that share weights do not share statistics).

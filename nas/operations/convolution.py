@@ -1,18 +1,18 @@
-"""The arithmetic and the module that convolution operations of every kernel size share."""
+"""The arithmetic and the module that full convolutions of every kernel size share."""
 
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from typing import TYPE_CHECKING, ClassVar, final
 
-from nas.operations.base import Operation
+from nas.operations.base import Operation, Place
 
 if TYPE_CHECKING:
     from torch import nn
 
 
 class ReluConvBatchNorm(Operation, ABC):
-    """ReLU, convolution of stride 1 without bias, BatchNorm."""
+    """ReLU, convolution without bias, BatchNorm."""
 
     nonlinearities: ClassVar[int] = 1
     takes_relu: ClassVar[bool] = True
@@ -23,20 +23,30 @@ class ReluConvBatchNorm(Operation, ABC):
         """Side of the kernel, odd."""
 
     @final
-    def flops(self, channels: int, height: int, width: int) -> int:
-        return self.kernel_size**2 * channels**2 * height * width
+    def fits(self, place: Place) -> bool:
+        return True
 
     @final
-    def parameters(self, channels: int) -> int:
-        batch_norm = 2 * channels
-        return self.kernel_size**2 * channels**2 + batch_norm
+    def flops(self, place: Place, height: int, width: int) -> int:
+        return self._weights(place) * place.output_pixels(height, width)
 
     @final
-    def build(self, channels: int, *, affine: bool) -> nn.Module:
+    def parameters(self, place: Place) -> int:
+        batch_norm = 2 * place.out_channels
+        return self._weights(place) + batch_norm
+
+    @final
+    def build(self, place: Place, *, affine: bool) -> nn.Module:
         from torch import nn
 
-        size = self.kernel_size
+        from nas.modules import batch_norm, convolution
+
         return nn.Sequential(
-            nn.Conv2d(channels, channels, size, padding=size // 2, bias=False),
-            nn.BatchNorm2d(channels, affine=affine, track_running_stats=affine),
+            convolution(
+                place.in_channels, place.out_channels, self.kernel_size, stride=place.stride
+            ),
+            batch_norm(place.out_channels, affine=affine),
         )
+
+    def _weights(self, place: Place) -> int:
+        return self.kernel_size**2 * place.in_channels * place.out_channels

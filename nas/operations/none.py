@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, ClassVar, Literal, final
 
+from nas.operations.base import Place
 from nas.operations.parameter_free import ParameterFree
 
 if TYPE_CHECKING:
-    from torch import Tensor, nn
+    from torch import nn
 
 
 @final
@@ -20,14 +21,10 @@ class NoneOperation(ParameterFree):
     kind: Literal["none"] = "none"
     connects: ClassVar[bool] = False
 
-    def build(self, channels: int, *, affine: bool) -> nn.Module:
-        import torch
-        from torch import nn
+    def fits(self, place: Place) -> bool:
+        return True
 
-        class Zero(nn.Module):
-            """Zeros of the input's shape."""
+    def build(self, place: Place, *, affine: bool) -> nn.Module:
+        from nas.modules import Zero
 
-            def forward(self, features: Tensor) -> Tensor:
-                return torch.zeros_like(features)
-
-        return Zero()
+        return Zero(place.out_channels, place.stride)

@@ -3,16 +3,16 @@
 from abc import ABC
 from typing import final
 
-from nas.operations.base import Operation
+from nas.operations.base import Operation, Place
 
 
 class ParameterFree(Operation, ABC):
     """An operation without convolution: no multiply-adds are counted and nothing is trained."""
 
     @final
-    def flops(self, channels: int, height: int, width: int) -> int:
+    def flops(self, place: Place, height: int, width: int) -> int:
         return 0
 
     @final
-    def parameters(self, channels: int) -> int:
+    def parameters(self, place: Place) -> int:
         return 0

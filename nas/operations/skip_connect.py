@@ -1,25 +1,45 @@
-"""NAS-Bench-201's identity."""
+"""The shortcut of NAS-Bench-201 and of the DARTS cell."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Literal, final
 
-from nas.operations.parameter_free import ParameterFree
+from nas.operations.base import Operation, Place
 
 if TYPE_CHECKING:
     from torch import nn
 
 
 @final
-class SkipConnect(ParameterFree):
-    """The input itself.
+class SkipConnect(Operation):
+    """The input itself; where height and width are halved, a factorised reduction.
 
-    Source: Dong and Yang, ICLR 2020 (arXiv 2001.00326).
+    The ReLU of a factorised reduction is not counted: it belongs to the reduction, which the
+    skeleton asks for, and the choice of a skip adds none.
+
+    Sources: Dong and Yang, ICLR 2020 (arXiv 2001.00326); Liu et al., ICLR 2019 (arXiv 1806.09055)
+    for the reduction.
     """
 
     kind: Literal["skip_connect"] = "skip_connect"
 
-    def build(self, channels: int, *, affine: bool) -> nn.Module:
+    def fits(self, place: Place) -> bool:
+        return place.keeps_shape or place.stride == 2
+
+    def flops(self, place: Place, height: int, width: int) -> int:
+        return self._weights(place) * place.output_pixels(height, width)
+
+    def parameters(self, place: Place) -> int:
+        return 0 if place.keeps_shape else self._weights(place) + 2 * place.out_channels
+
+    def build(self, place: Place, *, affine: bool) -> nn.Module:
         from torch import nn
 
-        return nn.Identity()
+        from nas.modules import FactorisedReduction
+
+        if place.keeps_shape:
+            return nn.Identity()
+        return FactorisedReduction(place.in_channels, place.out_channels, affine=affine)
+
+    def _weights(self, place: Place) -> int:
+        return 0 if place.keeps_shape else place.in_channels * place.out_channels

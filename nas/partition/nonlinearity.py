@@ -106,7 +106,9 @@ class NonlinearitySplitter(Splitter):
                 f"{space.name} without a valid architecture; feasible thresholds lie between the "
                 f"counts {_listed(valid)}: choose among {_listed(sorted(valid)[:-1])}",
             )
-        groups = [(_title(counts), frozenset(counts)) for counts in _parts(histogram, thresholds)]
+        groups = [
+            (counts_title(counts), frozenset(counts)) for counts in _parts(histogram, thresholds)
+        ]
         return replace(labelled_partition(space, labelling, groups), thresholds=thresholds)
 
     def _grouped_by_sets(
@@ -128,8 +130,8 @@ class NonlinearitySplitter(Splitter):
                 "the last sub-space",
             )
         rest = sorted(histogram.keys() - named)
-        groups = [(_title(sorted(counts)), frozenset(counts)) for counts in self.sets]
-        return [*groups, (_title(rest), frozenset(rest))]
+        groups = [(counts_title(sorted(counts)), frozenset(counts)) for counts in self.sets]
+        return [*groups, (counts_title(rest), frozenset(rest))]
 
 
 def balanced_thresholds(valid: Mapping[int, int], num_subspaces: int) -> tuple[int, ...]:
@@ -169,7 +171,7 @@ def _parts(counts: Iterable[int], thresholds: tuple[int, ...]) -> list[list[int]
     return parts
 
 
-def _title(counts: list[int]) -> str:
+def counts_title(counts: list[int]) -> str:
     """Return the counts in words, neighbours joined: `count 0-1`, `count 30-34, 42`."""
     runs: list[list[int]] = []
     for count in counts:

@@ -14,7 +14,7 @@ from nas.data.dataset import ImageDataset
 from nas.ranking.scorers.base import Scorer
 from nas.seeds import derive_seed
 from nas.spaces.base import Architecture
-from nas.supernets.network import CellNetwork
+from nas.supernets.network import Network
 from nas.training.batches import ImageBatches, pixel_statistics
 
 
@@ -55,7 +55,7 @@ def scoring_images(
 
 @torch.no_grad()
 def score(
-    supernet: CellNetwork,
+    supernet: Network,
     architecture: Architecture,
     images: ScoringImages,
     scorers: Sequence[Scorer],

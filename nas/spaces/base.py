@@ -7,7 +7,7 @@ from collections.abc import Collection, Iterator
 from itertools import product
 from math import prod
 from random import Random
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, NamedTuple, Self
 
 from pydantic import Field
 
@@ -17,9 +17,14 @@ from nas.spaces.labelling import EFFECTIVE, Labelling, NonlinearityCount, Readin
 if TYPE_CHECKING:
     from nas.spaces.costs import Costs
     from nas.spaces.counting import Automaton, Counting
+    from nas.spaces.shape import NetworkShape
+    from nas.supernets.network import Network
 
 Architecture = tuple[str, ...]
 """One operation name per decision, in the order of the space's decisions."""
+
+Candidates = tuple[tuple[str, ...], ...]
+"""Operations per decision: those that may be chosen, or those that a network holds."""
 
 
 class Count(NamedTuple):
@@ -33,8 +38,9 @@ class Space(Strategy, ABC):
     """A search space: data that defines a finite set of architectures.
 
     What a subclass defines is small: its decisions, how they make a path from input to output (as
-    automata, see `nas.spaces.counting`), what they cost, and how an architecture is written.
-    Counting, sampling and limits on cost follow from that, exactly and without enumeration.
+    automata, see `nas.spaces.counting`), what they cost, how an architecture is written, and which
+    network it stands for. Counting, sampling and limits on cost follow from that, exactly and
+    without enumeration.
     """
 
     name: str = Field(
@@ -43,7 +49,7 @@ class Space(Strategy, ABC):
 
     @property
     @abstractmethod
-    def choices(self) -> tuple[tuple[str, ...], ...]:
+    def choices(self) -> Candidates:
         """The candidate operations of each decision."""
 
     @abstractmethod
@@ -77,6 +83,23 @@ class Space(Strategy, ABC):
 
         Raises:
             UnknownArchitecture: if it is not a member of this space.
+        """
+
+    @abstractmethod
+    def resized(self, shape: NetworkShape) -> Self:
+        """Return the same space with a skeleton of other sizes.
+
+        Raises:
+            InfeasibleSupernet: if the skeleton cannot have them.
+        """
+
+    @abstractmethod
+    def build_network(self, candidates: Candidates, *, affine: bool) -> Network:
+        """Build the network of the skeleton's sizes; `nas.supernets.build` says of which.
+
+        Args:
+            candidates: the operations to build, per decision.
+            affine: whether BatchNorm has parameters and running statistics.
         """
 
     def is_valid(self, architecture: Architecture) -> bool:

@@ -1,35 +1,30 @@
 """Cell search spaces: a directed acyclic graph with an operation on every edge."""
 
 from functools import cached_property, lru_cache
-from typing import Annotated, Literal, Self, final
+from typing import TYPE_CHECKING, Annotated, Literal, Self, final
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationInfo, field_validator, model_validator
 
 from nas.errors import UnknownArchitecture
 from nas.operations import OPERATIONS
+from nas.operations.base import Place
 from nas.plugin import refused_at
-from nas.spaces.base import Architecture, Space
+from nas.spaces.base import Architecture, Candidates, Space
+from nas.spaces.candidates import OperationNames
 from nas.spaces.cell_automata import ChoiceAutomaton, LiveAutomaton, PathAutomaton
 from nas.spaces.costs import Costs
 from nas.spaces.counting import Automaton
 from nas.spaces.graph import CellGraph
 from nas.spaces.labelling import EFFECTIVE, ChoiceSum, Labelling
+from nas.spaces.shape import NetworkShape
 from nas.spaces.skeleton import Skeleton
+
+if TYPE_CHECKING:
+    from nas.supernets.cell_network import CellNetwork
 
 MAX_NODES = 8
 
 Node = Annotated[int, Field(ge=0)]
-
-
-def _known_and_different(operations: tuple[str, ...] | None) -> tuple[str, ...] | None:
-    if operations is None:
-        return None
-    unknown = [name for name in operations if name not in OPERATIONS]
-    if unknown:
-        raise ValueError(f"unknown operations {unknown}; known are {sorted(OPERATIONS)}")
-    if len(set(operations)) != len(operations):
-        raise ValueError(f"each operation may be named once, got {list(operations)}")
-    return operations
 
 
 class Edge(BaseModel):
@@ -39,11 +34,9 @@ class Edge(BaseModel):
 
     source: Node = Field(description="Node it reads.")
     target: Node = Field(description="Node it adds to; its number is higher than the source's.")
-    operations: tuple[str, ...] | None = Field(
-        None, min_length=1, max_length=32, description="Its candidates; null for the cell's."
+    operations: OperationNames | None = Field(
+        None, description="Its candidates; null for the cell's."
     )
-
-    check_operations = field_validator("operations")(_known_and_different)
 
     @model_validator(mode="after")
     def _leads_upwards(self) -> Self:
@@ -73,9 +66,7 @@ class CellSpace(Space):
     num_inputs: int = Field(
         1, ge=1, le=2, description="1: the cell before; 2: the two cells before, as in DARTS."
     )
-    operations: tuple[str, ...] = Field(
-        min_length=1, max_length=32, description="Candidate operations of every edge."
-    )
+    operations: OperationNames = Field(description="Candidate operations of every edge.")
     edges: tuple[Edge, ...] | None = Field(
         None, min_length=1, description="null: one from every node to every later one."
     )
@@ -87,8 +78,6 @@ class CellSpace(Space):
     skeleton: Skeleton = Field(
         description="The stand-alone network whose FLOPs and parameters are counted."
     )
-
-    check_operations = field_validator("operations")(_known_and_different)
 
     @field_validator("num_nodes")
     @classmethod
@@ -176,13 +165,31 @@ class CellSpace(Space):
             )
         return self
 
+    @model_validator(mode="after")
+    def _operations_fit_a_cell_that_halves_the_image(self) -> Self:
+        if self.skeleton.reduction != "cell" or self.skeleton.num_stages == 1:
+            return self
+        place = Place(self.skeleton.width, self.skeleton.width, stride=2)
+        for (source, target), names in zip(self.graph.edges, self.choices, strict=True):
+            if source >= self.num_inputs:
+                continue
+            unfit = [name for name in names if not OPERATIONS[name].fits(place)]
+            if unfit:
+                raise refused_at(
+                    ("operations",),
+                    f"{unfit} of edge {source} -> {target} cannot halve the image, as the edges "
+                    "that leave an input do in reduction cells: take skip_connect for identity, "
+                    "or another skeleton.reduction",
+                )
+        return self
+
     @cached_property
     def graph(self) -> CellGraph:
         """The cell's graph with the candidates of every edge."""
         return _graph(self.num_nodes, self.num_inputs, self.operations, self.edges, self.outputs)
 
     @property
-    def choices(self) -> tuple[tuple[str, ...], ...]:
+    def choices(self) -> Candidates:
         return self.graph.choices
 
     @property
@@ -234,6 +241,21 @@ class CellSpace(Space):
                     f"{source} -> {target} is not among {list(candidates)}"
                 )
         return names
+
+    def resized(self, shape: NetworkShape) -> Self:
+        skeleton = self.skeleton.resized(shape)
+        return type(self).model_validate(self.model_dump() | {"skeleton": skeleton})
+
+    def num_searched_cells(self, cells_per_stage: int) -> int:
+        """Return the searched cells of a network, those that halve the image included."""
+        num_stages = self.skeleton.num_stages
+        halving = num_stages - 1 if self.skeleton.reduction == "cell" else 0
+        return cells_per_stage * num_stages + halving
+
+    def build_network(self, candidates: Candidates, *, affine: bool) -> "CellNetwork":
+        from nas.supernets.cell_network import CellNetwork
+
+        return CellNetwork(self, candidates=candidates, affine=affine)
 
 
 def _reached(graph: CellGraph, edges: set[tuple[int, int]]) -> set[int]:

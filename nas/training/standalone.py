@@ -10,10 +10,10 @@ from torch.nn.functional import cross_entropy
 
 from nas.data.dataset import ImageDataset
 from nas.seeds import derive_seed
-from nas.spaces.base import Architecture
-from nas.spaces.cell import CellSpace
+from nas.spaces.base import Architecture, Space
 from nas.spec import AugmentationSpec, SpecPart
-from nas.supernets.network import CellNetwork, build_stand_alone, place, stand_alone_shape
+from nas.supernets.build import build_stand_alone
+from nas.supernets.network import Network, on_device
 from nas.training.batches import ImageBatches, pixel_statistics
 
 
@@ -33,7 +33,7 @@ class StandAloneTrainer:
 
     def __init__(
         self,
-        space: CellSpace,
+        space: Space,
         dataset: ImageDataset,
         recipe: StandAloneRecipe,
         device: str = "cpu",
@@ -54,12 +54,12 @@ class StandAloneTrainer:
         """
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(derive_seed(seed, "stand-alone", "weights"))
-            network = build_stand_alone(self._space, architecture, stand_alone_shape(self._space))
-        place(network, self._device)
+            network = build_stand_alone(self._space, architecture)
+        on_device(network, self._device)
         self._train_network(network, architecture, derive_seed(seed, "stand-alone", "images"))
         return self._accuracy(network, architecture)
 
-    def _train_network(self, network: CellNetwork, architecture: Architecture, seed: int) -> None:
+    def _train_network(self, network: Network, architecture: Architecture, seed: int) -> None:
         recipe = self._recipe
         batch_size = min(recipe.batch_size, len(self._train))
         num_steps = recipe.epochs * (len(self._train) // batch_size)
@@ -84,7 +84,7 @@ class StandAloneTrainer:
             optimizer.step()
 
     @torch.no_grad()
-    def _accuracy(self, network: CellNetwork, architecture: Architecture) -> float:
+    def _accuracy(self, network: Network, architecture: Architecture) -> float:
         network.eval()
         images, labels = self._test.plain(torch.arange(len(self._test)))
         correct = int((network(images, architecture).argmax(dim=1) == labels).sum())

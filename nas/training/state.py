@@ -12,7 +12,8 @@ from torch import Tensor
 from nas.errors import InvalidCheckpoint
 from nas.experiment import Experiment
 from nas.seeds import derive_seed
-from nas.supernets.network import CellNetwork, build_supernet, place
+from nas.supernets.build import build_supernet
+from nas.supernets.network import Network, on_device
 from nas.training.balance import BalanceCount
 from nas.training.schedule import Route
 
@@ -27,8 +28,8 @@ class TrainState:
     """A supernet in training; `nas.pipeline.train_unit` updates it in place.
 
     Attributes:
-        subspace: index of the sub-space it is private to; None for the warm-up, which trains the
-            architectures of all of them.
+        subspace: index of the sub-space it is private to; None for the warm-up and for a supernet
+            with weight banks, which train the architectures of all of them.
         next_step: all global steps below it are behind this unit.
         finished_round: the last boundary of a round that the unit reached, live scores included;
             0 for none.
@@ -40,7 +41,7 @@ class TrainState:
     subspace: int | None
     next_step: int
     finished_round: int
-    supernet: CellNetwork
+    supernet: Network
     optimizer: torch.optim.SGD
     balance: tuple[BalanceCount, ...]
 
@@ -117,7 +118,7 @@ def fresh_state(experiment: Experiment, subspace: int | None) -> TrainState:
 
     Args:
         experiment: the run.
-        subspace: the sub-space to train, or None for the warm-up.
+        subspace: the sub-space to train, or None for all of them.
     """
     label = "warm-up" if subspace is None else subspace
     with torch.random.fork_rng(devices=[]):
@@ -153,14 +154,14 @@ def inherited_state(experiment: Experiment, warm: TrainState, subspace: int) -> 
     )
 
 
-def _supernet(experiment: Experiment) -> CellNetwork:
+def _supernet(experiment: Experiment) -> Network:
     # Built on the CPU, so that initial weights are the same on every device.
-    supernet = build_supernet(experiment.cell_space, experiment.supernet_shape)
-    return place(supernet, experiment.device)
+    supernet = build_supernet(experiment.space, experiment.supernet_shape, experiment.partition)
+    return on_device(supernet, experiment.device)
 
 
 def _optimizer(
-    experiment: Experiment, supernet: CellNetwork, stored: dict[str, Any] | None = None
+    experiment: Experiment, supernet: Network, stored: dict[str, Any] | None = None
 ) -> torch.optim.SGD:
     # Any: torch's own type of an optimizer's state.
     training = experiment.spec.training

@@ -3,11 +3,15 @@
 import subprocess
 import sys
 from collections import Counter
+from dataclasses import replace
 
+import numpy as np
 import pytest
 import torch
 
+from nas.data.dataset import ImageSplit
 from nas.events import ArchitecturesScored, CandidateEvaluated, RoundFinished, TrainingProgressed
+from nas.experiment import Experiment
 from nas.pipeline import (
     live_sample,
     partition_unit,
@@ -252,6 +256,53 @@ def test_search_scores_each_candidate_with_its_own_supernet_and_resumes(make_exp
                 break
         stored = SearchState.model_validate_json(state.model_dump_json())
         assert first + list(search_unit(experiment, states, stored)) == whole
+
+
+def executed(experiment) -> tuple[list[TrainState], list[tuple], list[CandidateEvaluated]]:
+    """Train, rank and search as a run does; return supernets, all scores, candidates."""
+    scores: list[tuple] = []
+
+    def train(state: TrainState) -> TrainState:
+        scores.extend(scored(train_unit(experiment, state)))
+        return state
+
+    warm = train(fresh_state(experiment, None))
+    states = [train(inherited_state(experiment, warm, index)) for index in range(3)]
+    for member in ranking_sample(experiment.spec, experiment.space):
+        owner = states[experiment.partition.route(member)]
+        scores.extend(scored(rank_unit(experiment, owner, [member])))
+    return states, scores, list(search_unit(experiment, states, SearchState()))
+
+
+def with_noise_instead(experiment, split: str) -> Experiment:
+    """The same experiment on a dataset one of whose splits is replaced."""
+    rng = np.random.default_rng(0)
+    old: ImageSplit = getattr(experiment.dataset, split)
+    images = rng.integers(0, 256, old.images.shape, dtype=np.uint8)
+    noise = ImageSplit(images, rng.permutation(old.labels))
+    return replace(experiment, dataset=replace(experiment.dataset, **{split: noise}))
+
+
+def test_a_run_trains_on_train_scores_on_validation_and_never_reads_test(make_experiment) -> None:
+    experiment = make_experiment(warm_up_steps=8)
+    states, scores, found = executed(experiment)
+
+    def weights_differ(others: list[TrainState]) -> bool:
+        return any(
+            not torch.equal(value, weights(other)[name])
+            for state, other in zip(states, others, strict=True)
+            for name, value in weights(state).items()
+        )
+
+    test_changed = executed(with_noise_instead(experiment, "test"))
+    assert not weights_differ(test_changed[0])
+    assert test_changed[1:] == (scores, found)
+    validation_changed = executed(with_noise_instead(experiment, "validation"))
+    assert not weights_differ(validation_changed[0])
+    losses = {(step, score) for step, score in scores if score.scorer == "loss"}
+    assert losses.isdisjoint(validation_changed[1])
+    assert validation_changed[2] != found
+    assert weights_differ(executed(with_noise_instead(experiment, "train"))[0])
 
 
 def test_training_progress_is_cumulative(make_experiment) -> None:

@@ -71,8 +71,13 @@ def final_tensors(deployment: Deployment, run_id: int) -> dict[str, torch.Tensor
         data = checkpoints.read_checked(deployment.settings.artifact_folder, newest)
         state = TrainState.from_bytes(experiment, data)
         assert state.next_step == experiment.spec.training.steps
-        tensors |= {f"{key}/{name}": value for name, value in _tensors(state)}
+        tensors |= tensors_of(state)
     return tensors
+
+
+def tensors_of(state: TrainState) -> dict[str, torch.Tensor]:
+    """Return every weight and momentum of a private supernet, under the key of its unit."""
+    return {f"train-{state.subspace}/{name}": value for name, value in _tensors(state)}
 
 
 def same_bits(left: dict[str, torch.Tensor], right: dict[str, torch.Tensor]) -> bool:

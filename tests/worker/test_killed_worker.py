@@ -19,7 +19,6 @@ from backend.runs import results
 from backend.settings import Settings
 from nas.benchmarks.table import read_csv
 from nas.data.dataset import ImageDataset
-from nas.data.images import import_images
 from nas.spec import RunSpec
 from tests.support import wait_until
 from tests.worker.processes import DEADLINE_SECONDS, gone, process, runners, wait_for_state
@@ -64,13 +63,13 @@ def deploy(home: Path, dataset: ImageDataset, truth_csv: Path) -> Deployment:
 
 
 @pytest.fixture
-def homes(shared_data: Path, tmp_path: Path) -> Iterator[tuple[Deployment, Deployment]]:
+def homes(
+    shared_data: Path, cifar10_16: ImageDataset, tmp_path: Path
+) -> Iterator[tuple[Deployment, Deployment]]:
     """Two deployments, so that one's worker cannot help the other."""
-    dataset = import_images(
-        shared_data / "cifar10-images.zip", size=16, num_validation=1000, split_seed=0
-    )
     truth = shared_data / "nas-bench-201-cifar10-test.csv"
-    made = deploy(tmp_path / "calm", dataset, truth), deploy(tmp_path / "killed", dataset, truth)
+    calm, killed = (deploy(tmp_path / name, cifar10_16, truth) for name in ("calm", "killed"))
+    made = calm, killed
     yield made
     for deployment in made:
         deployment.db.close()

@@ -17,8 +17,12 @@ from backend.models import Candidate, Metric, RoundPart, Run, Score, Unit
 from backend.runs import leases, results
 from backend.settings import Settings
 from nas import pipeline
+from nas.data.digits import digits
 from nas.errors import TrainingDiverged
+from nas.experiment import Experiment
+from nas.spaces import catalogue
 from nas.spec import round_boundaries
+from nas.training.state import fresh_state, inherited_state
 from tests.worker.running import (
     DrainWhen,
     after_looks,
@@ -27,6 +31,7 @@ from tests.worker.running import (
     run_here,
     run_to_end,
     same_bits,
+    tensors_of,
 )
 from tests.worker.support import Deployment, add_truth, tiny_spec, unit_of
 from worker import checkpoints
@@ -117,6 +122,22 @@ def test_a_whole_run_stores_everything_it_promises(deployment: Deployment) -> No
         assert [row.evaluation for row in candidates] == list(range(1, 13))
         best = min(row.true_rank or 0 for row in candidates)
         assert best >= 1
+
+
+def test_a_run_ends_with_the_weights_that_the_science_alone_gives(
+    undisturbed: dict[str, torch.Tensor],
+) -> None:
+    spec, space = tiny_spec(), catalogue()["digits-mini"]
+    experiment = Experiment(spec, space, spec.splitter.split(space), digits())
+    warm = fresh_state(experiment, None)
+    list(pipeline.train_unit(experiment, warm))
+    expected = {}
+    for subspace in experiment.partition.subspaces:
+        state = inherited_state(experiment, warm, subspace.index)
+        list(pipeline.train_unit(experiment, state))
+        expected |= tensors_of(state)
+    assert {name.split("/")[0] for name in expected} == {"train-0", "train-1"}
+    assert same_bits(expected, undisturbed)
 
 
 def test_a_run_spread_over_five_slots_ends_as_an_uninterrupted_one(eager: Deployment) -> None:

@@ -1,6 +1,7 @@
 import io
 import zipfile
 from pathlib import Path
+from typing import Any
 
 import pytest
 from PIL import Image
@@ -140,3 +141,19 @@ def test_a_key_gives_the_first_answer_again(api: Api):
 
 def test_an_unknown_dataset_is_not_found(api: Api):
     problem_of(api.get(f"{DATASETS}/nowhere"), 404)
+
+
+@pytest.mark.data
+@pytest.mark.slow
+def test_the_zip_of_cifar_10_becomes_a_dataset_of_16_pixels(
+    cifar10_upload: tuple[dict[str, Any], ImageDataset],
+):
+    answer, dataset = cifar10_upload
+    assert (answer["name"], answer["version"]) == ("cifar10-16", 1)
+    assert (answer["channels"], answer["height"], answer["width"]) == (3, 16, 16)
+    splits = {part: answer[f"num_{part}"] for part in ("train", "validation", "test")}
+    assert splits == {"train": 49_000, "validation": 1_000, "test": 10_000}
+    assert splits == {part: len(getattr(dataset, part)) for part in splits}
+    assert dataset.image_shape == (3, 16, 16)
+    assert answer["classes"] == list(dataset.classes)
+    assert len(answer["classes"]) == 10

@@ -12,6 +12,7 @@ from PIL import Image
 
 from nas.data import images as module
 from nas.data import sources
+from nas.data.dataset import ImageDataset
 from nas.data.images import import_images
 from nas.errors import InvalidDataset
 
@@ -342,14 +343,12 @@ def test_a_hold_out_that_empties_a_class_is_refused(tmp_path: Path):
 
 
 @pytest.mark.data
-def test_cifar_10_at_16_pixels_has_its_60000_images(shared_data: Path):
-    dataset = import_images(
-        shared_data / "cifar10-images.zip", size=16, num_validation=1000, split_seed=0
-    )
-    assert len(dataset.train) == 49_000
-    assert np.bincount(dataset.validation.labels).tolist() == [100] * 10
-    assert np.bincount(dataset.test.labels).tolist() == [1000] * 10
-    assert dataset.image_shape == (3, 16, 16)
+@pytest.mark.slow
+def test_cifar_10_at_16_pixels_has_its_60000_images(cifar10_16: ImageDataset):
+    assert len(cifar10_16.train) == 49_000
+    assert np.bincount(cifar10_16.validation.labels).tolist() == [100] * 10
+    assert np.bincount(cifar10_16.test.labels).tolist() == [1000] * 10
+    assert cifar10_16.image_shape == (3, 16, 16)
     # The published channel means of CIFAR-10's training images, which averaging areas keeps.
-    means = dataset.train.images.mean(axis=(0, 2, 3), dtype=np.float64) / 255
+    means = cifar10_16.train.images.mean(axis=(0, 2, 3), dtype=np.float64) / 255
     assert means == pytest.approx([0.4914, 0.4822, 0.4465], abs=0.003)

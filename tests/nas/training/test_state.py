@@ -10,19 +10,20 @@ def momentum(state: TrainState) -> list[torch.Tensor]:
     return [entry["momentum_buffer"] for entry in state.optimizer.state_dict()["state"].values()]
 
 
+@pytest.mark.parametrize("subspace", [0, 1, 2])
 def test_a_private_supernet_starts_with_the_weights_and_momentum_of_the_warm_up(
-    make_experiment,
+    make_experiment, subspace: int
 ) -> None:
     experiment = make_experiment(warm_up_steps=12)
     warm = fresh_state(experiment, None)
     list(train_unit(experiment, warm))
-    child = inherited_state(experiment, warm, 1)
+    child = inherited_state(experiment, warm, subspace)
     for name, weight in warm.supernet.state_dict().items():
         assert torch.equal(child.supernet.state_dict()[name], weight), name
     assert len(momentum(warm)) == len(momentum(child)) > 0
     for mine, inherited in zip(momentum(child), momentum(warm), strict=True):
         assert torch.equal(mine, inherited)
-    assert (child.next_step, child.updates, child.subspace) == (12, 0, 1)
+    assert (child.next_step, child.updates, child.subspace) == (12, 0, subspace)
 
 
 def test_training_a_copy_leaves_the_warm_up_as_it_was(make_experiment) -> None:

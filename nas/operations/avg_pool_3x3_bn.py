@@ -1,0 +1,25 @@
+"""The DARTS cell's average pooling."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Literal, final
+
+from nas.operations.pooling import PoolingBatchNorm
+
+if TYPE_CHECKING:
+    from torch import nn
+
+
+@final
+class AvgPool3x3BatchNorm(PoolingBatchNorm):
+    """Mean of the 3x3 neighbours inside the image, BatchNorm.
+
+    Source: Liu et al., ICLR 2019 (arXiv 1806.09055).
+    """
+
+    kind: Literal["avg_pool_3x3_bn"] = "avg_pool_3x3_bn"
+
+    def pool(self, stride: int) -> nn.Module:
+        from torch import nn
+
+        return nn.AvgPool2d(3, stride=stride, padding=1, count_include_pad=False)

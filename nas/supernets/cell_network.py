@@ -1,0 +1,221 @@
+"""The network of a cell space: stem, searched cells in stages, classifier.
+
+What stands where is told by `nas.spaces.skeleton`, which also counts its cost.
+"""
+
+from collections.abc import Iterable, Sequence
+
+import torch
+from torch import Tensor, nn
+from torch.nn.functional import avg_pool2d, relu
+
+from nas.modules import FactorisedReduction, batch_norm, convolution
+from nas.operations import OPERATIONS
+from nas.partition.accumulated import Banks
+from nas.spaces.base import Architecture, Candidates
+from nas.spaces.cell import CellSpace
+from nas.spaces.graph import CellGraph
+from nas.spaces.skeleton import CellBlock
+from nas.supernets.network import Network
+
+
+class CellNetwork(Network):
+    """Every cell is the same architecture, with weights of its own.
+
+    With weight banks, a searched cell has a copy of its weights for each bank that some
+    architecture reads there; stem, reductions, tail and classifier are shared by all.
+    """
+
+    def __init__(
+        self,
+        space: CellSpace,
+        *,
+        candidates: Candidates,
+        affine: bool,
+        banks: Banks | None = None,
+    ) -> None:
+        """Build the network.
+
+        Args:
+            space: whose sizes are those of the network.
+            candidates: the operations to build, per edge of a cell.
+            affine: see `nas.supernets.network`.
+            banks: for a supernet with weight banks, which of them a cell reads.
+        """
+        super().__init__()
+        self.space = space
+        self.banks = banks
+        skeleton = space.skeleton
+        self.stem = nn.Sequential(
+            convolution(skeleton.image_channels, skeleton.stem_channels, 3),
+            batch_norm(skeleton.stem_channels, affine=affine),
+        )
+        self.blocks = nn.ModuleList()
+        depth = 0
+        for block in skeleton.blocks(space.graph):
+            if isinstance(block, CellBlock):
+                depth += 1
+                copies = {
+                    str(bank): Cell(space.graph, block, candidates=candidates, affine=affine)
+                    for bank in self._banks_at(depth)
+                }
+                self.blocks.append(copies["0"] if banks is None else nn.ModuleDict(copies))
+            else:
+                reduction = REDUCTIONS[block.kind]
+                self.blocks.append(reduction(block.reads.channels, block.channels, affine=affine))
+        channels = skeleton.output_channels(space.graph)
+        self.tail = batch_norm(channels, affine=affine)
+        self.classifier = nn.Linear(channels, skeleton.num_classes)
+
+    def forward(self, images_NCHW: Tensor, architecture: Architecture) -> Tensor:
+        """Return class scores.
+
+        A dead architecture's cells output zeros, so its scores are the same for every image.
+        """
+        live = self.space.live(architecture)
+        older = newer = self.stem(images_NCHW)
+        depth = 0
+        for block in self.blocks:
+            if isinstance(block, (Cell, nn.ModuleDict)):
+                depth += 1
+                cell = (
+                    block if isinstance(block, Cell) else self._chosen(block, architecture, depth)
+                )
+                output = cell((older, newer), architecture, live)
+            else:
+                output = block(newer)
+            older, newer = newer, output
+        pooled: Tensor = relu(self.tail(newer)).mean(dim=(2, 3))
+        scores: Tensor = self.classifier(pooled)
+        return scores
+
+    def _banks_at(self, depth: int) -> tuple[int, ...]:
+        """Return the banks that some valid architecture reads in a searched cell."""
+        if self.banks is None:
+            return (0,)
+        histogram = self.space.histogram()
+        reached = {
+            self.banks.bank(count, depth) for count, number in histogram.items() if number.valid
+        }
+        return tuple(sorted(reached))
+
+    def _chosen(self, copies: nn.ModuleDict, architecture: Architecture, depth: int) -> nn.Module:
+        assert self.banks is not None
+        return copies[str(self.banks.bank(self.space.nonlinearity_count(architecture), depth))]
+
+
+class Cell(nn.Module):
+    """One searched cell: inputs, then nodes that sum their edges, some of which are the output."""
+
+    def __init__(
+        self, graph: CellGraph, block: CellBlock, *, candidates: Candidates, affine: bool
+    ) -> None:
+        super().__init__()
+        self.graph = graph
+        self.channels = block.channels
+        self.stride = block.stride
+        if block.preprocesses:
+            self.preprocess = nn.ModuleList(_preprocessing(block, affine=affine))
+        else:
+            self.preprocess = nn.ModuleList(nn.Identity() for _ in block.reads)
+        self.operations = nn.ModuleDict(
+            {
+                f"{index}-{name}": OPERATIONS[name].build(block.place(source), affine=affine)
+                for index, ((source, _), names) in enumerate(
+                    zip(graph.edges, candidates, strict=True)
+                )
+                for name in names
+                if OPERATIONS[name].connects
+            }
+        )
+
+    def forward(
+        self, given: Sequence[Tensor], architecture: Architecture, live: Sequence[bool]
+    ) -> Tensor:
+        """Return the output nodes' features, one after the other.
+
+        Dead edges are skipped. Operations that start with a ReLU read one shared ReLU of their
+        source node.
+
+        Args:
+            given: outputs of the blocks before, older first; the last of them are the inputs.
+            architecture: the operation of each edge.
+            live: per edge, whether it lies on a path from input to output.
+        """
+        reads = given[-self.graph.num_inputs :]
+        nodes = {
+            node: prepare(features)
+            for node, (prepare, features) in enumerate(zip(self.preprocess, reads, strict=True))
+        }
+        rectified: dict[int, Tensor] = {}
+        for index, (source, target) in enumerate(self.graph.edges):
+            if not live[index]:
+                continue
+            name = architecture[index]
+            read = nodes[source]
+            if OPERATIONS[name].takes_relu:
+                if source not in rectified:
+                    rectified[source] = relu(read)
+                read = rectified[source]
+            output = self.operations[f"{index}-{name}"](read)
+            nodes[target] = nodes[target] + output if target in nodes else output
+        outputs = [
+            nodes[node] if node in nodes else self._zeros(nodes[0]) for node in self.graph.outputs
+        ]
+        return outputs[0] if len(outputs) == 1 else torch.cat(outputs, dim=1)
+
+    def _zeros(self, features: Tensor) -> Tensor:
+        """Return what a node without live edges holds."""
+        return torch.zeros_like(features[:, :, :: self.stride, :: self.stride])
+
+
+def _preprocessing(block: CellBlock, *, affine: bool) -> Iterable[nn.Module]:
+    for read in block.reads:
+        if read.size > block.input_size:
+            yield FactorisedReduction(read.channels, block.channels, affine=affine)
+        else:
+            yield nn.Sequential(
+                nn.ReLU(),
+                convolution(read.channels, block.channels, 1),
+                batch_norm(block.channels, affine=affine),
+            )
+
+
+class ResidualReduction(nn.Module):
+    """Residual block that halves height and width."""
+
+    def __init__(self, in_channels: int, out_channels: int, *, affine: bool) -> None:
+        super().__init__()
+        self.first = nn.Sequential(
+            convolution(in_channels, out_channels, 3, stride=2),
+            batch_norm(out_channels, affine=affine),
+        )
+        self.second = nn.Sequential(
+            convolution(out_channels, out_channels, 3),
+            batch_norm(out_channels, affine=affine),
+        )
+        self.shortcut = convolution(in_channels, out_channels, 1)
+
+    def forward(self, features: Tensor) -> Tensor:
+        """Map (n, in, h, w) to (n, out, h/2, w/2), odd sizes rounded up."""
+        residual: Tensor = self.second(relu(self.first(relu(features))))
+        shortcut: Tensor = self.shortcut(avg_pool2d(features, 2, ceil_mode=True))
+        return residual + shortcut
+
+
+class PooledReduction(nn.Module):
+    """Linear block that halves height and width."""
+
+    def __init__(self, in_channels: int, out_channels: int, *, affine: bool) -> None:
+        super().__init__()
+        self.widen = nn.Sequential(
+            convolution(in_channels, out_channels, 1), batch_norm(out_channels, affine=affine)
+        )
+
+    def forward(self, features: Tensor) -> Tensor:
+        """Map (n, in, h, w) to (n, out, h/2, w/2), odd sizes rounded up."""
+        widened: Tensor = self.widen(avg_pool2d(features, 2, ceil_mode=True))
+        return widened
+
+
+REDUCTIONS = {"residual": ResidualReduction, "pooled": PooledReduction}

@@ -1,0 +1,69 @@
+"""The network of a layered space: stem, a fixed block, the searched layers, head, classifier.
+
+Its sizes are those of `nas.spaces.chain`, which also counts its cost.
+"""
+
+from torch import Tensor, nn
+from torch.nn.functional import relu
+
+from nas.modules import batch_norm, convolution
+from nas.operations import OPERATIONS
+from nas.spaces.base import Architecture, Candidates
+from nas.spaces.chain import FIRST_BLOCK
+from nas.spaces.layered import LayeredSpace
+from nas.supernets.network import Network
+
+
+class ChainNetwork(Network):
+    """One layer after the other, each the operation that the architecture chose for it."""
+
+    def __init__(self, space: LayeredSpace, *, candidates: Candidates, affine: bool) -> None:
+        super().__init__()
+        self.space = space
+        skeleton = space.skeleton
+        self.stem = _convolved(
+            skeleton.image_channels,
+            skeleton.stem_channels,
+            3,
+            stride=skeleton.stem_stride,
+            affine=affine,
+        )
+        self.first_block = (
+            nn.Identity()
+            if skeleton.first_block is None
+            else FIRST_BLOCK.build(skeleton.first_block, affine=affine)
+        )
+        self.layers = nn.ModuleList(
+            nn.ModuleDict({name: OPERATIONS[name].build(place, affine=affine) for name in names})
+            for (place, _), names in zip(
+                skeleton.layer_places(space.layers), candidates, strict=True
+            )
+        )
+        channels = skeleton.classifier_channels(space.layers)
+        self.head = (
+            nn.Identity()
+            if skeleton.head_channels is None
+            else _convolved(space.layers[-1].channels, channels, 1, affine=affine)
+        )
+        self.classifier = nn.Linear(channels, skeleton.num_classes)
+
+    def forward(self, images_NCHW: Tensor, architecture: Architecture) -> Tensor:
+        features = self.first_block(self.stem(images_NCHW))
+        for layer, name in zip(self.layers, architecture, strict=True):
+            assert isinstance(layer, nn.ModuleDict)
+            if OPERATIONS[name].takes_relu:
+                features = relu(features)
+            features = layer[name](features)
+        pooled: Tensor = self.head(features).mean(dim=(2, 3))
+        scores: Tensor = self.classifier(pooled)
+        return scores
+
+
+def _convolved(
+    in_channels: int, out_channels: int, kernel_size: int, *, stride: int = 1, affine: bool
+) -> nn.Module:
+    return nn.Sequential(
+        convolution(in_channels, out_channels, kernel_size, stride=stride),
+        batch_norm(out_channels, affine=affine),
+        nn.ReLU6(),
+    )

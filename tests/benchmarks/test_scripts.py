@@ -1,0 +1,356 @@
+"""What the scripts of benchmarks/ print, and how they read what was measured before."""
+
+import json
+import re
+from collections.abc import Callable
+from dataclasses import dataclass
+from itertools import takewhile
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import demo_ranking
+import digits_mini
+import first_experiment
+import fresh_clone
+import live_cost
+import numpy as np
+import pytest
+
+from nas.benchmarks.table import builtin
+from nas.data.dataset import ImageDataset, ImageSplit
+from nas.events import ArchitecturesScored, RoundFinished
+from nas.spec import RunSpec
+
+ROOT = Path(__file__).parents[2]
+SCRIPTS = {path.stem for path in (ROOT / "benchmarks").glob("*.py")}
+
+
+@dataclass(frozen=True)
+class Printed:
+    """What a script printed: the cells of its table, the sentences below, the last line."""
+
+    header: list[str]
+    rows: list[list[str]]
+    sentences: list[str]
+    figures: dict[str, Any]
+
+
+def printed(capsys: pytest.CaptureFixture[str]) -> Printed:
+    header, rule, *rest = capsys.readouterr().out.splitlines()
+    assert re.fullmatch(r"-+(  -+)+", rule)
+    *rest, last = rest
+    table = list(takewhile(lambda line: len(line) == len(rule), rest))
+    figures = json.loads(last)
+    assert isinstance(figures, dict)
+    assert figures
+    starts = [match.start() for match in re.finditer(r"-+", rule)]
+    ends = [*(start - 2 for start in starts[1:]), len(rule)]
+
+    def cells(line: str) -> list[str]:
+        return [line[start:end].strip() for start, end in zip(starts, ends, strict=True)]
+
+    return Printed(cells(header), [*map(cells, table)], rest[len(table) :], figures)
+
+
+def scored(tau: float | None, **more: float) -> dict[str, float | None]:
+    return {"tau": tau, "tau_low": 0.5, "tau_high": 0.7, "top_half_tau": 0.25, **more}
+
+
+def first_experiment_row(
+    variant: str, seed: int, tau: float = 0.6, minutes: float = 9.0
+) -> dict[str, Any]:
+    correlations = {"loss": {"all": scored(tau)}, "accuracy": {"all": scored(0.125)}}
+    return {
+        "variant": variant,
+        "seed": seed,
+        "wall_minutes": minutes,
+        "correlations": correlations,
+    }
+
+
+def demo_row(seed: int) -> dict[str, Any]:
+    return {
+        "seed": seed,
+        "noise_ceiling": 0.9,
+        "count_alone_tau": 0.4,
+        "parameters_alone_tau": 0.5,
+        "wall_minutes": 1.0 + seed,
+        "loss": scored(0.6 + seed / 100, best_cell_true_rank=3, num_architectures=116),
+        "accuracy": scored(0.125),
+    }
+
+
+def live_cost_row(space: str, share: float) -> dict[str, Any]:
+    return {
+        "space": space,
+        "training_seconds": 10.0,
+        "live_scores_seconds": 10 * share,
+        "share": share,
+    }
+
+
+class Place:
+    """Where a script runs: a folder for its results, instead of the kept ones.
+
+    What is replaced stays replaced until the end of the test.
+    """
+
+    def __init__(self, folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+        self.folder = folder
+        self._monkeypatch = monkeypatch
+        self.call_with()
+
+    def call_with(self, *arguments: str) -> None:
+        self._monkeypatch.setattr("sys.argv", ["script", *arguments])
+
+    def replace(self, module: object, **names: object) -> None:
+        for name, value in names.items():
+            self._monkeypatch.setattr(module, name, value)
+
+
+@pytest.fixture
+def place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Place:
+    return Place(tmp_path, monkeypatch)
+
+
+def demo(place: Place) -> None:
+    place.replace(demo_ranking, KEPT=place.folder, measure=demo_row)
+
+
+def all_variants(place: Place) -> None:
+    place.replace(first_experiment, KEPT=place.folder, measure=first_experiment_row)
+
+
+def without_few_shot(place: Place) -> None:
+    all_variants(place)
+    place.call_with("--variant", "one-shot", "cold")
+
+
+def live(place: Place) -> None:
+    place.replace(
+        live_cost,
+        KEPT=place.folder,
+        DATASETS=dict.fromkeys(live_cost.DATASETS, lambda: None),
+        measure=lambda space, _: live_cost_row(space, 0.1),
+    )
+
+
+def clone(place: Place) -> None:
+    place.call_with("--test")
+    place.replace(
+        fresh_clone,
+        KEPT=place.folder / "fresh_clone.json",
+        os=SimpleNamespace(geteuid=lambda: 0, cpu_count=lambda: 2),
+        _cloned=lambda _: place.folder,
+        _timed=lambda *_: (0, 1.5),
+        _experiment_minutes=lambda _: 1.25,
+    )
+
+
+def every_seed(place: Place) -> None:
+    """Leave the committed accuracies as if they had just been trained."""
+    _, table = builtin()["digits-mini"]
+
+    def train_all(_space: object, seed: int, path: Path) -> None:
+        with path.open("w") as file:
+            for code, entry in table.entries.items():
+                assert entry.seeds is not None
+                line = {"architecture": code, "accuracy": entry.seeds[seed]}
+                file.write(json.dumps(line) + "\n")
+
+    place.replace(
+        digits_mini,
+        _folder=lambda _: place.folder,
+        train_all=train_all,
+        TABLE=place.folder / "table.json",
+    )
+
+
+def two_seeds(place: Place) -> None:
+    every_seed(place)
+    place.call_with("--seed", "0", "7")
+
+
+CASES: list[tuple[str, Callable[[Place], None]]] = [
+    ("demo_ranking", demo),
+    ("digits_mini", every_seed),
+    ("digits_mini", two_seeds),
+    ("first_experiment", all_variants),
+    ("first_experiment", without_few_shot),
+    ("fresh_clone", clone),
+    ("live_cost", live),
+]
+MAINS = {
+    module.__name__: module.main
+    for module in (demo_ranking, digits_mini, first_experiment, fresh_clone, live_cost)
+}
+
+
+def test_every_script_is_run_by_the_next_test() -> None:
+    assert set(MAINS) == {name for name, _ in CASES} == SCRIPTS
+
+
+@pytest.mark.parametrize(("name", "prepare"), CASES)
+def test_a_script_prints_a_table_and_ends_with_one_line_of_json(
+    name: str, prepare: Callable[[Place], None], place: Place, capsys: pytest.CaptureFixture[str]
+) -> None:
+    prepare(place)
+    MAINS[name]()
+    first = printed(capsys)
+    assert first.rows
+    # What was measured is kept: the second time nothing is measured, and the same is printed.
+    for module in (demo_ranking, first_experiment, live_cost):
+        place.replace(module, measure=lambda *_: pytest.fail("measured twice"))
+    MAINS[name]()
+    assert printed(capsys) == first
+
+
+class TestDigitsMini:
+    def test_all_seeds_give_the_committed_table(
+        self, place: Place, capsys: pytest.CaptureFixture[str]
+    ) -> None:
+        committed = json.loads((ROOT / "nas" / "benchmarks" / "digits-mini.json").read_text())
+        every_seed(place)
+        digits_mini.main()
+        made = json.loads(digits_mini.TABLE.read_text())
+        for name in ("commit", "date", "machine", "torch"):
+            assert made["recipe"].pop(name)
+            assert committed["recipe"].pop(name)
+        assert made == committed
+        assert printed(capsys).figures["noise_ceiling"] == committed["noise_ceiling"]
+
+    def test_missing_seeds_are_counted_and_no_table_is_written(
+        self, place: Place, capsys: pytest.CaptureFixture[str]
+    ) -> None:
+        two_seeds(place)
+        digits_mini.main()
+        shown = printed(capsys)
+        assert shown.header == ["seed", "cells trained of 125"]
+        trained = {seed: "125" if seed in (0, 7) else "0" for seed in range(10)}
+        assert shown.rows == [[str(seed), number] for seed, number in trained.items()]
+        assert shown.figures == {"seeds": 2, "seeds_missing": 8}
+        assert not digits_mini.TABLE.exists()
+
+
+class TestFirstExperiment:
+    TAUS = (0.58, 0.64, 0.61)
+
+    def rows(self, variant: str, *taus: float) -> list[dict[str, Any]]:
+        return [
+            first_experiment_row(variant, seed, tau, minutes=9 + 2.25 * seed)
+            for seed, tau in enumerate(taus)
+        ]
+
+    def test_all_three_taus_their_median_and_the_longest_minutes_are_printed(
+        self, capsys: pytest.CaptureFixture[str]
+    ) -> None:
+        others = [*self.rows("one-shot", 0.5, 0.6, 0.4), *self.rows("cold", 0.55, 0.3, 0.45)]
+        first_experiment.show([*self.rows("few-shot", *self.TAUS), *others])
+        shown = printed(capsys)
+        assert shown.header[:3] == ["variant", "seed", "tau"]
+        assert [row[:3] for row in shown.rows] == [
+            ["few-shot", "0", "0.580"],
+            ["few-shot", "1", "0.640"],
+            ["few-shot", "2", "0.610"],
+            ["few-shot, median", "", "0.610"],
+            ["one-shot", "0", "0.500"],
+            ["one-shot", "1", "0.600"],
+            ["one-shot", "2", "0.400"],
+            ["one-shot, median", "", "0.500"],
+            ["cold", "0", "0.550"],
+            ["cold", "1", "0.300"],
+            ["cold", "2", "0.450"],
+            ["cold, median", "", "0.450"],
+        ]
+        assert shown.sentences == ["Few-shot has the best median tau of these variants."]
+        assert list(shown.figures)[:2] == ["tau_median", "minutes_max"]
+        assert shown.figures["tau_median"] == 0.61
+        assert shown.figures["minutes_max"] == 13.5
+
+    @pytest.mark.parametrize("median", [0.61, 0.7])
+    def test_it_is_said_that_few_shot_does_not_win(
+        self, median: float, capsys: pytest.CaptureFixture[str]
+    ) -> None:
+        others = [*self.rows("one-shot", 0.9, median, 0.1), *self.rows("cold", 0.3, 0.3, 0.99)]
+        first_experiment.show([*self.rows("few-shot", *self.TAUS), *others])
+        (sentence,) = printed(capsys).sentences
+        assert sentence == "Few-shot does not win: one-shot ranked no worse (median tau)."
+
+    def test_without_few_shot_its_figures_are_unknown(
+        self, capsys: pytest.CaptureFixture[str]
+    ) -> None:
+        first_experiment.show(self.rows("cold", 0.3, 0.5, 0.4))
+        shown = printed(capsys)
+        assert shown.sentences == ["Few-shot has not been measured."]
+        assert shown.figures == {
+            "tau_median": None,
+            "minutes_max": None,
+            "tau_median_cold": 0.4,
+        }
+
+    def test_its_images_are_cifar_10_at_16_pixels_as_the_example_imports_them(
+        self, place: Place
+    ) -> None:
+        asked: dict[str, Any] = {}
+
+        def import_images(source: Path, **options: int) -> ImageDataset:
+            asked.update(source=source.name, **options)
+            size = options["size"]
+            images = np.zeros((2, 3, size, size), dtype=np.uint8)
+            split = ImageSplit(images, np.array([0, 1]))
+            return ImageDataset(split, split, split, ("cat", "dog"), options["split_seed"])
+
+        place.replace(
+            first_experiment, CACHE=place.folder / "cache.npz", import_images=import_images
+        )
+        assert first_experiment.dataset().image_shape == (3, 16, 16)
+        assert asked == {
+            "source": "cifar10-images.zip",
+            "size": 16,
+            "num_validation": 1000,
+            "split_seed": 0,
+        }
+        shown = "efsnas datasets import cifar10-images.zip --name cifar10-16 --size 16"
+        for document in ("README.md", "examples/nas-bench-201-cifar10.yaml"):
+            assert f"{shown} --num-validation 1000\n" in (ROOT / document).read_text()
+        place.replace(
+            first_experiment, import_images=lambda *_, **__: pytest.fail("imported twice")
+        )
+        assert first_experiment.dataset().image_shape == (3, 16, 16)
+
+
+class TestLiveCost:
+    def test_a_share_above_the_limit_fails_after_its_figures(
+        self, place: Place, capsys: pytest.CaptureFixture[str]
+    ) -> None:
+        live(place)
+        shares = {"digits-mini": 0.02, "nas-bench-201": 0.1501}
+        place.replace(live_cost, measure=lambda space, _: live_cost_row(space, shares[space]))
+        with pytest.raises(SystemExit, match=r"more than 15% of training") as failure:
+            live_cost.main()
+        assert failure.value.code not in (0, None)
+        figures = printed(capsys).figures
+        assert figures["share_max"] == 0.1501
+        assert figures["limit"] == 0.15
+
+    def test_live_scores_are_timed_apart_from_training(self, place: Place) -> None:
+        live_scores = ArchitecturesScored(step=1, scores=())
+        events = [RoundFinished(1), live_scores, live_scores, RoundFinished(2)]
+        # Seconds before the first event, between the events, and after the last one.
+        times = iter([100.0, 103.0, 103.0, 103.5, 103.5, 104.25, 104.25, 109.25, 109.25])
+        place.replace(
+            live_cost,
+            fresh_state=lambda *_: None,
+            train_unit=lambda *_: iter(events),
+            time=SimpleNamespace(process_time=lambda: next(times)),
+        )
+        assert live_cost.seconds_of(None) == (8.0, 1.25)
+
+    def test_it_is_measured_with_the_default_settings(self, place: Place) -> None:
+        place.replace(live_cost, seconds_of=lambda _: (20.0, 1.0))
+        row = live_cost.measure("digits-mini", None)
+        assert row["share"] == 0.05
+        spec = RunSpec.model_validate(row["spec"])
+        assert spec.ranking == type(spec.ranking)()
+        assert spec.training.warm_up_steps == row["steps"] == 2 * spec.ranking.every_steps
