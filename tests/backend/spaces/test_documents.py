@@ -57,6 +57,20 @@ def test_text_that_cannot_be_read_has_a_line():
     assert line_of("kind: [", "kind") == 1
 
 
+def test_aliases_stand_for_what_they_name():
+    text = yaml_text(catalogue()["digits-mini"])
+    names = "[none, skip_connect]"
+    aliased = text.replace(
+        "num_nodes: 3",
+        "num_nodes: 3\nedges:\n"
+        + (
+            f"- {{source: 0, target: 1, operations: &few {names}}}\n"
+            "- {source: 1, target: 2, operations: *few}"
+        ),
+    )
+    assert parse_yaml(aliased).choices == (("none", "skip_connect"),) * 2
+
+
 def test_long_text_is_refused_before_it_is_read():
     with pytest.raises(BadDefinition, match="1 MiB"):
         parse_yaml("#" * (MAX_BYTES + 1))
