@@ -210,7 +210,9 @@ def _verdict(space: Space, check: DefinitionCheck) -> Component:
         return dmc.Alert(
             [
                 f"{size}; stored already as ",
-                dcc.Link(check.stored_as, href=links.space_page(check.stored_as)),
+                dcc.Link(
+                    check.stored_as, links.space_page(check.stored_as), className="grid-link"
+                ),
                 ".",
             ],
             title="Nothing new",
