@@ -54,8 +54,11 @@ class LocalOnly:
             )
         writes = scope["type"] == "websocket" or scope["method"] not in SAFE_METHODS
         origin = headers.get("origin")
-        if writes and origin is not None and urlsplit(origin).netloc.lower() != host.lower():
-            return f"A page of {origin} must not write to {host}."
+        if writes and origin is not None:
+            # A socket's scheme is that of its page, with ws in the place of http.
+            own = f"{scope.get('scheme', 'http').replace('ws', 'http', 1)}://{host}"
+            if origin.lower() != own.lower():
+                return f"A page of {origin} must not write to {own}."
         return None
 
 

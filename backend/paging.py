@@ -12,6 +12,7 @@ from pydantic import BaseModel, ConfigDict
 from sqlalchemy import Row, Select, literal, tuple_
 from sqlalchemy.orm import InstrumentedAttribute, Session
 
+from backend.columns import BIG_INTEGER_MAX, is_storable_text
 from backend.errors import Unprocessable
 
 Item = TypeVar("Item")
@@ -37,12 +38,14 @@ class Listing(Generic[Item]):
     """A list that the database holds, in a stable order.
 
     Attributes:
+        name: of the list; a cursor is good for the list that gave it out only.
         statement: selects the rows, without an order.
         keys: columns that together are unique and order the list.
         read: turns the selected columns of one row into an item.
         descending: largest key first.
     """
 
+    name: str
     statement: AnySelect
     keys: Sequence[InstrumentedAttribute[Any]]  # Any: integers or text
     read: Callable[..., Item]
@@ -60,7 +63,7 @@ class Listing(Generic[Item]):
         """
         statement = self._ordered().add_columns(*self.keys).limit(limit + 1)
         if cursor is not None:
-            position = tuple_(*map(literal, decode_cursor(cursor, *self._key_types())))
+            position = tuple_(*map(literal, decode_cursor(cursor, self.name, *self._key_types())))
             here = tuple_(*self.keys)
             statement = statement.where(here < position if self.descending else here > position)
         rows: Sequence[Row[*tuple[Any, ...]]] = session.execute(statement).all()
@@ -68,7 +71,9 @@ class Listing(Generic[Item]):
         num_keys = len(self.keys)
         return Page(
             items=[self.read(*row[:-num_keys]) for row in shown],
-            next_cursor=encode_cursor(shown[-1][-num_keys:]) if len(rows) > limit else None,
+            next_cursor=(
+                encode_cursor(self.name, shown[-1][-num_keys:]) if len(rows) > limit else None
+            ),
         )
 
     def _key_types(self) -> list[type]:
@@ -80,21 +85,37 @@ class Listing(Generic[Item]):
         )
 
 
-def encode_cursor(position: Sequence[int | str]) -> str:
-    """Return an opaque cursor for the keys of the last item of a page."""
-    return base64.urlsafe_b64encode(json.dumps(list(position)).encode()).decode().rstrip("=")
+def encode_cursor(name: str, position: Sequence[int | str]) -> str:
+    """Return an opaque cursor for the keys of the last item of a page of the list `name`."""
+    text = json.dumps([name, *position])
+    return base64.urlsafe_b64encode(text.encode()).decode().rstrip("=")
 
 
-def decode_cursor(cursor: str, *types: type) -> tuple[Any, ...]:  # Any: of these types
+def decode_cursor(cursor: str, name: str, *types: type) -> tuple[Any, ...]:  # Any: of these types
     """Return the keys that `encode_cursor` was given.
 
     Raises:
-        Unprocessable: if the text is no cursor of a list whose keys have these types.
+        Unprocessable: if the text is no cursor of the list `name`, whose keys have these types.
     """
     try:
-        position = json.loads(base64.urlsafe_b64decode(cursor + "=" * (-len(cursor) % 4)))
-    except (binascii.Error, ValueError) as error:
-        raise Unprocessable("cursor", "is not one that this list has given out") from error
-    if not isinstance(position, list) or [type(key) for key in position] != list(types):
-        raise Unprocessable("cursor", "is not one that this list has given out")
+        decoded = json.loads(base64.urlsafe_b64decode(cursor + "=" * (-len(cursor) % 4)))
+    # Nested deeper than the parser goes.
+    except (binascii.Error, ValueError, RecursionError) as error:
+        raise _foreign() from error
+    if not isinstance(decoded, list) or [type(key) for key in decoded] != [str, *types]:
+        raise _foreign()
+    given, *position = decoded
+    if given != name or not all(map(_is_storable, position)):
+        raise _foreign()
     return tuple(position)
+
+
+def _is_storable(key: int | str) -> bool:
+    """Whether a database can compare the key with its own."""
+    if isinstance(key, int):
+        return abs(key) <= BIG_INTEGER_MAX
+    return is_storable_text(key)
+
+
+def _foreign() -> Unprocessable:
+    return Unprocessable("cursor", "is not one that this list has given out")

@@ -1,5 +1,6 @@
 """Every error of the API as `application/problem+json` (RFC 9457)."""
 
+import json
 from http import HTTPStatus
 from typing import Any
 
@@ -11,12 +12,24 @@ from starlette.responses import JSONResponse
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from backend.errors import ApiError
+from backend.storage import is_full
 from backend.validation import field_errors, sentence
 
 MEDIA_TYPE = "application/problem+json"
 TOO_LARGE = "The request's body is larger than this address accepts."
+FULL = "The server's storage is full; free some space there and send the request again."
 
 _log = structlog.get_logger(__name__)
+
+
+class ProblemResponse(JSONResponse):
+    """A problem document. It may quote what no encoding can carry, half of a surrogate pair."""
+
+    media_type = MEDIA_TYPE
+
+    def render(self, content: Any) -> bytes:  # Any: JSON values
+        """Return JSON in ASCII."""
+        return json.dumps(content, allow_nan=False).encode()
 
 
 def problem(
@@ -40,9 +53,7 @@ def problem(
         "status": status,
         "detail": detail,
     }
-    return JSONResponse(
-        members | (extra or {}), status_code=status, headers=headers, media_type=MEDIA_TYPE
-    )
+    return ProblemResponse(members | (extra or {}), status_code=status, headers=headers)
 
 
 def install(app: FastAPI) -> None:
@@ -74,6 +85,12 @@ def _invalid(_: Request, error: Exception) -> JSONResponse:
 
 def _http_error(request: Request, error: Exception) -> JSONResponse:
     assert isinstance(error, HTTPException)
+    # The framework reads the body, and hides what stopped it behind one sentence.
+    if is_full(error):
+        return problem(507, FULL)
+    unreadable = _unreadable(error.__cause__)
+    if unreadable is not None:
+        return problem(422, unreadable, extra={"errors": [{"field": "", "message": unreadable}]})
     known = {
         404: f"There is nothing at {request.url.path}.",
         405: f"{request.url.path} does not allow {request.method}.",
@@ -84,9 +101,22 @@ def _http_error(request: Request, error: Exception) -> JSONResponse:
     return problem(error.status_code, detail, headers=dict(error.headers or {}))
 
 
+def _unreadable(cause: BaseException | None) -> str | None:
+    """Say why the framework could not read a JSON body; None if it was something else."""
+    if isinstance(cause, UnicodeDecodeError):
+        return f"the body is not UTF-8: {cause.reason} at byte {cause.start}"
+    if isinstance(cause, RecursionError):
+        return "the body is nested too deeply"
+    if type(cause) is ValueError:  # the one that the conversion of digits raises
+        return "the body holds a number of too many digits"
+    return None
+
+
 def _unexpected(request: Request, error: Exception) -> JSONResponse:
     # The server's error middleware raises it again after this answer, so its traceback is logged.
     _log.error("request failed", path=request.url.path, error=repr(error))
+    if is_full(error):
+        return problem(507, FULL)
     return problem(
         500,
         f"An unexpected {type(error).__name__} happened; the server's log has its details.",

@@ -1,5 +1,6 @@
 """`name` and `name@version`: how specs and paths point at spaces, datasets and benchmarks."""
 
+import re
 from typing import TypeVar
 
 from sqlalchemy import func, select
@@ -7,6 +8,7 @@ from sqlalchemy.orm import Session
 
 from backend.errors import NotFound
 from backend.models import Benchmark, Dataset, SearchSpace
+from nas.spec import REFERENCE_PATTERN
 
 Versioned = TypeVar("Versioned", SearchSpace, Dataset, Benchmark)
 
@@ -15,11 +17,11 @@ WORDS = {SearchSpace: "search space", Dataset: "dataset", Benchmark: "benchmark"
 
 def find(session: Session, table: type[Versioned], reference: str) -> Versioned | None:
     """Return the version that `reference` pins, or the newest one of that name."""
+    if not re.fullmatch(REFERENCE_PATTERN, reference):
+        return None  # a path may hold anything
     name, _, version = reference.partition("@")
     statement = select(table).where(table.name == name)
     if version:
-        if not version.isdecimal():
-            return None
         statement = statement.where(table.version == int(version))
     return session.scalars(statement.order_by(table.version.desc()).limit(1)).one_or_none()
 

@@ -32,8 +32,8 @@ class StoredUpload:
 def stored(upload: UploadFile, folder: Path) -> Iterator[StoredUpload]:
     """Keep an upload as a file in `folder` while it is read; it is removed afterwards."""
     folder.mkdir(parents=True, exist_ok=True)
-    suffix = Path(upload.filename or "").suffix[:10]
-    with tempfile.NamedTemporaryFile(dir=folder, prefix=".upload-", suffix=suffix) as file:
+    # Under no part of its own name, which may hold anything.
+    with tempfile.NamedTemporaryFile(dir=folder, prefix=".upload-") as file:
         shutil.copyfileobj(upload.file, file)
         file.flush()
         file.seek(0)

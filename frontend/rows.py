@@ -7,6 +7,7 @@ from backend.db import Database
 from backend.runs import results, service
 from backend.runs.schemas import CorrelationRead
 from backend.spaces import service as spaces
+from frontend.figures.comparison.runs import ComparedRun
 from frontend.figures.ranking import OVERALL, shown_scorer
 
 Rows = Mapping[str, Any]  # Any: a list of the read schema that the name stands for
@@ -20,30 +21,54 @@ def read_rows(db: Database, run_id: int, needs: Collection[str]) -> Rows:
     Raises:
         NotFound: if there is no such run.
     """
+    (rows,) = _read(db, [run_id], needs)
+    return rows
+
+
+def read_compared(
+    db: Database, run_ids: Sequence[int], needs: Collection[str]
+) -> list[ComparedRun]:
+    """Return runs in the given order with each of `needs`, all of one moment of the database.
+
+    Raises:
+        NotFound: naming the first run that does not exist.
+    """
+    return [
+        ComparedRun(place=place, **rows) for place, rows in enumerate(_read(db, run_ids, needs))
+    ]
+
+
+def _read(db: Database, run_ids: Sequence[int], needs: Collection[str]) -> list[Rows]:
     with db.reading() as session:
-        run = service.get_run(session, run_id)
-        scorer = shown_scorer(run)
 
-        def scores() -> Any:
-            final = results.scores(session, run_id, stage="final", scorer=scorer)
-            if final:
-                return final
-            complete = newest_complete_round(results.correlations(session, run_id, scorer=scorer))
-            return results.scores(session, run_id, "live", complete, scorer)
+        def rows(run_id: int) -> Rows:
+            run = service.get_run(session, run_id)
+            scorer = shown_scorer(run)
 
-        readers: dict[str, Callable[[], Any]] = {
-            "units": lambda: results.units(session, run_id),
-            "subspaces": lambda: results.subspaces(session, run_id),
-            "metrics": lambda: results.metrics(session, run_id, series=LOSS_SERIES),
-            "balance": lambda: results.newest_balance(session, run_id),
-            "balance_history": lambda: results.balance(session, run_id),
-            "correlations": lambda: results.correlations(session, run_id),
-            "scores": scores,
-            "candidates": lambda: results.candidates(session, run_id),
-            "log": lambda: results.log(session, run_id)[-LOG_LINES:],
-            "space": lambda: spaces.definition(session, run.space),
-        }
-        return {"run": run, **{name: readers[name]() for name in needs}}
+            def scores() -> Any:
+                final = results.scores(session, run_id, stage="final", scorer=scorer)
+                if final:
+                    return final
+                complete = newest_complete_round(
+                    results.correlations(session, run_id, scorer=scorer)
+                )
+                return results.scores(session, run_id, "live", complete, scorer)
+
+            readers: dict[str, Callable[[], Any]] = {
+                "units": lambda: results.units(session, run_id),
+                "subspaces": lambda: results.subspaces(session, run_id),
+                "metrics": lambda: results.metrics(session, run_id, series=LOSS_SERIES),
+                "balance": lambda: results.newest_balance(session, run_id),
+                "balance_history": lambda: results.balance(session, run_id),
+                "correlations": lambda: results.correlations(session, run_id),
+                "scores": scores,
+                "candidates": lambda: results.candidates(session, run_id),
+                "log": lambda: results.log(session, run_id)[-LOG_LINES:],
+                "space": lambda: spaces.definition(session, run.space),
+            }
+            return {"run": run, **{name: readers[name]() for name in needs}}
+
+        return [rows(run_id) for run_id in run_ids]
 
 
 def newest_complete_round(correlations: Sequence[CorrelationRead]) -> int | None:

@@ -13,6 +13,7 @@ from fastapi import FastAPI
 from backend.app import close_api, create_app
 from backend.db import Database
 from backend.errors import NotFound
+from backend.logs import configure_logs
 from backend.openapi import openapi_text
 from backend.queue import wake
 from backend.settings import Settings
@@ -35,6 +36,7 @@ def build(settings: Settings) -> FastAPI:
 
 def application() -> FastAPI:
     """Return the server as the environment configures it; the factory for uvicorn."""
+    configure_logs()
     return build(Settings())
 
 

@@ -49,6 +49,10 @@ class InvalidDataset(NasError):
     """An image collection cannot be read; nothing of it was kept."""
 
 
+class InvalidSplit(InvalidDataset):
+    """So many images cannot be held out; the collection itself may be sound."""
+
+
 class ScoreUndefined(NasError):
     """A score is not a finite number."""
 

@@ -25,7 +25,7 @@ class Strategy(BaseModel):
     is passed in and returned. `kind` and the field names are a stored format, never renamed.
     """
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 
 
 def refused_at(place: tuple[str | int, ...], reason: str) -> ValidationError:

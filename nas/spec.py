@@ -4,10 +4,18 @@ The same class is the REST body, the JSON column, the form of the dashboard and 
 science. Importing it loads no torch.
 """
 
+import unicodedata
 from itertools import pairwise
 from typing import Annotated, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    ConfigDict,
+    Field,
+    StringConstraints,
+    model_validator,
+)
 
 from nas.partition import AnySplitter
 from nas.partition.accumulated import accumulated_partition
@@ -22,14 +30,35 @@ from nas.spaces.shape import NetworkShape
 from nas.training.samplers import AnySampler
 from nas.training.samplers.supernet_balanced import SupernetBalancedSampler
 
-Name = Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9._-]{0,99}$")]
-Reference = Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9._-]{0,99}(@[0-9]+)?$")]
+MAX_STEPS = 10_000_000
+
+_NAME = "[a-z0-9][a-z0-9._-]{0,99}"
+# Nine digits stay below what a version number can be.
+REFERENCE_PATTERN = f"^{_NAME}(@[0-9]{{1,9}})?$"
+
+Name = Annotated[str, Field(pattern=f"^{_NAME}$")]
+Reference = Annotated[str, Field(pattern=REFERENCE_PATTERN)]
+
+
+def _without_controls(text: str) -> str:
+    for letter in text:
+        if unicodedata.category(letter) in ("Cc", "Cs", "Zl", "Zp"):
+            raise ValueError(f"must be one line of text, and holds {letter!a}")
+    return text
+
+
+RunName = Annotated[
+    str,
+    StringConstraints(strip_whitespace=True, min_length=1, max_length=100),
+    AfterValidator(_without_controls),
+]
+"""What people call a run: one line, without space around it."""
 
 
 class SpecPart(BaseModel):
     """A group of parameters; unknown fields are refused."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 
 
 class SupernetSpec(SpecPart):
@@ -99,9 +128,7 @@ class AugmentationSpec(SpecPart):
 class TrainingSpec(SpecPart):
     """Supernet training: one optimizer step per global step, warm-up included."""
 
-    steps: int = Field(
-        ge=1, le=10_000_000, description="Optimizer steps in all, warm-up included."
-    )
+    steps: int = Field(ge=1, le=MAX_STEPS, description="Optimizer steps in all, warm-up included.")
     warm_up_steps: int = Field(
         0, ge=0, description="First steps, on one supernet that every sub-space then copies."
     )
@@ -140,7 +167,10 @@ class RankingSpec(SpecPart):
         200, ge=2, le=100_000, description="Random valid architectures scored after training."
     )
     every_steps: int = Field(
-        1000, ge=1, description="A round of live ranking ends after this many global steps."
+        1000,
+        ge=1,
+        le=MAX_STEPS,
+        description="A round of live ranking ends after this many global steps.",
     )
     live_architectures: int = Field(
         50, ge=2, le=10_000, description="How many of them each live round scores."
@@ -168,7 +198,7 @@ class RankingSpec(SpecPart):
 class RunSpec(SpecPart):
     """One experiment: split a space, train a supernet per sub-space, rank, search."""
 
-    name: str = Field(min_length=1, max_length=100, description="Shown in lists.")
+    name: RunName = Field(description="Shown in lists.")
     space: Reference = Field(description="Search space, `name` or `name@version`.")
     dataset: Reference = Field(description="Dataset, `name` or `name@version`.")
     benchmark: Reference | None = Field(

@@ -7,14 +7,24 @@ from pathlib import Path
 
 from pydantic_core import PydanticUndefined, to_json
 
+from backend.cli.client import DEFAULT_URL
 from backend.settings import Settings
 
 HEAD = """# Configuration
 
 Every setting is an environment variable; there is no configuration file. Lists are JSON.
 
+Of the server and its processes:
+
 | variable | default | meaning |
 |---|---|---|
+"""
+TAIL = f"""
+Of the command line, for the commands that ask a server:
+
+| variable | default | meaning |
+|---|---|---|
+| `EFSNAS_URL` | `{DEFAULT_URL}` | Address of the server. |
 """
 
 
@@ -28,6 +38,7 @@ def main() -> None:
         assert field.description, f"{name} has no description"
         cell = f"`{shown}`" if shown not in ("", "null") else ""
         print(f"| `EFSNAS_{name.upper()}` | {cell} | {field.description} |")
+    print(TAIL, end="")
 
 
 if __name__ == "__main__":

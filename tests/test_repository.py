@@ -32,6 +32,7 @@ NOT_IMPORTED = {
     "celery-types": "types for mypy",
     "import-linter": "checks the direction of imports",
     "mypy": "checks types",
+    "pytest-xdist": "make test shares the suite among processes",
     "python-multipart": "FastAPI reads uploaded files with it",
     "ruff": "checks style",
     "scipy-stubs": "types for mypy",
@@ -363,3 +364,16 @@ def test_every_setting_is_documented_with_its_default():
         check=True,
     )
     assert written == made.stdout
+
+
+def test_every_variable_that_the_code_reads_is_documented():
+    # The tether's is handed from one process of ours to the next.
+    internal = {"EFSNAS_TETHER_PARENT"}
+    read = {
+        name
+        for package in PACKAGES
+        for path in (ROOT / package).rglob("*.py")
+        for name in re.findall(r"EFSNAS_[A-Z_]*[A-Z]", path.read_text())
+    }
+    written = (ROOT / "docs" / "configuration.md").read_text()
+    assert {name for name in read - internal if f"`{name}`" not in written} == set()

@@ -6,7 +6,6 @@ a file that no row names is debris of a crash.
 """
 
 import contextlib
-import errno
 import hashlib
 import os
 from collections.abc import Sequence
@@ -17,12 +16,11 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from backend.models import Artifact, Unit
+from backend.storage import NO_SPACE
 from nas.errors import InvalidCheckpoint
 
 KEPT_PER_UNIT = 2
 """The newest, and one to fall back to."""
-
-NO_SPACE = frozenset({errno.ENOSPC, errno.EDQUOT})
 
 
 class StorageFull(Exception):

@@ -6,8 +6,9 @@ from pathlib import Path
 from sqlalchemy.exc import OperationalError
 
 from backend.runs.leases import Failure, FailureClass
+from backend.storage import NO_SPACE
 from nas.errors import InvalidCheckpoint, InvalidDataset, NasError
-from worker.checkpoints import NO_SPACE, StorageFull
+from worker.checkpoints import StorageFull
 
 # torch reports a failed allocation on the CPU as a RuntimeError with one of these texts.
 _ALLOCATION_TEXTS = ("can't allocate memory", "not enough memory")

@@ -12,14 +12,15 @@ import structlog
 from celery.signals import worker_shutting_down
 
 from backend.db import Database
+from backend.logs import configure_logs
 from backend.queue import wake
 from backend.settings import Settings
 from worker.app import create_app
-from worker.logs import configure_logs
 from worker.signals import wait_for_stop
 from worker.slot import Slot, unique_name
 from worker.supervisor import Supervisor
 from worker.tasks import register_tasks
+from worker.vital import VitalThread
 
 POLL_SECONDS = 2.0
 
@@ -39,7 +40,12 @@ class SlotThread:
         self._wanted = 0
         self._answered = 0
         self._stopping = False
-        self._thread = threading.Thread(target=self._loop, name="slot", daemon=True)
+        self._thread = VitalThread("slot", self._loop)
+
+    @property
+    def died(self) -> bool:
+        """The thread ended by an error, so the slot answers nothing any more."""
+        return self._thread.died
 
     def start(self) -> None:
         """Begin to look for work."""
@@ -83,7 +89,10 @@ class SlotThread:
 
 
 def serve(settings: Settings) -> int:
-    """Run one slot until SIGTERM or SIGINT; return the exit code."""
+    """Run one slot until SIGTERM or SIGINT; return the exit code.
+
+    It also ends, with 1, when one of its threads dies: whoever keeps the slot starts another one.
+    """
     name = unique_name()
     db = Database(settings.database, wake=partial(wake, settings))
     slot = Slot(db, name, settings.device)
@@ -91,15 +100,20 @@ def serve(settings: Settings) -> int:
     thread = SlotThread(Supervisor(db, settings, name))
     thread.start()
     try:
-        if settings.redis_url:
-            return _answer_wake_ups(settings, name, thread)
-        _log.info("no Redis: looking for work every few seconds", seconds=POLL_SECONDS)
-        wait_for_stop()
-        return 0
+        code = _wait(settings, name, thread)
     finally:
         thread.stop()
         slot.withdraw()
         db.close()
+    return 1 if thread.died or slot.died else code
+
+
+def _wait(settings: Settings, name: str, thread: SlotThread) -> int:
+    if settings.redis_url:
+        return _answer_wake_ups(settings, name, thread)
+    _log.info("no Redis: looking for work every few seconds", seconds=POLL_SECONDS)
+    wait_for_stop()
+    return 0
 
 
 def _answer_wake_ups(settings: Settings, name: str, thread: SlotThread) -> int:

@@ -14,13 +14,13 @@ from sqlalchemy.exc import OperationalError
 from sqlalchemy.orm import Session
 
 from backend.db import Database, db_now
+from backend.logs import configure_logs
 from backend.models import Run, Unit, WorkerSlot
 from backend.queue import wake
 from backend.runs import leases
 from backend.runs.leases import CLAIMABLE_RUN_STATES, Failure, FailureClass, Lease, StaleAttempt
 from backend.runs.states import ACTIVE_RUN_STATES
 from backend.settings import Settings
-from worker.logs import configure_logs
 from worker.plan import settle
 from worker.signals import StopSignals
 

@@ -14,6 +14,7 @@ import structlog
 import torch
 
 from backend.db import Database
+from backend.logs import configure_logs
 from backend.models import Unit
 from backend.queue import wake
 from backend.runs import leases
@@ -25,7 +26,6 @@ from worker.control import CANCEL, Control, die_with_parent
 from worker.execution import Execution, Work
 from worker.failures import failure_of
 from worker.loading import LoadedRun, load_run
-from worker.logs import configure_logs
 from worker.progress import TrainingProgress
 from worker.recorder import Recorder
 

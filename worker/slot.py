@@ -7,10 +7,11 @@ import threading
 
 import structlog
 from sqlalchemy import delete, func, select, update
-from sqlalchemy.exc import OperationalError
+from sqlalchemy.exc import DBAPIError
 
 from backend.db import Database, db_now
 from backend.models import Unit, WorkerSlot
+from worker.vital import VitalThread
 
 BEAT_SECONDS = 5.0
 
@@ -36,7 +37,12 @@ class Slot:
         self._name = name
         self._device = device
         self._stopped = threading.Event()
-        self._thread = threading.Thread(target=self._beat, name="heartbeat", daemon=True)
+        self._thread = VitalThread("heartbeat", self._beat)
+
+    @property
+    def died(self) -> bool:
+        """The heartbeat ended by an error, so the slot looks silent whatever it does."""
+        return self._thread.died
 
     def announce(self) -> None:
         """Insert the row and begin to keep it fresh."""
@@ -62,7 +68,7 @@ class Slot:
         while not self._stopped.wait(BEAT_SECONDS):
             try:
                 self._refresh()
-            except OperationalError as error:
+            except DBAPIError as error:
                 _log.warning("no heartbeat, the database does not answer", error=str(error.orig))
 
     def _refresh(self) -> None:

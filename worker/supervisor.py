@@ -10,7 +10,7 @@ import time
 from dataclasses import dataclass
 
 import structlog
-from sqlalchemy.exc import OperationalError
+from sqlalchemy.exc import DBAPIError
 
 from backend.db import Database
 from backend.models import Run
@@ -120,7 +120,7 @@ class Supervisor:
         try:
             self._renew(watch)
             order = self._wanted(watch)
-        except OperationalError as error:
+        except DBAPIError as error:
             # The database may be back before the lease expires; if not, the reaper takes over.
             _log.warning("the database does not answer", error=str(error.orig))
             order = DRAIN if self._draining.is_set() else None
@@ -177,7 +177,7 @@ class Supervisor:
                 self._return(watch, lease, returncode)
             with self._db.unit_of_work() as session:
                 settle(session, watch.run_id)
-        except OperationalError as error:
+        except DBAPIError as error:
             _log.warning("the reaper must return what the runner held", error=str(error.orig))
 
     def _return(self, watch: Watch, lease: Lease, returncode: int) -> None:

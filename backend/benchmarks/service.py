@@ -19,7 +19,8 @@ def list_benchmarks(
     session: Session, limit: int = 100, cursor: str | None = None
 ) -> Page[BenchmarkRead]:
     """Return every version of every benchmark, by name and version."""
-    listing = Listing(select(Benchmark), [Benchmark.name, Benchmark.version], _read)
+    keys = [Benchmark.name, Benchmark.version]
+    listing = Listing("benchmarks", select(Benchmark), keys, _read)
     return listing.page(session, limit, cursor)
 
 
@@ -34,6 +35,7 @@ def list_entries(
     """Return the results of a benchmark by architecture. Raises `NotFound`."""
     benchmark = get(session, Benchmark, reference)
     listing = Listing(
+        f"benchmarks/{benchmark.id}/entries",
         select(BenchmarkEntry).where(BenchmarkEntry.benchmark_id == benchmark.id),
         [BenchmarkEntry.architecture],
         EntryRead.model_validate,

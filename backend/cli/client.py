@@ -23,6 +23,13 @@ from backend.runs.schemas import (
     SubspaceRead,
     UnitRead,
 )
+from backend.spaces.schemas import (
+    HistogramRead,
+    OwnerRead,
+    PartitionPreview,
+    SpaceRead,
+    SpaceSummary,
+)
 
 DEFAULT_URL = "http://127.0.0.1:8000"
 PREFIX = "/api/v1"
@@ -86,6 +93,39 @@ class ApiClient:
     def benchmark(self, reference: str) -> BenchmarkRead:
         """Return a benchmark."""
         return BenchmarkRead.model_validate_json(self._send("GET", f"/benchmarks/{reference}"))
+
+    def spaces(self) -> list[SpaceSummary]:
+        """Return every version of every search space."""
+        return self._all("/search-spaces", SpaceSummary)
+
+    def space(self, reference: str) -> SpaceRead:
+        """Return a search space."""
+        return SpaceRead.model_validate_json(self._send("GET", f"/search-spaces/{reference}"))
+
+    def histogram(self, reference: str, count: str) -> HistogramRead:
+        """Return the architectures per nonlinearity count."""
+        path = f"/search-spaces/{reference}/histogram"
+        return HistogramRead.model_validate_json(self._send("GET", path, params={"count": count}))
+
+    def import_space(self, file: Path) -> SpaceRead:
+        """Store the definition in a YAML or JSON file."""
+        headers = {"Content-Type": "application/yaml"}  # of which JSON is a part
+        text = self._send("POST", "/search-spaces", content=file.read_bytes(), headers=headers)
+        return SpaceRead.model_validate_json(text)
+
+    def preview(
+        self, reference: str, splitter: object, options: Mapping[str, str]
+    ) -> PartitionPreview:
+        """Return what a splitter makes of a search space."""
+        path = f"/search-spaces/{reference}/partition"
+        text = self._send("POST", path, json=splitter, params=options, timeout=IMPORT_SECONDS)
+        return PartitionPreview.model_validate_json(text)
+
+    def owner(self, reference: str, splitter: object, architecture: str) -> OwnerRead:
+        """Return the sub-space that owns an architecture."""
+        path = f"/search-spaces/{reference}/partition/owner"
+        text = self._send("POST", path, json=splitter, params={"architecture": architecture})
+        return OwnerRead.model_validate_json(text)
 
     def import_dataset(self, archive: Path, fields: Mapping[str, str | int]) -> DatasetRead:
         """Upload a zip of images."""

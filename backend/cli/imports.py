@@ -83,8 +83,8 @@ def _as_zip(source: Path) -> Iterator[Path]:
         yield source
         return
     with tempfile.NamedTemporaryFile(prefix=f"{source.name}-", suffix=".zip") as packed:
-        # Images are compressed already.
-        with zipfile.ZipFile(packed, "w", zipfile.ZIP_STORED) as archive:
+        # Images are compressed already. A date that zip cannot hold, before 1980, does not matter.
+        with zipfile.ZipFile(packed, "w", zipfile.ZIP_STORED, strict_timestamps=False) as archive:
             for path in sorted(source.rglob("*")):
                 if path.is_file():
                     archive.write(path, path.relative_to(source))

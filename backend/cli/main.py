@@ -5,6 +5,7 @@ import typer
 from backend.cli import imports, runs, servers
 from backend.cli.demo import demo
 from backend.cli.errors import SpeakingGroup
+from backend.cli.spaces import spaces
 
 app = typer.Typer(
     name="efsnas",
@@ -18,6 +19,7 @@ app = typer.Typer(
 for command in (servers.up, servers.worker, servers.reaper, servers.api, servers.migrate):
     app.command()(command)
 app.command()(demo)
+app.add_typer(spaces, name="spaces")
 app.add_typer(imports.datasets, name="datasets")
 app.add_typer(imports.benchmarks, name="benchmarks")
 app.command()(runs.submit)

@@ -39,7 +39,7 @@ def list_runs(
     """List the newest runs."""
     with connected() as client:
         page = client.runs(limit, state)
-    table = Table("id", "name", "state", "progress", "space", "dataset", "tau")
+    table = Table("id", "name", "state", "progress", "space", "dataset", "tau", "noise ceiling")
     for run in page.items:
         table.add_row(*_cells(run))
     console = Console()
@@ -59,7 +59,7 @@ def show(run_id: Annotated[int, typer.Argument(help="Number of the run.")]) -> N
     for reason in (run.waiting_reason, run.failure_message):
         if reason:
             console.print(reason)
-    table = Table("unit", "state", "progress", "attempt", "executed by")
+    table = Table("unit", "state", "progress", "times claimed", "owner")
     for unit in units:
         progress = f"{unit.progress}/{unit.total}"
         table.add_row(unit.key, unit.state, progress, str(unit.attempt), unit.owner or "")
@@ -75,7 +75,15 @@ def read_spec(path: Path) -> object:
     """
     try:
         return yaml.safe_load(path.read_text(encoding="utf-8"))
-    except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
+    except FileNotFoundError as error:
+        raise CliError(f"there is no file {path}") from error
+    except IsADirectoryError as error:
+        raise CliError(f"{path} is a folder, not a file") from error
+    except OSError as error:
+        raise CliError(f"{path} cannot be read: {error.strerror}") from error
+    except UnicodeDecodeError as error:
+        raise CliError(f"{path} is not UTF-8 text") from error
+    except yaml.YAMLError as error:
         raise CliError(f"{path}: {error}") from error
 
 
@@ -91,4 +99,19 @@ def require_success(run: RunRead) -> None:
 
 def _cells(run: RunSummary) -> list[str]:
     tau = "" if run.tau is None else f"{run.tau:.3f}"
-    return [str(run.id), run.name, run.state, f"{run.progress:.0%}", run.space, run.dataset, tau]
+    return [
+        str(run.id),
+        run.name,
+        run.state,
+        f"{run.progress:.0%}",
+        run.space,
+        run.dataset,
+        tau,
+        _ceiling_text(run),
+    ]
+
+
+def _ceiling_text(run: RunSummary) -> str:
+    if run.benchmark is None:
+        return "no benchmark"
+    return "unknown" if run.noise_ceiling is None else f"{run.noise_ceiling:.3f}"

@@ -13,7 +13,7 @@ from backend.idempotency import Answer, answer_once, stored_answer
 from backend.paging import Cursor, Limit, Page
 from backend.uploads import NameField, stored
 from nas.data.images import import_images
-from nas.errors import InvalidDataset
+from nas.errors import InvalidDataset, InvalidSplit
 
 ENDPOINT = "POST datasets"
 
@@ -79,6 +79,8 @@ def import_dataset(
                 num_validation=form.num_validation,
                 split_seed=form.split_seed,
             )
+        except InvalidSplit as error:
+            raise Unprocessable("num_validation", str(error)) from error
         except InvalidDataset as error:
             # The sender knows the file by its own name.
             said = str(error).replace(str(upload.path), file.filename or "file")

@@ -20,7 +20,8 @@ def list_datasets(
     session: Session, limit: int = 100, cursor: str | None = None
 ) -> Page[DatasetRead]:
     """Return every version of every dataset, by name and version."""
-    listing = Listing(select(Dataset), [Dataset.name, Dataset.version], DatasetRead.model_validate)
+    keys = [Dataset.name, Dataset.version]
+    listing = Listing("datasets", select(Dataset), keys, DatasetRead.model_validate)
     return listing.page(session, limit, cursor)
 
 

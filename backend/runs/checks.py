@@ -1,6 +1,7 @@
 """Whether a spec can be executed: everything a worker would trip on is refused beforehand."""
 
 from dataclasses import dataclass
+from itertools import count
 
 from sqlalchemy.orm import Session
 
@@ -10,7 +11,10 @@ from backend.references import WORDS, Versioned, find, names, pinned
 from nas.errors import InfeasiblePartition, InfeasibleSearch, InfeasibleSupernet
 from nas.partition.base import Partition, Splitter
 from nas.spaces.base import Space
-from nas.spec import RunSpec
+from nas.spec import RunSpec, TrainingSpec
+
+MAX_LIVE_ROUNDS = 2000
+"""More would fill the tables and the figures of a run with what nobody can look at."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,6 +44,7 @@ def check_spec(session: Session, spec: RunSpec) -> References:
                 f"not of {pinned(space)}",
             )
     _check_batch(spec, dataset)
+    _check_rounds(spec)
     try:
         space.definition.resized(spec.supernet.shape())
     except InfeasibleSupernet as error:
@@ -87,3 +92,27 @@ def _check_batch(spec: RunSpec, dataset: Dataset) -> None:
             f"{spec.training.batch_size} images per step, but {pinned(dataset)} has only "
             f"{dataset.num_train} training images",
         )
+
+
+def _check_rounds(spec: RunSpec) -> None:
+    training, every_steps = spec.training, spec.ranking.every_steps
+    rounds = num_live_rounds(training, every_steps)
+    if rounds > MAX_LIVE_ROUNDS:
+        smallest = next(
+            steps
+            for steps in count(training.steps // MAX_LIVE_ROUNDS)
+            if steps and num_live_rounds(training, steps) <= MAX_LIVE_ROUNDS
+        )
+        raise Unprocessable(
+            "ranking.every_steps",
+            f"{every_steps} makes {rounds:,} rounds of live ranking out of {training.steps:,} "
+            f"steps, and {MAX_LIVE_ROUNDS:,} are the most; the smallest feasible value is "
+            f"{smallest}",
+        )
+
+
+def num_live_rounds(training: TrainingSpec, every_steps: int) -> int:
+    """Return how many boundaries `nas.spec.round_boundaries` would list, without listing them."""
+    between = (training.steps - 1) // every_steps
+    warm_up_adds_one = training.warm_up_steps % every_steps != 0
+    return between + 1 + warm_up_adds_one

@@ -7,6 +7,7 @@ from sse_starlette import EventSourceResponse, ServerSentEvent
 from starlette.concurrency import run_in_threadpool
 from starlette.responses import JSONResponse
 
+from backend.columns import BIG_INTEGER_MAX
 from backend.db import Database
 from backend.dependencies import Config, Db, IdempotencyHeader
 from backend.idempotency import Answer, answer_once
@@ -151,8 +152,12 @@ async def stream_events(
     request: Request,
     run_id: int,
     db: Db,
-    last_event_id: Annotated[int, Header(ge=0, description="Continue after this one.")] = 0,
-    after: Annotated[int, Query(ge=0, description="The same, for clients without it.")] = 0,
+    last_event_id: Annotated[
+        int, Header(ge=0, le=BIG_INTEGER_MAX, description="Continue after this one.")
+    ] = 0,
+    after: Annotated[
+        int, Query(ge=0, le=BIG_INTEGER_MAX, description="The same, for clients without it.")
+    ] = 0,
 ) -> EventSourceResponse:
     """Stream the run's history from its beginning, or from where the client left off."""
     await run_in_threadpool(_require_run, db, run_id)

@@ -35,9 +35,12 @@ def summaries(session: Session, runs: Sequence[Run]) -> list[RunSummary]:
             num_subspaces=run.spec.splitter.subspace_count(run.space.definition),
             progress=run_progress(run.spec, run.state, counters[run.id]),
             tau=taus.get((run.id, run.spec.ranking.scorers[0].kind)),
+            noise_ceiling=run.benchmark.noise_ceiling if run.benchmark else None,
             revision=run.revision,
             archived=run.archived,
-            waiting_reason=waiting_reason(run.state, found, is_executed=run.id in executed),
+            waiting_reason=waiting_reason(
+                run.state, found, run_id=run.id, is_executed=run.id in executed
+            ),
             failure_class=run.failure_class,
             failure_message=run.failure_message,
             created_at=run.created_at,
@@ -56,7 +59,6 @@ def read_run(session: Session, run: Run) -> RunRead:
         spec=run.spec,
         note=run.note,
         cloned_from=run.cloned_from,
-        noise_ceiling=run.benchmark.noise_ceiling if run.benchmark else None,
         allowed_actions=allowed_actions(run.state),
     )
 

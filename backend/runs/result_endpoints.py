@@ -3,6 +3,7 @@ from typing import Annotated, Literal, TypeVar
 from fastapi import APIRouter, Query
 from pydantic import BaseModel, ConfigDict, Field
 
+from backend.columns import BIG_INTEGER_MAX, INTEGER_MAX, StorableText
 from backend.db import Database
 from backend.dependencies import Db
 from backend.paging import Cursor, Limit, Listing, Page
@@ -21,9 +22,11 @@ from backend.runs.schemas import (
 
 Item = TypeVar("Item")
 
-AfterStep = Annotated[int, Query(ge=-1, description="Only what lies beyond this global step.")]
+AfterStep = Annotated[
+    int, Query(ge=-1, le=INTEGER_MAX, description="Only what lies beyond this global step.")
+]
 Stage = Annotated[Literal["live", "final"] | None, Query()]
-Scorer = Annotated[str | None, Query(max_length=32)]
+Scorer = Annotated[StorableText | None, Query(max_length=32)]
 
 
 class ScoreFilters(BaseModel):
@@ -32,8 +35,8 @@ class ScoreFilters(BaseModel):
     model_config = ConfigDict(extra="forbid")
 
     stage: Literal["live", "final"] | None = None
-    step: int | None = Field(None, ge=0, description="Global step.")
-    scorer: str | None = Field(None, max_length=32)
+    step: int | None = Field(None, ge=0, le=INTEGER_MAX, description="Global step.")
+    scorer: StorableText | None = Field(None, max_length=32)
     limit: Limit = 1000
     cursor: Cursor = None
 
@@ -60,7 +63,7 @@ def list_metrics(
     run_id: int,
     db: Db,
     after_step: AfterStep = -1,
-    series: Annotated[str | None, Query(max_length=32)] = None,
+    series: Annotated[StorableText | None, Query(max_length=32)] = None,
     limit: Limit = 1000,
     cursor: Cursor = None,
 ) -> Page[MetricRead]:
@@ -110,7 +113,7 @@ def list_scores(
 def list_candidates(
     run_id: int,
     db: Db,
-    after_evaluation: Annotated[int, Query(ge=0)] = 0,
+    after_evaluation: Annotated[int, Query(ge=0, le=INTEGER_MAX)] = 0,
     limit: Limit = 1000,
     cursor: Cursor = None,
 ) -> Page[CandidateRead]:
@@ -123,7 +126,9 @@ def list_candidates(
 def list_log(
     run_id: int,
     db: Db,
-    after: Annotated[int, Query(ge=0, description="Only lines beyond this event id.")] = 0,
+    after: Annotated[
+        int, Query(ge=0, le=BIG_INTEGER_MAX, description="Only lines beyond this event id.")
+    ] = 0,
     limit: Limit = 1000,
     cursor: Cursor = None,
 ) -> Page[EventRead]:

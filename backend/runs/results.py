@@ -137,6 +137,7 @@ def artifacts(session: Session, run_id: int) -> list[ArtifactRead]:
 def unit_listing(run_id: int) -> Listing[UnitRead]:
     """List `units`."""
     return Listing(
+        f"runs/{run_id}/units",
         select(Unit).where(Unit.run_id == run_id),
         [Unit.id],
         UnitRead.model_validate,
@@ -158,7 +159,8 @@ def metric_listing(
     def read(unit: str, subspace: int | None, name: str, step: int, value: float) -> MetricRead:
         return MetricRead(unit=unit, subspace=subspace, series=name, step=step, value=value)
 
-    return Listing(statement, [Metric.step, Metric.unit_id, Metric.series], read)
+    keys = [Metric.step, Metric.unit_id, Metric.series]
+    return Listing(f"runs/{run_id}/metrics", statement, keys, read)
 
 
 def balance_listing(run_id: int, after_step: int = -1) -> Listing[BalanceRead]:
@@ -180,7 +182,8 @@ def balance_listing(run_id: int, after_step: int = -1) -> Listing[BalanceRead]:
             operation_updates=found.operation_updates,
         )
 
-    return Listing(statement, [Balance.step, Balance.unit_id, Balance.subspace], read)
+    keys = [Balance.step, Balance.unit_id, Balance.subspace]
+    return Listing(f"runs/{run_id}/balance", statement, keys, read)
 
 
 def correlation_listing(
@@ -192,7 +195,8 @@ def correlation_listing(
         statement = statement.where(Correlation.stage == stage)
     if scorer is not None:
         statement = statement.where(Correlation.scorer == scorer)
-    return Listing(statement, [Correlation.id], CorrelationRead.model_validate)
+    name = f"runs/{run_id}/correlations"
+    return Listing(name, statement, [Correlation.id], CorrelationRead.model_validate)
 
 
 def score_listing(
@@ -229,12 +233,14 @@ def score_listing(
             true_accuracy=accuracy,
         )
 
-    return Listing(statement, [Score.stage, Score.step, Score.scorer, Score.architecture], read)
+    keys = [Score.stage, Score.step, Score.scorer, Score.architecture]
+    return Listing(f"runs/{run_id}/scores", statement, keys, read)
 
 
 def candidate_listing(run_id: int, after_evaluation: int = 0) -> Listing[CandidateRead]:
     """List `candidates`."""
     return Listing(
+        f"runs/{run_id}/candidates",
         select(Candidate).where(
             Candidate.run_id == run_id, Candidate.evaluation > after_evaluation
         ),
@@ -266,7 +272,7 @@ def event_listing(
             created_at=event.created_at,
         )
 
-    return Listing(statement, [EventRow.id], read)
+    return Listing(f"runs/{run_id}/events", statement, [EventRow.id], read)
 
 
 def log_listing(run_id: int, after_id: int = 0) -> Listing[EventRead]:
@@ -295,7 +301,7 @@ def artifact_listing(run_id: int) -> Listing[ArtifactRead]:
             created_at=artifact.created_at,
         )
 
-    return Listing(statement, [Artifact.id], read)
+    return Listing(f"runs/{run_id}/artifacts", statement, [Artifact.id], read)
 
 
 def _up_to(listing: Listing[EventRead], session: Session, limit: int | None) -> list[EventRead]:

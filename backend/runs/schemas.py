@@ -5,7 +5,8 @@ from typing import Any
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from nas.spec import RunSpec
+from backend.columns import StorableText
+from nas.spec import RunName, RunSpec
 
 
 class ReadModel(BaseModel):
@@ -26,6 +27,7 @@ class RunSummary(ReadModel):
     num_subspaces: int
     progress: float  # 0..1, weighted by the expected cost of the units
     tau: float | None  # newest overall Kendall tau-b of the first scorer
+    noise_ceiling: float | None  # of the benchmark; null: unknown, or there is no benchmark
     revision: int
     archived: bool
     waiting_reason: str | None  # why a queued run waits
@@ -42,7 +44,6 @@ class RunRead(RunSummary):
     spec: RunSpec
     note: str
     cloned_from: int | None
-    noise_ceiling: float | None  # of the attached benchmark; null when unknown
     allowed_actions: list[str]
 
 
@@ -51,8 +52,8 @@ class RunPatch(BaseModel):
 
     model_config = ConfigDict(extra="forbid")
 
-    name: str | None = Field(None, min_length=1, max_length=100)
-    note: str | None = Field(None, max_length=10_000)
+    name: RunName | None = None
+    note: StorableText | None = Field(None, max_length=10_000)
     archived: bool | None = None
 
 

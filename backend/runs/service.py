@@ -4,15 +4,16 @@ The caller opens the transaction (`Database.unit_of_work`); workers are woken on
 committed.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from functools import partial
 from pathlib import Path
 from typing import Any
 
 from pydantic import ValidationError
-from sqlalchemy import delete, select
+from sqlalchemy import delete, literal, select
 from sqlalchemy.orm import Session, selectinload
 
+from backend.columns import is_id
 from backend.db import after_commit, wake_after_commit
 from backend.errors import ApiError, NotFound
 from backend.models import Artifact, EventRow, Run, Unit
@@ -24,6 +25,9 @@ from backend.runs.schemas import RunPatch, RunRead, RunSummary
 from backend.runs.states import append_event, lock_run
 from backend.validation import field_errors, sentence
 from nas.spec import RunSpec
+
+LISTED = "runs"
+"""What the cursors of the run list are good for."""
 
 
 def create_run(
@@ -61,7 +65,7 @@ def require_run(session: Session, run_id: int) -> Run:
     Raises:
         NotFound: if there is no such run.
     """
-    run = session.get(Run, run_id)
+    run = session.get(Run, run_id) if is_id(run_id) else None
     if run is None:
         raise NotFound("run", run_id)
     return run
@@ -82,10 +86,23 @@ def get_revision(session: Session, run_id: int) -> int:
     Raises:
         NotFound: if there is no such run.
     """
-    revision = session.scalar(select(Run.revision).where(Run.id == run_id))
-    if revision is None:
-        raise NotFound("run", run_id)
+    (revision,) = get_revisions(session, [run_id])
     return revision
+
+
+def get_revisions(session: Session, run_ids: Sequence[int]) -> list[int]:
+    """Return the revisions of several runs, in the given order, with one statement.
+
+    Raises:
+        NotFound: naming the first run that does not exist.
+    """
+    known = [run_id for run_id in run_ids if is_id(run_id)]
+    rows = session.execute(select(Run.id, Run.revision).where(Run.id.in_(known)))
+    found = {run_id: revision for run_id, revision in rows}
+    for run_id in run_ids:
+        if run_id not in found:
+            raise NotFound("run", run_id)
+    return [found[run_id] for run_id in run_ids]
 
 
 def list_runs(
@@ -112,12 +129,14 @@ def list_runs(
     if archived is not None:
         statement = statement.where(Run.archived == archived)
     if cursor is not None:
-        statement = statement.where(Run.id < decode_cursor(cursor, int)[0])
+        # A literal of its own width: the column's may be too narrow for an invented cursor.
+        (last,) = decode_cursor(cursor, LISTED, int)
+        statement = statement.where(Run.id < literal(last))
     runs = session.scalars(statement).all()
     shown = runs[:limit]
     return Page(
         items=summaries(session, shown),
-        next_cursor=encode_cursor([shown[-1].id]) if len(runs) > limit else None,
+        next_cursor=encode_cursor(LISTED, [shown[-1].id]) if len(runs) > limit else None,
     )
 
 

@@ -12,6 +12,7 @@ from sqlalchemy import select, update
 from sqlalchemy.orm import Session
 from sqlalchemy.orm.util import identity_key
 
+from backend.columns import is_id
 from backend.db import db_now
 from backend.errors import IllegalTransition, NotFound
 from backend.models import EventRow, Run, Unit
@@ -50,6 +51,8 @@ def lock_run(session: Session, run_id: int) -> Run:
     Raises:
         NotFound: if there is no such run.
     """
+    if not is_id(run_id):
+        raise NotFound("run", run_id)
     run = session.scalars(
         select(Run)
         .where(Run.id == run_id)

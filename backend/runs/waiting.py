@@ -1,40 +1,53 @@
 """Why a queued run is not running yet, in a sentence for people."""
 
+from collections.abc import Collection
 from dataclasses import dataclass
 
-from sqlalchemy import func, select
+from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from backend.db import db_now
-from backend.models import WorkerSlot
+from backend.models import Unit, WorkerSlot
 
 SLOT_SEEN_SECONDS = 30.0
 
 
 @dataclass(frozen=True, slots=True)
 class Slots:
-    """Worker slots that reported lately, and how many of them execute a unit."""
+    """Worker slots that reported lately.
+
+    Attributes:
+        alive: how many.
+        busy: how many of them said that they execute a unit.
+        run_ids: of the runs whose units those are.
+    """
 
     alive: int
     busy: int
+    run_ids: Collection[int] = frozenset()
 
 
 def slots(session: Session) -> Slots:
     """Count the slots that reported in the last `SLOT_SEEN_SECONDS`, by the database's clock."""
-    alive, busy = session.execute(
-        select(func.count(WorkerSlot.name), func.count(WorkerSlot.unit_id)).where(
-            WorkerSlot.seen_at > db_now(-SLOT_SEEN_SECONDS)
-        )
-    ).one()
-    return Slots(alive=alive, busy=busy)
+    run_ids = session.scalars(
+        select(Unit.run_id)
+        .select_from(WorkerSlot)
+        .outerjoin(Unit, Unit.id == WorkerSlot.unit_id)
+        .where(WorkerSlot.seen_at > db_now(-SLOT_SEEN_SECONDS))
+    ).all()
+    executed = [run_id for run_id in run_ids if run_id is not None]
+    return Slots(alive=len(run_ids), busy=len(executed), run_ids=frozenset(executed))
 
 
-def waiting_reason(state: str, found: Slots, *, is_executed: bool = False) -> str | None:
+def waiting_reason(
+    state: str, found: Slots, *, run_id: int | None = None, is_executed: bool = False
+) -> str | None:
     """Say why a run waits; None if it does not.
 
     Args:
         state: of the run.
         found: the worker slots.
+        run_id: of the run; None if no slot can know it yet.
         is_executed: whether a slot holds one of its units. A running run waits too, if no slot
             is left that could go on with it.
     """
@@ -47,7 +60,9 @@ def waiting_reason(state: str, found: Slots, *, is_executed: bool = False) -> st
         )
     if state == "running":
         return None  # between two of its units
-    if found.busy >= found.alive:
+    # Slots report every few seconds: after a quick pause and resume the slot's last word may still
+    # be about this very run.
+    if found.busy >= found.alive and run_id not in found.run_ids:
         named = "The only worker slot is" if found.alive == 1 else f"All {found.alive} slots are"
         return f"{named} busy with another run."
     return "Waiting for a free worker slot to take it, which is a matter of seconds."

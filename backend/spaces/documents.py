@@ -15,6 +15,8 @@ from nas.spaces import AnySpace
 from nas.spaces.base import Space
 
 MAX_BYTES = 2**20
+MAX_NODES = 100_000
+"""Values in a YAML text; a few aliases of aliases make a small one enormous."""
 JSON = "application/json"
 YAML_TYPES = ("application/yaml", "application/x-yaml", "text/yaml", "text/x-yaml")
 
@@ -97,13 +99,14 @@ def parse_yaml(text: str) -> Space:
     if len(text.encode()) > MAX_BYTES:
         raise _whole(f"the definition is longer than {MAX_BYTES:,} bytes (1 MiB)")
     try:
-        document = yaml.load(text, Loader=_PlainLoader)  # a SafeLoader
+        document = _load(text)
     except yaml.MarkedYAMLError as error:
         mark = error.problem_mark or error.context_mark
-        place = f"line {mark.line + 1}, column {mark.column + 1}: " if mark else ""
-        raise _whole(
-            f"{place}{error.problem or error.context or 'the text is not YAML'}"
-        ) from None
+        reason = error.problem or error.context or "the text is not YAML"
+        if mark is None:
+            raise _whole(reason) from None
+        line = mark.line + 1
+        raise _whole(f"line {line}, column {mark.column + 1}: {reason}", line) from None
     except (yaml.YAMLError, ValueError) as error:
         raise _whole(f"the text is not YAML: {error}") from None
     except RecursionError:
@@ -115,7 +118,16 @@ def yaml_text(space: Space) -> str:
     """Return a definition as YAML, without what is left at its default."""
     written = space.model_dump(mode="json", exclude_defaults=True)
     document = {"kind": space.model_dump(include={"kind"})["kind"], **written}
-    return yaml.safe_dump(document, sort_keys=False, default_flow_style=None, allow_unicode=True)
+    # A line per edge, but one per field of the skeleton.
+    return "".join(
+        yaml.safe_dump(
+            {name: value},
+            default_flow_style=None if isinstance(value, list) else False,
+            sort_keys=False,
+            width=MAX_BYTES,
+        )
+        for name, value in document.items()
+    )
 
 
 def line_of(text: str, field: str) -> int:
@@ -169,20 +181,44 @@ def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:  # Any: JSON values
     return made
 
 
-class _PlainLoader(yaml.SafeLoader):
-    """Refuses what PyYAML lets pass: a key written twice, and aliases.
-
-    Of two equal keys it would silently keep the last. A few aliases of aliases make a small text
-    an enormous document.
-    """
-
-    def compose_node(self, parent: yaml.Node | None, index: int) -> yaml.Node | None:
-        if self.check_event(yaml.AliasEvent):
-            event = self.peek_event()  # type: ignore[no-untyped-call]  # its stub lacks it
-            raise yaml.composer.ComposerError(
-                None, None, "aliases are not allowed: write the value out", event.start_mark
+def _load(text: str) -> object:
+    """Read YAML, whose aliases must not make much more of it than stands there."""
+    loader = _PlainLoader(text)
+    try:
+        node = loader.get_single_node()
+        if node is None:
+            return None
+        if _num_nodes(node, {}) > MAX_NODES:
+            raise yaml.MarkedYAMLError(
+                problem=f"aliases make more than {MAX_NODES:,} values of the text",
+                problem_mark=node.start_mark,
             )
-        return super().compose_node(parent, index)
+        return loader.construct_document(node)
+    finally:
+        loader.dispose()  # type: ignore[no-untyped-call]  # its stub lacks it
+
+
+def _num_nodes(node: yaml.Node, known: dict[int, int]) -> int:
+    """Return how many values a node stands for, those behind aliases each time anew.
+
+    Args:
+        node: where to start.
+        known: numbers found before, by identity; a node that is inside itself counts as too many.
+    """
+    if id(node) in known:
+        return known[id(node)]
+    known[id(node)] = MAX_NODES + 1
+    children: list[yaml.Node] = []
+    if isinstance(node, yaml.MappingNode):
+        children = [child for pair in node.value for child in pair]
+    elif isinstance(node, yaml.SequenceNode):
+        children = node.value
+    known[id(node)] = 1 + sum(_num_nodes(child, known) for child in children)
+    return known[id(node)]
+
+
+class _PlainLoader(yaml.SafeLoader):
+    """Refuses a key that is written twice; PyYAML would silently keep the last."""
 
     def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Hashable, Any]:
         seen: set[Hashable] = set()

@@ -33,7 +33,7 @@ _definition.pop("$defs", None)
 _BODY: dict[str, Any] = {  # Any: OpenAPI
     "requestBody": {
         "required": True,
-        "description": "At most 1 MiB. YAML aliases and keys written twice are refused.",
+        "description": "At most 1 MiB. Keys written twice are refused.",
         "content": {
             media_type: {"schema": _definition}
             for media_type in ("application/json", YAML_TYPES[0])

@@ -129,7 +129,8 @@ def list_spaces(
     session: Session, limit: int = 100, cursor: str | None = None
 ) -> Page[SpaceSummary]:
     """Return every version of every space, by name and version."""
-    listing = Listing(select(SearchSpace), [SearchSpace.name, SearchSpace.version], _summary)
+    keys = [SearchSpace.name, SearchSpace.version]
+    listing = Listing("search-spaces", select(SearchSpace), keys, _summary)
     return listing.page(session, limit, cursor)
 
 

@@ -25,12 +25,13 @@ async def get_health() -> Health:
 @probes.get(
     "/readyz",
     response_model=Readiness,
-    responses={503: {"model": Readiness, "description": "Something does not answer."}},
+    responses={503: {"model": Readiness, "description": "Something does not answer, or is full."}},
 )
 def get_readiness(db: Db, settings: Config) -> JSONResponse:
-    """Tell whether the database, its schema and Redis are there."""
+    """Tell whether the database, its schema and Redis are there, and whether there is room."""
     found = service.readiness(db, settings)
-    ready = found.database and found.schema_current and found.redis is not False
+    parts = (found.database, found.schema_current, found.redis is not False)
+    ready = all(parts) and found.storage == "writable"
     return JSONResponse(found.model_dump(), status_code=200 if ready else 503)
 
 

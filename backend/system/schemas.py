@@ -18,6 +18,8 @@ class Readiness(ReadModel):
     database: bool
     schema_current: bool
     redis: bool | None  # null: none is configured, and the reaper alone wakes the workers
+    # Of the database and of the artifacts; null: not asked, for the schema is not there.
+    storage: Literal["writable", "full", "not writable"] | None
 
 
 class Version(ReadModel):

@@ -1,22 +1,32 @@
 """Whether the parts of a deployment answer, and which worker slots there are."""
 
+import os
+import secrets
+import tempfile
+from typing import Literal
+
 import redis
-from sqlalchemy import select, text
+from sqlalchemy import delete, select, text
 from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.orm import Session
 
 from backend import migrate
 from backend.db import Database, db_now
-from backend.models import Unit, WorkerSlot
+from backend.models import IdempotencyKey, Unit, WorkerSlot
 from backend.runs.waiting import SLOT_SEEN_SECONDS
 from backend.settings import Settings
+from backend.storage import is_full
 from backend.system.schemas import Readiness, WorkerRead
 
 PING_SECONDS = 2.0
+PROBE_BYTES = 2**16
+"""What must fit for the storage to count as writable."""
+
+Storage = Literal["writable", "full", "not writable"]
 
 
 def readiness(db: Database, settings: Settings) -> Readiness:
-    """Ask the database, its schema's revision, and Redis."""
+    """Ask the database, its schema's revision, Redis, and the storage."""
     try:
         with db.reading() as session:
             session.execute(text("SELECT 1"))
@@ -27,6 +37,7 @@ def readiness(db: Database, settings: Settings) -> Readiness:
         database=answers,
         schema_current=current,
         redis=_redis_answers(settings.redis_url) if settings.redis_url else None,
+        storage=_storage(db, settings) if current else None,
     )
 
 
@@ -52,6 +63,42 @@ def workers(session: Session) -> list[WorkerRead]:
         )
         for slot, unit, alive in rows
     ]
+
+
+def _storage(db: Database, settings: Settings) -> Storage:
+    """Write something to the database and to the artifact folder, and remove it."""
+    try:
+        _write_row(db)
+        _write_file(settings)
+    except (OSError, SQLAlchemyError) as error:
+        return "full" if is_full(error) else "not writable"
+    return "writable"
+
+
+def _write_row(db: Database) -> None:
+    key = f"probe-{secrets.token_hex(8)}"
+    with db.unit_of_work() as session:
+        session.add(
+            IdempotencyKey(
+                key=key,
+                endpoint="GET readyz",
+                body_sha256="",
+                status=0,
+                response={"padding": "x" * PROBE_BYTES},
+            )
+        )
+        session.flush()
+        session.execute(delete(IdempotencyKey).where(IdempotencyKey.key == key))
+
+
+def _write_file(settings: Settings) -> None:
+    folder = settings.artifact_folder
+    folder.mkdir(parents=True, exist_ok=True)
+    with tempfile.NamedTemporaryFile(dir=folder, prefix=".probe-") as file:
+        file.write(bytes(PROBE_BYTES))
+        file.flush()
+        # Some file systems find out that they are full only now.
+        os.fsync(file.fileno())
 
 
 def _redis_answers(url: str) -> bool:

@@ -110,7 +110,7 @@ def histogram(
         bargap=0.2,
         xaxis={"title": {"text": AXES[reading]}, "dtick": 1 if len(bars) <= 24 else None},
         yaxis={"title": {"text": "share of all architectures, %"}, "rangemode": "tozero"},
-        legend={"y": -0.22},
+        legend={"y": -0.22, "traceorder": "normal"},
         showlegend=bool(dead),
         updatemenus=[scale_switch("yaxis", theme)],
     )

@@ -2,10 +2,11 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import plotly.graph_objects as go
 
-from backend.runs.schemas import CorrelationRead, RunRead, ScoreRead, SubspaceRead
+from backend.runs.schemas import CorrelationRead, RunRead, RunSummary, ScoreRead, SubspaceRead
 from frontend.figures.style import (
     INK,
     MUTED,
@@ -21,6 +22,7 @@ from frontend.figures.style import (
 SCATTER_TITLE = "Rank correlation"
 TAU_TITLE = "Rank correlation over steps"
 OVERALL = "overall"
+SHOWN_CONDITIONS = ("n", "ties", "noise_ceiling")
 UNITS = {"loss": "negative cross-entropy, nats", "accuracy": "validation accuracy, %"}
 
 
@@ -75,6 +77,13 @@ def prepare_ranking(
     )
 
 
+def ceiling_value(run: RunSummary) -> str:
+    """Return the noise ceiling of the run's benchmark as a table shows it beside tau."""
+    if run.benchmark is None:
+        return "no benchmark"
+    return "unknown" if run.noise_ceiling is None else f"{run.noise_ceiling:.2f}"
+
+
 def ceiling_text(run: RunRead) -> str:
     """Return the noise ceiling of the run's benchmark in words."""
     if run.noise_ceiling is None:
@@ -91,6 +100,27 @@ def tau_text(row: CorrelationRead | None) -> str:
     if row.tau_low is None or row.tau_high is None:
         return f"τ = {row.tau:.2f}"
     return f"τ = {row.tau:.2f} [{row.tau_low:.2f}, {row.tau_high:.2f}]"
+
+
+def newest_overall(
+    run: RunRead, correlations: Sequence[CorrelationRead]
+) -> CorrelationRead | None:
+    """Return the correlation over all sub-spaces that speaks for a run: final, else newest live."""
+    scorer = shown_scorer(run)
+    return max(
+        (row for row in correlations if row.scorer == scorer and row.scope == OVERALL),
+        key=lambda row: (row.stage == "final", row.step),
+        default=None,
+    )
+
+
+def further_conditions(row: CorrelationRead) -> dict[str, Any]:  # Any: JSON values
+    """Return what a correlation depends on beside n, ties and noise ceiling, for people."""
+    return {
+        name.replace("_", " "): value
+        for name, value in row.conditions.items()
+        if name not in SHOWN_CONDITIONS and not isinstance(value, dict)
+    }
 
 
 def rank_correlation(

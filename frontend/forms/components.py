@@ -50,13 +50,18 @@ class FormView:
         values: input values by key.
         suggestions: by key, the values a free text may take; its input becomes a list to choose
             from.
+        columns: of inputs, where the window is wide.
     """
 
     def __init__(
-        self, values: Mapping[str, Any], suggestions: Mapping[str, Sequence[str]]
+        self,
+        values: Mapping[str, Any],
+        suggestions: Mapping[str, Sequence[str]],
+        columns: int = 3,
     ) -> None:
         self._values = values
         self._suggestions = suggestions
+        self._columns = columns
 
     def sections(self, form: Group, own: str = "Experiment") -> list[Component]:
         """Return a card per group of the form.
@@ -137,7 +142,7 @@ class FormView:
         return [
             dmc.SimpleGrid(
                 [self._input(leaf) for leaf in leaves],
-                cols={"base": 1, "sm": 2, "lg": 3},
+                cols={"base": 1, "sm": 2, "lg": self._columns},
                 spacing="md",
                 verticalSpacing="sm",
                 mt="xs",

@@ -1,7 +1,7 @@
 """Addresses of the dashboard."""
 
 import json
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any
 from urllib.parse import quote, urlencode
 
@@ -50,6 +50,20 @@ def space_editor(source: str | None = None) -> str:
     return f"{PREFIX}space-editor" + (f"?source={quote(source)}" if source else "")
 
 
+def compare_page(run_ids: Iterable[int]) -> str:
+    """Some runs side by side, in the given order."""
+    return f"{PREFIX}compare?{_named(run_ids)}"
+
+
 def figure_json(run_id: int, figure: str) -> str:
     """The data of one figure, as the REST API gives it."""
     return f"{API}/runs/{run_id}/figures/{figure}"
+
+
+def comparison_json(run_ids: Iterable[int], figure: str) -> str:
+    """The data of a figure that compares runs, as the REST API gives it."""
+    return f"{API}/figures/{figure}?{_named(run_ids)}"
+
+
+def _named(run_ids: Iterable[int]) -> str:
+    return urlencode([("run", run_id) for run_id in run_ids])

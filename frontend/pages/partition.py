@@ -20,7 +20,8 @@ from frontend.forms.components import FormView
 from frontend.forms.fields import Group, form_of
 from frontend.forms.values import assemble, spread
 from frontend.pages import links
-from frontend.pages.parts import alert, graph
+from frontend.pages.parts import alert
+from frontend.pages.places import graph
 from nas.partition import AnySplitter
 from nas.partition.nonlinearity import NonlinearitySplitter
 
@@ -54,7 +55,7 @@ def layout(context: Context, reference: str) -> Component:
         space = service.read_space(session, reference)
     pinned = f"{space.name}@{space.version}"
     document = PreviewForm().model_dump(mode="json")
-    own, splitter = FormView(spread(preview_form(), document), {}).sections(
+    own, splitter = FormView(spread(preview_form(), document), {}, columns=2).sections(
         preview_form(), own="Estimates"
     )
     return html.Div(
@@ -63,7 +64,11 @@ def layout(context: Context, reference: str) -> Component:
             dmc.Group(
                 [
                     dmc.Title(
-                        ["Partition of ", dcc.Link(pinned, links.space_page(pinned))], order=2
+                        [
+                            "Partition of ",
+                            dcc.Link(pinned, links.space_page(pinned), className="grid-link"),
+                        ],
+                        order=2,
                     ),
                     html.Div(id="preview-run"),
                 ],
@@ -75,14 +80,12 @@ def layout(context: Context, reference: str) -> Component:
                     dmc.GridCol(
                         dmc.Stack([splitter, _owner_card(), own]),
                         span={"base": 12, "lg": 4},
-                        className="narrow-form",
                     ),
                     dmc.GridCol(
                         dmc.Stack(
                             [
-                                html.Div(id="preview-problem"),
                                 dcc.Loading(
-                                    html.Div(id="preview-facts"),
+                                    [html.Div(id="preview-problem"), html.Div(id="preview-facts")],
                                     delay_show=500,
                                     overlay_style={"visibility": "visible", "opacity": 0.5},
                                 ),
@@ -205,9 +208,9 @@ def facts(found: PartitionPreview) -> Component:
         ),
         (
             "Training, estimated",
-            f"{training.flops:.2e} multiply-adds",
+            f"{short(round(training.flops))} multiply-adds",
             f"{training.steps:,} steps of {training.batch_size:,} images, forward and backward;"
-            f" the parent would take {training.one_shot_flops:.2e}. Mean FLOPs of"
+            f" the parent would take {short(round(training.one_shot_flops))}. Mean FLOPs of"
             f" n = {found.sampling.n:,} drawn per sub-space.",
         ),
     ]
@@ -293,7 +296,7 @@ def _cells(part: SubspacePreview) -> list[str]:
     dead = int(part.size.all) - int(part.size.valid)
     if part.costs is not None:
         spreads = [
-            f"{int(kind.min):,} – {int(kind.max):,}"
+            grouped(kind.min) if kind.min == kind.max else f"{int(kind.min):,} – {int(kind.max):,}"
             for kind in (part.costs.flops, part.costs.parameters)
         ]
     else:

@@ -24,23 +24,6 @@ STATE_COLOURS = {
     "done": "teal",
 }
 
-GRAPH_CONFIG: Any = {  # Any: Dash types it as a dictionary of its own making
-    "displaylogo": False,
-    "responsive": True,
-    "modeBarButtonsToRemove": ["select2d", "lasso2d", "autoScale2d"],
-    "toImageButtonOptions": {"format": "svg", "filename": "efsnas-figure"},
-}
-# Until the first data arrives a graph shows nothing rather than Plotly's empty axes.
-BLANK = {
-    "data": [],
-    "layout": {
-        "paper_bgcolor": "rgba(0,0,0,0)",
-        "plot_bgcolor": "rgba(0,0,0,0)",
-        "xaxis": {"visible": False},
-        "yaxis": {"visible": False},
-    },
-}
-
 
 def state_badge(state: str, size: str = "md") -> Any:  # Any: a Dash component
     """Return a state in its colour."""
@@ -65,6 +48,26 @@ def problem(heading: str, message: str) -> Any:  # Any: a Dash component
     )
 
 
+def table(
+    head: list[Any], body: list[list[Any]], class_name: str = "tabular"
+) -> Any:  # Any: Dash components
+    """Return a table that scrolls sideways where the window is narrow."""
+    return dmc.TableScrollContainer(
+        dmc.Table(
+            [
+                dmc.TableThead(dmc.TableTr([dmc.TableTh(cell) for cell in head])),
+                dmc.TableTbody([dmc.TableTr([dmc.TableTd(cell) for cell in row]) for row in body]),
+            ],
+            withTableBorder=True,
+            highlightOnHover=True,
+            verticalSpacing=6,
+            className=class_name,
+            fz="sm",
+        ),
+        minWidth=800,
+    )
+
+
 def duration_text(span: timedelta) -> str:
     """Return a duration in its two largest units."""
     seconds = max(0, round(span.total_seconds()))
@@ -80,14 +83,6 @@ def duration_text(span: timedelta) -> str:
 def moment_text(moment: datetime | None) -> str:
     """Return a moment in UTC to the minute."""
     return "" if moment is None else moment.astimezone(UTC).strftime("%Y-%m-%d %H:%M UTC")
-
-
-def graph(name: str, *, height: int | None = None) -> Any:  # Any: a Dash component
-    """Return a place for a figure; without a height the figure has its own."""
-    style = {} if height is None else {"height": height}
-    return dcc.Graph(
-        id=name, figure=BLANK, config=GRAPH_CONFIG, style=style, className=f"figure figure-{name}"
-    )
 
 
 def alert(title: str, text: str) -> Any:  # Any: a Dash component

@@ -9,6 +9,7 @@ from dash import Dash, Input, Output, State, dcc, html
 from backend.errors import ApiError
 from frontend.context import Context, threaded
 from frontend.pages import links, new_run, partition, runs, space, space_editor, spaces
+from frontend.pages.compare import page as compare
 from frontend.pages.parts import problem
 from frontend.pages.run import page as run
 
@@ -19,6 +20,9 @@ THEME = {
     "defaultRadius": "md",
     "headings": {"fontWeight": "650"},
 }
+
+MAX_DIGITS = 100
+"""Python refuses to read a number of thousands."""
 
 # Mantine keeps the scheme in force on the root element, and the switch reports it only when
 # pressed; AG Grid reads it from the body.
@@ -57,7 +61,7 @@ def layout() -> Any:  # Any: a Dash component
 def register(dash: Dash, context: Context) -> None:
     """Register the router and the callbacks of every page."""
 
-    @dash.callback(Output("page", "children"), Input("url", "pathname"), State("url", "search"))
+    @dash.callback(Output("page", "children"), Input("url", "pathname"), Input("url", "search"))
     @threaded
     def show(pathname: str | None, search: str | None) -> Any:  # Any: a Dash component
         return _page(context, pathname or links.PREFIX, search or "")
@@ -69,7 +73,7 @@ def register(dash: Dash, context: Context) -> None:
         Input("url", "pathname"),
         State("theme", "data"),
     )
-    for page in (runs, new_run, run, space, space_editor, partition):
+    for page in (runs, new_run, run, compare, space, space_editor, partition):
         page.register(dash, context)
 
 
@@ -82,9 +86,11 @@ def _page(context: Context, pathname: str, search: str) -> Any:  # Any: a Dash c
                 return runs.layout(context)
             case ["new"]:
                 clone = query.pop("clone", "")
-                return new_run.layout(context, int(clone) if clone.isdecimal() else None, query)
-            case ["runs", number] if number.isdecimal():
-                return run.layout(context, int(number))
+                return new_run.layout(context, _number(clone), query)
+            case ["runs", text] if (number := _number(text)) is not None:
+                return run.layout(context, number)
+            case ["compare"]:
+                return compare.layout(context, compare.chosen_runs(search))
             case ["spaces"]:
                 return spaces.layout(context)
             case ["spaces", reference]:
@@ -96,6 +102,11 @@ def _page(context: Context, pathname: str, search: str) -> Any:  # Any: a Dash c
     except ApiError as error:
         return problem(str(error.status), error.message)
     return problem("404", f"There is no page {pathname}.")
+
+
+def _number(text: str) -> int | None:
+    """Return the number of a run, None where no run can have it."""
+    return int(text) if text.isdecimal() and len(text) < MAX_DIGITS else None
 
 
 def _header() -> Any:  # Any: a Dash component

@@ -13,7 +13,8 @@ from frontend.figures.histogram import histogram
 from frontend.figures.numbers import grouped, share, share_text
 from frontend.figures.style import Theme
 from frontend.pages import links
-from frontend.pages.parts import graph, moment_text
+from frontend.pages.parts import moment_text
+from frontend.pages.places import graph
 from nas.spaces.labelling import Reading
 
 Component = Any  # Dash's components are generated, without a useful common type

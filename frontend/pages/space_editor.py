@@ -14,7 +14,8 @@ from frontend.figures.histogram import histogram
 from frontend.figures.numbers import short
 from frontend.figures.style import Theme
 from frontend.pages import links
-from frontend.pages.parts import alert, graph
+from frontend.pages.parts import alert
+from frontend.pages.places import graph
 from frontend.pages.space import READINGS
 from nas.spaces.base import Space
 from nas.spaces.labelling import Reading
@@ -209,7 +210,9 @@ def _verdict(space: Space, check: DefinitionCheck) -> Component:
         return dmc.Alert(
             [
                 f"{size}; stored already as ",
-                dcc.Link(check.stored_as, href=links.space_page(check.stored_as)),
+                dcc.Link(
+                    check.stored_as, links.space_page(check.stored_as), className="grid-link"
+                ),
                 ".",
             ],
             title="Nothing new",

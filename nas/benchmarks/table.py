@@ -6,6 +6,7 @@ package, which hold one accuracy per training seed and the recipe they were trai
 
 import csv
 import math
+import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from importlib.resources import files
@@ -20,6 +21,7 @@ from nas.spaces import catalogue
 from nas.spaces.base import Space
 
 HEADER = ["architecture", "accuracy"]
+NUMBER = re.compile(r"[+-]?([0-9]+\.?[0-9]*|\.[0-9]+)([eE][+-]?[0-9]+)?")
 
 
 @dataclass(frozen=True, slots=True)
@@ -187,10 +189,8 @@ def _add_row(entries: dict[str, Entry], row: list[str], line: int, space: Space)
         raise InvalidBenchmark(f"line {line}: {error}") from error
     if code in entries:
         raise InvalidBenchmark(f"line {line}: {code!r} is in the table already")
-    try:
-        accuracy = float(text)
-    except ValueError:
-        accuracy = math.nan
+    # Python reads further things as numbers, 1_0 among them.
+    accuracy = float(text) if NUMBER.fullmatch(text) else math.nan
     if not 0 <= accuracy <= 100:
         raise InvalidBenchmark(f"line {line}: accuracy {text!r} is no percentage (0 to 100)")
     entries[code] = Entry(accuracy=accuracy)

@@ -85,6 +85,7 @@ def import_images(
 
     Raises:
         InvalidDataset: naming the file at fault.
+        InvalidSplit: naming the class that has too few images for `num_validation`.
     """
     if size is not None and size < 1:
         raise InvalidDataset(f"size {size}: at least one pixel is needed")
@@ -97,7 +98,9 @@ def import_images(
         }
     num_channels = 3 if any(has_colour for _, has_colour in decoded.values()) else 1
     images = {part: pixels[:, :num_channels] for part, (pixels, _) in decoded.items()}
-    kept, held = hold_out(listing.labels["train"], num_validation, split_seed, "validation")
+    kept, held = hold_out(
+        listing.labels["train"], num_validation, split_seed, "validation", listing.classes
+    )
 
     def split(part: str, chosen: NDArray[np.int64]) -> ImageSplit:
         return ImageSplit(np.ascontiguousarray(images[part][chosen]), listing.labels[part][chosen])

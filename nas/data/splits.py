@@ -1,14 +1,20 @@
 """Stratified hold-out: which images leave the training set, class by class."""
 
+from collections.abc import Sequence
+
 import numpy as np
 from numpy.typing import NDArray
 
-from nas.errors import InvalidDataset
+from nas.errors import InvalidSplit
 from nas.seeds import stream
 
 
 def hold_out(
-    labels: NDArray[np.int64], num_held: int, seed: int, purpose: str
+    labels: NDArray[np.int64],
+    num_held: int,
+    seed: int,
+    purpose: str,
+    names: Sequence[str] | None = None,
 ) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
     """Choose `num_held` of the images at random so that every class gives its share.
 
@@ -21,20 +27,23 @@ def hold_out(
         num_held: how many images leave.
         seed: source of the choice.
         purpose: names the random stream, so that two hold-outs of one dataset are independent.
+        names: of the classes, for people; None: their numbers.
 
     Returns:
         Ascending indices of the images that stay, and of those that leave.
 
     Raises:
-        InvalidDataset: if a class would give nothing, or keep nothing.
+        InvalidSplit: if a class would give nothing, or keep nothing.
     """
     classes, sizes = np.unique(labels, return_counts=True)
     quotas = _quotas(sizes, num_held)
     for label, size, quota in zip(classes, sizes, quotas, strict=True):
         if not 0 < quota < size:
-            raise InvalidDataset(
-                f"cannot hold out {num_held} of {len(labels)} images: class number {label} has "
-                f"{size}, of which {quota} would leave; each class must give and keep at least one"
+            name = str(label) if names is None else names[label]
+            raise InvalidSplit(
+                f"cannot hold out {num_held:,} of {len(labels):,} images: class {name!r} has "
+                f"{size:,}, of which {quota:,} would leave; each class must give and keep at "
+                "least one"
             )
     held: list[int] = []
     for label, quota in zip(classes, quotas, strict=True):

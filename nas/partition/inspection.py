@@ -10,6 +10,7 @@ from nas.partition.base import Partition
 from nas.seeds import stream
 from nas.spaces.base import Architecture, Count, Space
 from nas.spaces.costs import Cost, CostRange, Range
+from nas.spaces.shape import NetworkShape
 from nas.spaces.tables import ranges, ranges_are_quick
 
 QUANTILES = (0.05, 0.25, 0.5, 0.75, 0.95)
@@ -169,7 +170,7 @@ def supernet_parameters(space: Space, width: int) -> int:
     Counted on the stand-alone skeleton scaled to `width`. A supernet of a run has no BatchNorm
     parameters and possibly fewer cells and smaller reductions: this is for comparing widths.
     """
-    costs = resized(space, width).costs
+    costs = space.resized(NetworkShape(width=width)).costs
     return costs.fixed.parameters + sum(
         cost.parameters for candidates in costs.choices for cost in candidates.values()
     )
@@ -197,20 +198,13 @@ def training_cost(
     """
     space = partition.space
     total = space.size.valid
-    parent = resized(space, widths.parent.width)
+    parent = space.resized(NetworkShape(width=widths.parent.width))
     split = one_shot = 0.0
     for subspace, size, drawn in zip(partition.subspaces, widths.subspaces, samples, strict=True):
-        narrow = resized(space, size.width)
+        narrow = space.resized(NetworkShape(width=size.width))
         split += _mean_flops(drawn, narrow) / len(partition.subspaces)
         one_shot += _mean_flops(drawn, parent) * (subspace.size.valid / total)
     return TrainingCost(split=PASSES_PER_STEP * split, one_shot=PASSES_PER_STEP * one_shot)
-
-
-def resized(space: Space, width: int) -> Space:
-    """Return the same space with a skeleton of another width."""
-    definition = space.model_dump()
-    definition["skeleton"]["width"] = width
-    return type(space).model_validate(definition)
 
 
 def _mean_flops(drawn: Sequence[Drawn], space: Space) -> float:

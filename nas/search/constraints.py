@@ -9,7 +9,7 @@ from nas.spaces.base import Architecture, Space
 class Constraints(BaseModel):
     """Upper limits on the full stand-alone network of a candidate; null for none."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 
     flops: int | None = Field(None, ge=1, description="Most multiply-adds per image.")
     parameters: int | None = Field(None, ge=1, description="Most trainable parameters.")

@@ -97,7 +97,7 @@ class ReductionBlock(NamedTuple):
 class Skeleton(BaseModel):
     """The network that an architecture's cell is placed in when it is trained alone."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 
     width: int = Field(ge=1, le=4096, description="Channels of the first stage.")
     widths: tuple[Channels, ...] | None = Field(

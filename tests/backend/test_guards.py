@@ -47,7 +47,16 @@ def test_a_named_host_is_served(stocked: Database, plain_settings: Settings):
 
 
 @pytest.mark.parametrize(
-    "origin", ["http://evil.example", "null", "http://127.0.0.1:9999", "http://localhost:8000"]
+    "origin",
+    [
+        "http://evil.example",
+        "null",
+        "http://127.0.0.1:9999",
+        "http://localhost:8000",
+        "https://127.0.0.1:8000",
+        "http://[bad",
+        "",
+    ],
 )
 def test_a_page_of_another_origin_cannot_write(origin: str, api: Api, spec: dict):
     problem_of(api.post("/api/v1/runs", json=spec, headers={"origin": origin}), 403)

@@ -47,6 +47,7 @@ class SeededRun:
     db: Database
     spec: RunSpec
     run_id: int = 0
+    last_tau: float = 0.7
     partition: Partition | None = None
     rng: Random = field(default_factory=lambda: Random(0))
     units: dict[str, int] = field(default_factory=dict)
@@ -155,7 +156,7 @@ class SeededRun:
                 )
             scopes = ["overall", *(str(part.index) for part in self.partition.subspaces)]
             for place, scope in enumerate(scopes):
-                tau = 0.7 * step / STEPS - 0.05 * place
+                tau = self.last_tau * step / STEPS - 0.05 * place
                 session.add(
                     Correlation(
                         run_id=self.run_id,

@@ -3,7 +3,7 @@ import pytest
 from backend.errors import NotFound
 from backend.runs import results
 from frontend.figures.balance import newest
-from frontend.rows import newest_complete_round, read_rows
+from frontend.rows import newest_complete_round, read_compared, read_rows
 from tests.frontend import made
 from tests.frontend.seeding import SeededRun, small_spec
 
@@ -49,6 +49,20 @@ def test_a_round_is_complete_once_it_has_an_overall_correlation():
     rows = [made.correlation(0.1, step=100), made.correlation(0.2, step=200, scope="1")]
     assert newest_complete_round(rows) == 100
     assert newest_complete_round(rows[1:]) is None
+
+
+def test_compared_runs_keep_the_given_order_and_hold_what_was_asked_for(served_db, seeded):
+    other = SeededRun(served_db, small_spec()).create()
+    first, second = read_compared(served_db, [other.run_id, seeded.run_id], ("correlations",))
+    assert (first.place, first.run.id, first.correlations) == (0, other.run_id, [])
+    assert (second.place, second.run.id) == (1, seeded.run_id)
+    assert {row.step for row in second.correlations} == {100, 200, 300}
+    assert second.balance == ()
+
+
+def test_the_first_compared_run_that_does_not_exist_is_named(served_db, seeded):
+    with pytest.raises(NotFound, match="no run 1000001"):
+        read_compared(served_db, [seeded.run_id, 1000001, 1000002], ())
 
 
 def test_a_run_that_does_not_exist_is_not_found(served_db):

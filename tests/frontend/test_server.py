@@ -6,8 +6,10 @@ from pathlib import Path
 import httpx
 import pytest
 
+from frontend.figures.comparison.registry import COMPARISONS
 from frontend.figures.registry import FIGURES
 from frontend.server import main
+from tests.backend.api import fields_of, problem_of
 from tests.frontend.seeding import SeededRun, small_spec
 
 ROOT = Path(__file__).parents[2]
@@ -16,11 +18,16 @@ ROOT = Path(__file__).parents[2]
 @pytest.fixture(scope="module")
 def client(address, served_db):
     SeededRun(served_db, small_spec()).create().start().train(20)
+    other = SeededRun(served_db, small_spec(name="other")).create().start()
+    other.train(20)
+    other.rank(20)
     with httpx.Client(base_url=address) as client:
         yield client
 
 
-@pytest.mark.parametrize("path", ["/ui/", "/ui/new", "/ui/runs/1", "/ui/runs/1?tab=log"])
+@pytest.mark.parametrize(
+    "path", ["/ui/", "/ui/new", "/ui/runs/1", "/ui/runs/1?tab=log", "/ui/compare?run=1"]
+)
 def test_every_page_answers_its_address_on_reload(client, path):
     answer = client.get(path)
     assert answer.status_code == 200
@@ -28,6 +35,26 @@ def test_every_page_answers_its_address_on_reload(client, path):
     assert "style.css" in answer.text
     assert "http://" not in answer.text
     assert "https://" not in answer.text
+
+
+@pytest.mark.parametrize("number", ["4711", "2147483648", "9" * 23, "9" * 5000])
+@pytest.mark.parametrize(
+    ("pathname", "search"), [("/ui/runs/{}", ""), ("/ui/new", "?clone={}")], ids=["run", "clone"]
+)
+def test_the_page_of_a_number_that_no_run_has_is_not_blank(client, pathname, search, number):
+    asked = {
+        "output": "page.children",
+        "outputs": {"id": "page", "property": "children"},
+        "inputs": [{"id": "url", "property": "pathname", "value": pathname.format(number)}],
+        "state": [{"id": "url", "property": "search", "value": search.format(number)}],
+        "changedPropIds": ["url.pathname"],
+    }
+    answer = client.post("/ui/_dash-update-component", json=asked)
+    shown = json.dumps(answer.json()["response"]["page"]["children"])
+    if "new" in pathname and len(number) > 100:
+        assert "New run" in shown  # read as no number, so as no clone
+    else:
+        assert "There is no" in shown
 
 
 def test_the_root_leads_to_the_dashboard(client):
@@ -77,11 +104,73 @@ def test_the_served_figure_holds_the_runs_numbers(client):
     assert sum(sizes["x"]) == 116
 
 
+@pytest.mark.parametrize("name", sorted(COMPARISONS))
+def test_every_comparison_is_served_as_plotly_json_with_the_runs_in_the_given_order(client, name):
+    drawn = client.get(f"/api/v1/figures/{name}?run=2&run=1").json()
+    assert drawn["layout"]["title"]["text"] == COMPARISONS[name].title
+    dark = client.get(f"/api/v1/figures/{name}?run=2&run=1&theme=dark").json()
+    assert dark["layout"]["template"] != drawn["layout"]["template"]
+    # Nothing has been searched, and no supernet has made a step of its own.
+    if name in ("best-so-far", "training-balance"):
+        assert drawn["data"] == []
+    else:
+        assert [trace["name"] for trace in drawn["data"]] == ["#2 other", "#1 seeded"]
+
+
+def test_a_compared_run_has_the_numbers_of_its_own_figure(client):
+    (drawn,) = client.get("/api/v1/figures/tau-over-steps?run=2").json()["data"]
+    alone = client.get("/api/v1/runs/2/figures/tau-over-steps").json()["data"]
+    overall = next(trace for trace in alone if trace["name"] == "overall")
+    assert (drawn["x"], drawn["y"]) == (overall["x"], overall["y"])
+    assert drawn["x"] == [20]
+
+
+def test_the_comparisons_are_listed(client):
+    assert client.get("/api/v1/figures").json() == list(COMPARISONS)
+
+
+def test_a_figure_of_one_run_alone_is_refused_with_those_that_compare(client):
+    refused = client.get("/api/v1/figures/best-cell?run=1&run=2")
+    assert fields_of(refused) == ["figure"]
+    assert refused.json()["comparable"] == list(COMPARISONS)
+    unknown = problem_of(client.get("/api/v1/figures/none-such?run=1"), 404)
+    assert unknown["comparable"] == list(COMPARISONS)
+    for name in COMPARISONS:
+        assert name in refused.json()["detail"]
+        assert name in unknown["detail"]
+
+
+@pytest.mark.parametrize(
+    "query",
+    [
+        "",
+        "run=",
+        "run=1&run=1",
+        "run=first",
+        "run=0",
+        "&".join(f"run={number}" for number in range(1, 22)),
+    ],
+)
+def test_runs_that_cannot_be_compared_are_refused_naming_the_field(client, query):
+    refused = client.get(f"/api/v1/figures/tau-over-steps?{query}")
+    assert {field.split(".")[0] for field in fields_of(refused)} == {"run"}
+
+
+def test_a_comparison_with_a_run_that_does_not_exist_is_not_found(client):
+    answer = client.get("/api/v1/figures/tau-over-steps?run=1&run=99")
+    assert problem_of(answer, 404)["detail"] == "There is no run 99."
+
+
+def test_a_comparison_in_an_unknown_theme_is_refused(client):
+    assert fields_of(client.get("/api/v1/figures/tau-over-steps?run=1&theme=pink")) == ["theme"]
+
+
 def test_the_checked_in_description_is_the_servers(monkeypatch, capsys):
     monkeypatch.setattr(sys, "argv", ["frontend.server", "--openapi"])
     main()
     checked_in = (ROOT / "docs" / "openapi.json").read_text(encoding="utf-8")
-    assert "/api/v1/runs/{run_id}/figures/{figure}" in json.loads(checked_in)["paths"]
+    paths = json.loads(checked_in)["paths"]
+    assert {"/api/v1/runs/{run_id}/figures/{figure}", "/api/v1/figures/{figure}"} <= paths.keys()
     assert capsys.readouterr().out == checked_in, (
         "the API has changed: python -m frontend.server --openapi > docs/openapi.json"
     )

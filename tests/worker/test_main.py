@@ -5,6 +5,7 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
 import redis
 from celery import Celery
 from sqlalchemy import select
@@ -24,7 +25,7 @@ from tests.worker.support import Deployment, tiny_spec
 from tests.worker.test_supervisor import long_spec
 from worker.app import create_app
 from worker.bundled import free_port
-from worker.environment import PACKAGE_ROOT
+from worker.environment import PACKAGE_ROOT, child_environment
 from worker.tasks import register_tasks
 
 
@@ -112,6 +113,52 @@ def test_a_wake_up_makes_the_slot_look_for_work() -> None:
     register_tasks(app, lambda: calls.append("looked"))
     app.tasks[WAKE_TASK](7)
     assert calls == ["looked"]
+
+
+LAST_WORDS = """
+import sys
+import {module} as module
+from worker import main
+
+def die(*_):
+    raise SystemExit
+
+module.{name} = die
+module.BEAT_SECONDS = 0.05
+sys.exit(main.main())
+"""
+
+
+@pytest.mark.parametrize(
+    ("module", "name", "with_redis"),
+    [
+        ("worker.supervisor", "Supervisor.work_until_idle", True),
+        ("worker.slot", "Slot._refresh", False),
+    ],
+    ids=["slot", "heartbeat"],
+)
+def test_a_worker_without_one_of_its_threads_ends_so_that_it_is_started_again(
+    module: str, name: str, with_redis: bool, embedded: Deployment, bundled_redis_url: str
+) -> None:
+    redis_url = bundled_redis_url if with_redis else ""
+    settings = embedded.settings.model_copy(update={"redis_url": redis_url})
+    ended = subprocess.run(
+        [sys.executable, "-c", LAST_WORDS.format(module=module, name=name)],
+        env=child_environment(settings),
+        capture_output=True,
+        timeout=DEADLINE_SECONDS,
+        check=False,
+    )
+    # By the signal itself, if the thread died before the process was ready to stop in order.
+    assert ended.returncode in (1, -signal.SIGTERM), ended.stderr
+    assert b"a thread died" in ended.stderr
+
+
+def test_a_worker_on_a_full_disk_works_without_its_log(embedded: Deployment) -> None:
+    run_id = embedded.create(tiny_spec(search=None))
+    with process(embedded.settings, "worker.main", log=Path("/dev/full")):
+        wait_for_state(embedded, run_id, "succeeded", "failed")
+    assert embedded.state(run_id) == "succeeded"
 
 
 def test_messages_are_acknowledged_when_received_and_never_hoarded(embedded: Deployment) -> None:

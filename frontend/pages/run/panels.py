@@ -18,14 +18,13 @@ from backend.runs.schemas import (
     UnitRead,
 )
 from frontend.figures.balance import newest, prepare_balance
-from frontend.figures.ranking import OVERALL, shown_scorer
+from frontend.figures.ranking import OVERALL, ceiling_value, further_conditions, newest_overall
 from frontend.figures.search import incumbents
 from frontend.pages import links
-from frontend.pages.parts import duration_text, moment_text, state_badge
+from frontend.pages.parts import duration_text, moment_text, state_badge, table
 from frontend.pages.run.progress import progress_panel
 
 Component = Any  # Dash's components are generated, without a useful common type
-SHOWN_CONDITIONS = ("n", "ties", "noise_ceiling")
 
 
 @dataclass(frozen=True, slots=True)
@@ -142,14 +141,17 @@ def correlation_table(
             _number(row.top_half_tau),
             f"{row.num_architectures:,}",
             f"{row.num_ties:,}",
-            "unknown" if run.noise_ceiling is None else f"{run.noise_ceiling:.2f}",
+            ceiling_value(run),
         ]
         for row in rows
     ]
-    conditions = dict.fromkeys(f"{row.stage}: {_conditions(row)}" for row in rows)
+    conditions = dict.fromkeys(
+        f"{row.stage}: {', '.join(f'{name} {value}' for name, value in found.items())}"
+        for row, found in ((row, further_conditions(row)) for row in rows)
+    )
     return dmc.Stack(
         [
-            _table(head, body),
+            table(head, body),
             *(dmc.Text(line, size="xs", c="dimmed") for line in conditions),
         ],
         gap="xs",
@@ -171,7 +173,7 @@ def unit_table(run: RunRead, *, units: Sequence[UnitRead]) -> Component:
         ]
         for unit in units
     ]
-    return _table(head, body)
+    return table(head, body)
 
 
 def spec_text(run: RunRead) -> Component:
@@ -192,8 +194,6 @@ PANELS: Mapping[str, Panel] = {
 
 
 def _tau_card(run: RunRead, correlations: Sequence[CorrelationRead]) -> Component:
-    scorer = shown_scorer(run)
-    overall = [row for row in correlations if row.scorer == scorer and row.scope == OVERALL]
     ceiling = (
         "noise ceiling unknown"
         if run.noise_ceiling is None
@@ -201,9 +201,9 @@ def _tau_card(run: RunRead, correlations: Sequence[CorrelationRead]) -> Componen
     )
     if run.benchmark is None:
         return _card("Rank correlation τ-b", "–", "no benchmark to compare with")
-    if not overall:
+    newest_row = newest_overall(run, correlations)
+    if newest_row is None:
         return _card("Rank correlation τ-b", "–", ceiling)
-    newest_row = max(overall, key=lambda row: (row.stage == "final", row.step))
     interval = (
         f"[{newest_row.tau_low:.2f}, {newest_row.tau_high:.2f}] · "
         if newest_row.tau_low is not None
@@ -255,36 +255,10 @@ def _card(title: str, value: str, detail: str) -> Component:
         [
             dmc.Text(title, size="xs", c="dimmed", fw=500),
             dmc.Text(value, size="xl", fw=700, className="tabular"),
-            dmc.Text(detail, size="xs", c="dimmed", truncate=True),
+            dmc.Text(detail, size="xs", c="dimmed"),
         ],
         withBorder=True,
         p="sm",
-    )
-
-
-def _table(head: list[str], body: list[list[Component]]) -> Component:
-    return dmc.TableScrollContainer(
-        dmc.Table(
-            [
-                dmc.TableThead(dmc.TableTr([dmc.TableTh(cell) for cell in head])),
-                dmc.TableTbody([dmc.TableTr([dmc.TableTd(cell) for cell in row]) for row in body]),
-            ],
-            withTableBorder=True,
-            highlightOnHover=True,
-            verticalSpacing=6,
-            className="tabular",
-            fz="sm",
-        ),
-        minWidth=800,
-    )
-
-
-def _conditions(row: CorrelationRead) -> str:
-    """Return what a correlation depends on and no column shows."""
-    return ", ".join(
-        f"{name.replace('_', ' ')} {value}"
-        for name, value in row.conditions.items()
-        if name not in SHOWN_CONDITIONS and not isinstance(value, dict)
     )
 
 

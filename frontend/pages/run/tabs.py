@@ -9,7 +9,7 @@ from dash import dcc, html
 
 from frontend.figures.registry import FIGURES
 from frontend.pages import links
-from frontend.pages.parts import BLANK, GRAPH_CONFIG
+from frontend.pages.places import figure_place, panel_place
 from frontend.pages.run.grids import GRIDS
 
 Component = Any  # Dash's components are generated, without a useful common type
@@ -55,12 +55,7 @@ def tab_content(tab: str, run_id: int) -> Component:
 
 def panel(name: str) -> Component:
     """Return the place of a panel."""
-    return html.Div(
-        [
-            html.Div(id={"type": "panel", "name": name}),
-            dcc.Store(id={"type": "panel-mark", "name": name}),
-        ]
-    )
+    return panel_place("panel", name)
 
 
 def grid(name: str) -> Component:
@@ -89,32 +84,13 @@ def grid(name: str) -> Component:
 
 
 def figure_card(run_id: int, name: str, height: int = 380) -> Component:
-    """Return a framed figure, with a link to its data."""
-    return dmc.Paper(
-        [
-            dcc.Store(id={"type": "figure-mark", "name": name}),
-            dcc.Graph(
-                id={"type": "figure", "name": name},
-                figure=BLANK,
-                config=GRAPH_CONFIG,
-                style={"height": height},
-                className=f"figure figure-{name}",
-            ),
-            html.Div(
-                html.A(
-                    "data",
-                    href=links.figure_json(run_id, name),
-                    target="_blank",
-                    title=f"{FIGURES[name].title} as JSON",
-                ),
-                className="figure-links",
-            ),
-        ],
-        withBorder=True,
-        p=4,
-        # The script that gives a graph its height arrives after the page.
-        mih=height,
-        className="figure-card",
+    """Return the place of a figure."""
+    return figure_place(
+        "figure",
+        name,
+        title=FIGURES[name].title,
+        data=links.figure_json(run_id, name),
+        height=height,
     )
 
 

@@ -1,3 +1,4 @@
+import os
 import re
 import threading
 from collections.abc import Iterator
@@ -9,10 +10,15 @@ from PIL import Image
 from typer.testing import CliRunner, Result
 
 from backend.app import create_app
+from backend.benchmarks.service import add_benchmark
 from backend.cli import app
 from backend.db import Database
+from backend.models import Correlation, SearchSpace
+from backend.references import get
 from backend.runs import service
 from backend.settings import Settings
+from nas.benchmarks.table import Entry, GroundTruth
+from nas.spec import RunSpec
 from tests.backend.api import serving
 from tests.backend.conftest import CONV
 from tests.support import wait_until
@@ -54,7 +60,38 @@ def test_a_spec_is_submitted_listed_and_shown(server: str, spec_file: Path):
     assert "Run 1 is queued, 0% done." in shown.output
     assert "No worker slot has reported" in shown.output
     assert re.search(r"partition .*ready .*0/1", shown.output)
+    assert re.search(r"unit .*state .*progress .*times claimed .*owner", shown.output)
     assert "0.800 (2 seeds)" in shown.output
+
+
+def test_the_list_shows_every_tau_beside_its_noise_ceiling(
+    server: str, stocked: Database, spec: dict
+):
+    with stocked.unit_of_work() as session:
+        space = get(session, SearchSpace, "digits-mini")
+        add_benchmark(session, "seedless", space, GroundTruth(entries={CONV: Entry(90.0)}))
+        for benchmark, tau in (("mini-truth", 0.7), ("seedless", 0.6), (None, None)):
+            changed = spec | {"name": f"on-{benchmark}", "benchmark": benchmark}
+            run = service.create_run(session, RunSpec.model_validate(changed))
+            if tau is not None:
+                session.add(
+                    Correlation(
+                        run_id=run.id,
+                        stage="final",
+                        step=100,
+                        scorer="loss",
+                        scope="overall",
+                        tau=tau,
+                        num_architectures=4,
+                        num_ties=0,
+                        conditions={},
+                    )
+                )
+    listed = _run("runs").output
+    assert re.search(r"tau .*noise ceiling", listed)
+    assert re.search(r"on-mini-truth .* 0\.700 .* 0\.800 ", listed)
+    assert re.search(r"on-seedless .* 0\.600 .* unknown ", listed)
+    assert re.search(r"on-None .* no benchmark ", listed)
 
 
 def test_a_bad_spec_is_refused_with_its_field(server: str, spec_file: Path, spec: dict):
@@ -70,7 +107,30 @@ def test_a_file_that_is_no_yaml_is_named(tmp_path: Path, server: str):
     result = _run("submit", path)
     assert result.exit_code == 1
     assert "bad.yaml" in result.stderr
-    assert _run("submit", tmp_path / "absent.yaml").exit_code == 1
+
+
+@pytest.mark.parametrize(
+    ("content", "said"),
+    [
+        (None, "there is no file"),
+        ("folder", "is a folder, not a file"),
+        (b"name: \xff", "is not UTF-8 text"),
+    ],
+)
+def test_a_spec_file_that_cannot_be_read_is_named_in_plain_words(
+    content: str | bytes | None, said: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.setenv("EFSNAS_URL", "http://127.0.0.1:1")
+    path = tmp_path / "nope.yaml"
+    if content == "folder":
+        path.mkdir()
+    elif isinstance(content, bytes):
+        path.write_bytes(content)
+    result = _run("submit", path)
+    assert result.exit_code == 1
+    assert str(path) in result.stderr
+    assert said in result.stderr
+    assert "Errno" not in result.stderr
 
 
 def test_watching_ends_with_the_run_and_fails_unless_it_succeeds(
@@ -111,6 +171,8 @@ def test_a_folder_of_images_is_imported(server: str, tmp_path: Path):
             folder.mkdir(parents=True)
             for number in range(3):
                 Image.new("RGB", (8, 8), (shade, number, 0)).save(folder / f"{number}.png")
+                # Copied from a camera without a clock: before 1980, where zip's dates begin.
+                os.utime(folder / f"{number}.png", (0, 0))
     result = _run(
         *("datasets", "import", tmp_path / "pets", "--name", "pets"),
         *("--size", 4, "--num-validation", 2),

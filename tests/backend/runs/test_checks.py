@@ -2,6 +2,8 @@
 
 import pytest
 
+from backend.runs.checks import num_live_rounds
+from nas.spec import RunSpec, round_boundaries
 from tests.backend.api import Api, fields_of, problem_of
 
 
@@ -91,3 +93,53 @@ def test_a_body_that_is_not_json_is_a_problem(api: Api):
     headers = {"content-type": "application/json"}
     response = api.post("/api/v1/runs", content=b"{", headers=headers)
     assert "not JSON" in problem_of(response, 422)["detail"]
+
+
+@pytest.mark.parametrize(
+    ("training", "every_steps", "rounds", "smallest"),
+    [
+        ({"steps": 10_000_000}, 1, "10,000,000", 5000),
+        ({"steps": 10_000_000}, 4999, "2,001", 5000),
+        # The end of the warm-up is a boundary of its own where it is no multiple.
+        ({"steps": 4000, "warm_up_steps": 1}, 2, "2,001", 3),
+    ],
+)
+def test_more_rounds_than_anybody_can_look_at_are_refused_with_the_smallest_feasible_value(
+    training: dict, every_steps: int, rounds: str, smallest: int, api: Api, spec: dict
+):
+    changed = spec | {"training": training, "ranking": {"every_steps": every_steps}}
+    (error,) = problem_of(api.post("/api/v1/runs", json=changed), 422)["errors"]
+    assert error["field"] == "ranking.every_steps"
+    assert f"makes {rounds} rounds" in error["message"]
+    assert error["message"].endswith(f"the smallest feasible value is {smallest}")
+    changed["ranking"]["every_steps"] = smallest
+    assert api.post("/api/v1/runs", json=changed).status_code == 201
+
+
+@pytest.mark.parametrize("warm_up_steps", [0, 1, 20, 25, 99])
+@pytest.mark.parametrize("every_steps", [1, 7, 20, 50, 99, 100, 101])
+def test_rounds_are_counted_as_they_are_listed(warm_up_steps: int, every_steps: int, spec: dict):
+    training = {"steps": 100, "warm_up_steps": warm_up_steps}
+    changed = spec | {"training": training, "ranking": {"every_steps": every_steps}}
+    made = RunSpec.model_validate(changed)
+    assert num_live_rounds(made.training, every_steps) == len(round_boundaries(made))
+
+
+def test_a_runs_name_is_stripped(api: Api, spec: dict):
+    run = api.post("/api/v1/runs", json=spec | {"name": " \u00a0 first \n"}).json()
+    assert (run["name"], run["spec"]["name"]) == ("first", "first")
+    patched = api.patch(f"/api/v1/runs/{run['id']}", json={"name": "\tsecond "}).json()
+    assert patched["name"] == "second"
+
+
+@pytest.mark.parametrize("name", ["", "   ", "a\nb", "a\x07", "\x9b31m", "a\u2028b", "x" * 101])
+def test_a_name_that_is_no_line_of_text_is_refused(name: str, api: Api, spec: dict):
+    assert fields_of(api.post("/api/v1/runs", json=spec | {"name": name})) == ["name"]
+    run = api.post("/api/v1/runs", json=spec).json()
+    assert fields_of(api.patch(f"/api/v1/runs/{run['id']}", json={"name": name})) == ["name"]
+
+
+def test_a_note_may_have_lines_but_no_nul(api: Api, spec: dict):
+    address = f"/api/v1/runs/{api.post('/api/v1/runs', json=spec).json()['id']}"
+    assert api.patch(address, json={"note": "a\nb"}).json()["note"] == "a\nb"
+    assert fields_of(api.patch(address, json={"note": "a\0b"})) == ["note"]

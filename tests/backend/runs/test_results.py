@@ -1,6 +1,7 @@
 import pytest
 from sqlalchemy import event, select
 
+from backend.benchmarks.service import add_benchmark
 from backend.db import Database
 from backend.models import (
     Artifact,
@@ -9,10 +10,13 @@ from backend.models import (
     Correlation,
     Metric,
     Score,
+    SearchSpace,
     SubspaceRow,
     Unit,
 )
+from backend.references import get
 from backend.runs import results, service
+from nas.benchmarks.table import Entry, GroundTruth
 from tests.backend.api import Api, problem_of
 from tests.backend.conftest import CONV, SKIP
 
@@ -152,6 +156,20 @@ def test_the_run_shows_the_final_tau_rather_than_a_live_one_of_the_same_step(
     with stocked.reading() as session:
         assert service.get_run(session, run_id).tau == 0.3
         assert service.list_runs(session).items[0].tau == 0.3
+
+
+def test_the_list_of_runs_holds_every_tau_beside_its_noise_ceiling(
+    api: Api, stocked: Database, run_id: int, spec: dict
+):
+    with stocked.unit_of_work() as session:
+        space = get(session, SearchSpace, "digits-mini")
+        add_benchmark(session, "seedless", space, GroundTruth(entries={CONV: Entry(90.0)}))
+    for benchmark in ("seedless", None):
+        assert api.post("/api/v1/runs", json=spec | {"benchmark": benchmark}).status_code == 201
+    without, unknown, known = api.get("/api/v1/runs").json()["items"]
+    assert (known["id"], known["tau"], known["noise_ceiling"]) == (run_id, 0.3, 0.8)
+    assert (unknown["benchmark"], unknown["noise_ceiling"]) == ("seedless@1", None)
+    assert (without["benchmark"], without["noise_ceiling"]) == (None, None)
 
 
 NUMBERS = {

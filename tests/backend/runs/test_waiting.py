@@ -2,6 +2,8 @@ import pytest
 
 from backend.db import Database, db_now
 from backend.models import Unit, WorkerSlot
+from backend.runs import leases, service
+from backend.runs.states import lock_run, move_run
 from backend.runs.waiting import Slots, slots, waiting_reason
 
 
@@ -22,7 +24,7 @@ def test_only_slots_seen_in_the_last_thirty_seconds_count(stocked: Database, new
         unit = session.query(Unit).one()
         session.add_all([_slot("old", 40), _slot("idle", 5), _slot("busy", 5, unit.id)])
     with stocked.reading() as session:
-        assert slots(session) == Slots(alive=2, busy=1)
+        assert slots(session) == Slots(alive=2, busy=1, run_ids={unit.run_id})
 
 
 @pytest.mark.parametrize(
@@ -54,3 +56,29 @@ def test_a_running_run_whose_workers_died_says_so():
 def test_a_running_run_between_two_units_does_not_wait():
     # The slot may still be known by the unit that it has just finished.
     assert waiting_reason("running", Slots(1, 1)) is None
+
+
+def test_a_run_resumed_before_its_slot_reports_again_does_not_blame_another_run():
+    reason = waiting_reason("queued", Slots(1, 1, {7}), run_id=7)
+    assert reason is not None
+    assert reason.startswith("Waiting for a free worker slot")
+    other = waiting_reason("queued", Slots(1, 1, {7}), run_id=8)
+    assert other == "The only worker slot is busy with another run."
+
+
+def test_a_run_paused_and_resumed_at_once_waits_for_a_matter_of_seconds(
+    stocked: Database, new_run
+):
+    run_id = new_run()
+    with stocked.unit_of_work() as session:
+        lease = leases.claim(session, "busy", 30.0)
+        assert lease is not None
+        session.add(_slot("busy", 1, lease.unit_id))
+    with stocked.unit_of_work() as session:
+        service.pause(session, run_id)
+        leases.release(session, lease, "put back")
+        move_run(session, lock_run(session, run_id), "paused")
+        resumed = service.resume(session, run_id)
+    assert resumed.state == "queued"
+    assert resumed.waiting_reason is not None
+    assert "busy with another run" not in resumed.waiting_reason

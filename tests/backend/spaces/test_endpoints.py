@@ -1,5 +1,6 @@
 import statistics
 import time
+from itertools import pairwise
 
 import pytest
 import yaml
@@ -117,6 +118,19 @@ class TestCreate:
         assert made.status_code == 201
         assert made.json()["size"]["all"] == str(5**28)
 
+    def test_more_than_ten_to_the_forty_architectures_are_allowed(self, api: Api):
+        space = api.get(f"{SPACES}/mobilenet-proxyless").json()["definition"]
+        longer = [*space["layers"], *(60 * [space["layers"][-1] | {"stride": 1}])]
+        made = api.post(SPACES, json=space | {"name": "long", "layers": longer})
+        assert made.status_code == 201
+        size = int(made.json()["size"]["all"])
+        assert size > 10**40
+        found = api.get(f"{SPACES}/long/histogram").json()
+        assert sum(int(number["all"]) for number in found["counts"].values()) == size
+        preview = api.post(f"{SPACES}/long/partition?sample=20", json=THREE).json()
+        assert preview["cover"]["holds"]
+        assert preview["cover"]["space"]["all"] == str(size)
+
     def test_the_schema_of_definitions_is_published(self, api: Api, mine: dict):
         schema = api.get(f"{SPACES}/schema").json()
         Draft202012Validator.check_schema(schema)
@@ -202,7 +216,14 @@ TEXTS = {
     ),
     "a nested key twice": ("skeleton: {width: 8, width: 9}\n", "width is written twice"),
     "no YAML": ("a: [\n", "line 2, column 1"),
-    "an alias": ("a: &a [1]\nb: *a\n", "aliases are not allowed"),
+    "aliases of aliases": (
+        "a: &a [1, 1, 1, 1, 1, 1, 1, 1]\n"
+        + "".join(
+            f"{new}: &{new} [{', '.join(8 * [f'*{old}'])}]\n" for old, new in pairwise("abcdefgh")
+        ),
+        "aliases make more than 100,000 values",
+    ),
+    "an alias of itself": ("a: &a [*a]\n", "aliases make more than"),
     "an unsafe tag": ("!!python/object:os.system {}\n", "could not determine a constructor"),
     "deep nesting": ("[" * 50_000, "nested too deeply"),
     "nothing": ("", "a search space is a mapping"),

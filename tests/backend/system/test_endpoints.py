@@ -18,14 +18,24 @@ def test_the_process_is_healthy(api: Api):
 def test_a_migrated_database_without_redis_is_ready(api: Api):
     response = api.get("/readyz")
     assert response.status_code == 200
-    assert response.json() == {"database": True, "schema_current": True, "redis": None}
+    assert response.json() == {
+        "database": True,
+        "schema_current": True,
+        "redis": None,
+        "storage": "writable",
+    }
 
 
 def test_a_silent_redis_is_not_ready(stocked: Database, plain_settings: Settings):
     settings = plain_settings.model_copy(update={"redis_url": "redis://127.0.0.1:1/0"})
     response = Api(create_app(settings, stocked)).get("/readyz")
     assert response.status_code == 503
-    assert response.json() == {"database": True, "schema_current": True, "redis": False}
+    assert response.json() == {
+        "database": True,
+        "schema_current": True,
+        "redis": False,
+        "storage": "writable",
+    }
 
 
 def test_a_database_without_tables_is_not_ready(tmp_path: Path):

@@ -2,6 +2,7 @@ import pytest
 
 from frontend.figures.ranking import (
     ceiling_text,
+    ceiling_value,
     prepare_ranking,
     rank_correlation,
     tau_over_steps,
@@ -73,6 +74,12 @@ def test_tau_is_pending_while_parts_of_the_round_are_missing():
 
 def test_an_unknown_ceiling_is_called_unknown():
     assert ceiling_text(made.run(noise_ceiling=None)) == "noise ceiling unknown"
+
+
+def test_a_table_tells_an_unknown_ceiling_from_no_benchmark():
+    assert ceiling_value(made.run()) == "0.80"
+    assert ceiling_value(made.run(noise_ceiling=None)) == "unknown"
+    assert ceiling_value(made.run(noise_ceiling=None, benchmark=None)) == "no benchmark"
 
 
 def test_without_a_benchmark_the_scatter_says_that_there_is_no_ground_truth():

@@ -71,6 +71,21 @@ def traces(page, name):
     )
 
 
+def stage(page, kind):
+    """The card of the progress panel that shows the units of one kind."""
+    return page.locator(f"[data-stage={kind}]")
+
+
+def bar_width(page, kind):
+    """How much of a stage's bar is filled, in percent."""
+    widths = (
+        stage(page, kind)
+        .locator(".stage-part")
+        .evaluate_all("(parts) => parts.map((part) => parseFloat(part.style.width))")
+    )
+    return sum(widths)
+
+
 def wait_for_points(page, name):
     return wait_until(
         lambda: [count for count in traces(page, name) if count],
@@ -85,10 +100,11 @@ def test_the_list_shows_runs_with_state_tau_and_reason_and_leads_to_them(
     quiet_page.goto(f"{address}/ui/")
     row = quiet_page.locator(".ag-row", has_text="the finished one")
     expect(row).to_contain_text("succeeded")
-    expect(row).to_contain_text("0.70")
-    expect(quiet_page.locator(".ag-row", has_text="the broken one")).to_contain_text(
-        "lower training.batch_size"
-    )
+    expect(row.locator("[col-id=tau]")).to_have_text("0.70")
+    expect(row.locator("[col-id=ceiling]")).to_have_text("0.80")
+    without_truth = quiet_page.locator(".ag-row", has_text="the broken one")
+    expect(without_truth).to_contain_text("lower training.batch_size")
+    expect(without_truth.locator("[col-id=ceiling]")).to_have_text("–")
     quiet_page.evaluate("window.stillTheSamePage = true")
     row.get_by_role("link", name="the finished one").click()
     expect(quiet_page.get_by_role("heading", name="the finished one")).to_be_visible()
@@ -200,8 +216,10 @@ def test_the_three_figures_gain_data_without_a_reload_and_within_three_seconds(
     quiet_page.goto(f"{address}/ui/runs/{run.run_id}")
     expect(figure(quiet_page, "training-balance")).to_contain_text("No update has been made")
     expect(figure(quiet_page, "rank-correlation")).to_contain_text("No architecture has been")
+    expect(stage(quiet_page, "warm-up")).to_contain_text(f"0 / {WARM_UP} steps")
+    expect(stage(quiet_page, "train")).to_contain_text("0 / 133 steps")
     quiet_page.evaluate("window.stillTheSamePage = true")
-    lags = []
+    lags, widths = [], [bar_width(quiet_page, "train")]
     for step in range(EVERY, STEPS + 1, EVERY):
         before = quiet_page.evaluate(SUM_OF_UPDATES)
         run.train(step)
@@ -214,6 +232,14 @@ def test_the_three_figures_gain_data_without_a_reload_and_within_three_seconds(
         )
         lags.append(time.monotonic() - committed)
         expect(figure(quiet_page, "rank-correlation")).to_contain_text(f"step {step}")
+        # Three supernets share the steps after the warm-up, 133 each.
+        warm, own = min(step, WARM_UP), max(step - WARM_UP, 0) // 3
+        expect(stage(quiet_page, "warm-up")).to_contain_text(f"{warm} / {WARM_UP} steps")
+        expect(stage(quiet_page, "train")).to_contain_text(f"{own} / 133 steps")
+        if own:
+            widths.append(bar_width(quiet_page, "train"))
+    assert widths == pytest.approx([100 * own / 133 for own in (0, 33, 66, 100, 133)], abs=0.1)
+    assert bar_width(quiet_page, "warm-up") == 100
     assert statistics.median(lags) <= 3
     assert max(traces(quiet_page, "tau-over-steps")) >= STEPS // EVERY
     expect(figure(quiet_page, "training-balance")).to_contain_text("normalised entropy 1.000")

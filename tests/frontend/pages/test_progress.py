@@ -1,4 +1,9 @@
-from frontend.pages.run.progress import stages
+import json
+
+from plotly.utils import PlotlyJSONEncoder
+
+from frontend.figures.style import SHARED_COLOUR, subspace_colour
+from frontend.pages.run.progress import progress_panel, stages
 from tests.frontend import made
 
 
@@ -45,3 +50,61 @@ def test_the_state_of_a_stage_is_the_most_telling_one_of_its_units():
         for first, second in states
     ]
     assert shown == ["leased", "leased", "failed", "done"]
+
+
+def cards(units):
+    """The panel's cards by kind, each as (state, texts, bars); a bar as (width, colour, hint)."""
+    drawn = json.loads(
+        json.dumps(
+            progress_panel(made.run(), units=units, subspaces=made.subspaces(1, 1)),
+            cls=PlotlyJSONEncoder,
+        )
+    )
+    found = {}
+    for card in drawn["props"]["children"]:
+        head, track = (part["props"]["children"] for part in card["props"]["children"])
+        found[card["props"]["data-stage"]] = (
+            card["props"]["data-state"],
+            [text["props"]["children"] for text in head],
+            [
+                (bar["style"]["width"], bar["style"]["background"], bar["title"])
+                for bar in (part["props"] for part in track)
+            ],
+        )
+    return found
+
+
+def test_a_bar_is_divided_by_subspace_and_as_wide_as_what_is_done():
+    found = cards(
+        [
+            made.unit("partition", "done", progress=1, total=1),
+            made.unit("warm-up", "done", progress=400, total=400),
+            made.unit("train", subspace=0, key="train-0", progress=300, total=600),
+            made.unit("train", "done", subspace=1, key="train-1", progress=600, total=600),
+        ]
+    )
+    assert found["partition"][1] == ["Partition", "done"]
+    assert found["warm-up"] == (
+        "done",
+        ["Warm-up", "400 / 400 steps"],
+        [("100.00%", SHARED_COLOUR, "Warm-up: 400 of 400")],
+    )
+    # A quarter and a half of the 1,200 steps that both units run over together.
+    assert found["train"] == (
+        "leased",
+        ["Training", "450 / 600 steps"],
+        [
+            ("25.00%", subspace_colour(0), "count 0: 300 of 600"),
+            ("50.00%", subspace_colour(1), "count 1: 600 of 600"),
+        ],
+    )
+    assert found["search"] == ("waiting", ["Search", "planned"], [])
+
+
+def test_a_stage_that_has_failed_says_how_far_it_came():
+    found = cards([made.unit("search", "failed", progress=3, total=10)])
+    assert found["search"] == (
+        "failed",
+        ["Search", "failed at 3 of 10"],
+        [("30.00%", SHARED_COLOUR, "Search: 3 of 10")],
+    )

@@ -38,6 +38,9 @@ def test_a_csv_saved_by_a_spreadsheet_is_read() -> None:
         (["architecture,accuracy", f"{SKIP},1", f"{SKIP},1"], "line 3: .* in the table already"),
         (["architecture,accuracy", f"{SKIP},nan"], "line 2: accuracy 'nan' is no percentage"),
         (["architecture,accuracy", f"{SKIP},inf"], "line 2: accuracy 'inf'"),
+        # What Python reads as a number is more than what a person writes as one.
+        (["architecture,accuracy", f"{SKIP},1_0"], "line 2: accuracy '1_0'"),
+        (["architecture,accuracy", f"{SKIP},\uff11\uff10"], "line 2: accuracy '\uff11\uff10'"),
         (["architecture,accuracy", f"{SKIP},high"], "line 2: accuracy 'high'"),
         (["architecture,accuracy", f"{SKIP},"], "line 2: accuracy ''"),
         (["architecture,accuracy", f"{SKIP},100.5"], "line 2: accuracy '100.5'"),
@@ -48,6 +51,12 @@ def test_a_csv_saved_by_a_spreadsheet_is_read() -> None:
 def test_a_bad_csv_is_refused_with_the_line(lines: list[str], message: str) -> None:
     with pytest.raises(InvalidBenchmark, match=message):
         read_csv([f"{line}\n" for line in lines], DIGITS)
+
+
+@pytest.mark.parametrize("text", ["80", "80.0", "8e1", "+80.", "800E-1"])
+def test_an_accuracy_may_be_written_as_any_decimal_number(text: str) -> None:
+    table = read_csv(["architecture,accuracy\n", f"{SKIP},{text}\n"], DIGITS)
+    assert table.entries[SKIP].accuracy == 80.0
 
 
 def test_a_table_of_another_space_is_refused() -> None:

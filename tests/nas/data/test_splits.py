@@ -4,7 +4,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from nas.data.splits import hold_out
-from nas.errors import InvalidDataset
+from nas.errors import InvalidSplit
 
 
 def labels(*sizes: int) -> np.ndarray:
@@ -35,7 +35,7 @@ def test_every_class_gives_its_exact_share_to_within_one_image(
     shares = [size * num_held / total for size in sizes]
     try:
         kept, held = hold_out(labels(*sizes), num_held, seed, "validation")
-    except InvalidDataset:
+    except InvalidSplit:
         assert any(
             share < 1 or share > size - 1 for share, size in zip(shares, sizes, strict=True)
         )
@@ -67,5 +67,5 @@ def test_the_choice_is_a_function_of_seed_and_purpose():
     ("sizes", "num_held"), [((5, 5), 10), ((5, 5), 11), ((5, 5), 1), ((5, 5), 0), ((99, 1), 50)]
 )
 def test_a_class_that_would_give_or_keep_nothing_is_named(sizes: tuple[int, ...], num_held: int):
-    with pytest.raises(InvalidDataset, match="class number"):
-        hold_out(labels(*sizes), num_held, 0, "validation")
+    with pytest.raises(InvalidSplit, match=r"class '(cat|dog)' has"):
+        hold_out(labels(*sizes), num_held, 0, "validation", ["cat", "dog"])

@@ -1,0 +1,1 @@
+"""Figures of several runs: one trace and one colour per run, and in words how the runs differ."""

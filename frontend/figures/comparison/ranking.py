@@ -1,0 +1,247 @@
+"""Rank correlations of several runs, each beside its noise ceiling."""
+
+from collections.abc import Iterable, Sequence
+
+import plotly.graph_objects as go
+
+from backend.runs.schemas import CorrelationRead, RunRead
+from frontend.figures.comparison.layout import (
+    give_each_run_a_row,
+    lacking,
+    nothing,
+    started,
+    unlike,
+)
+from frontend.figures.comparison.runs import ComparedRun, differing, numbers_of, span
+from frontend.figures.ranking import (
+    OVERALL,
+    SCATTER_TITLE,
+    TAU_TITLE,
+    ceiling_text,
+    further_conditions,
+    newest_overall,
+    shown_scorer,
+    tau_text,
+)
+from frontend.figures.style import MUTED, Theme
+
+ASPECTS = ("search space", "dataset", "benchmark", "scorer")
+NO_WARNING = ("seed", "benchmark")
+"""Conditions whose difference is the point of a comparison, or is told by `ASPECTS`."""
+
+
+def rank_correlations(runs: Sequence[ComparedRun], *, theme: Theme = "light") -> go.Figure:
+    """Draw each run's newest overall tau-b with its interval, a tick at its noise ceiling."""
+    name = "rank-correlation"
+    newest = [newest_overall(one.run, one.correlations) for one in runs]
+    shown = [
+        (one, row)
+        for one, row in zip(runs, newest, strict=True)
+        if row is not None and row.tau is not None
+    ]
+    if not shown:
+        return nothing(name, SCATTER_TITLE, _why_nothing(runs), runs, theme=theme)
+    drawn = started(
+        name,
+        SCATTER_TITLE,
+        [
+            f"overall Kendall τ-b by {_scorers(runs)}",
+            f"n = {span(row.num_architectures for _, row in shown)}",
+            "bar: 95 % interval",
+            f"tick: {ceilings_text(runs)}",
+        ],
+        runs,
+        theme=theme,
+        notes=[unlike(_differing(shown))],
+    )
+    for one, row in zip(runs, newest, strict=True):
+        _add_tau(drawn, one, row)
+    give_each_run_a_row(
+        drawn,
+        runs,
+        marks=[one.run.noise_ceiling for one in runs],
+        words=[_why_no_tau(one.run, row) for one, row in zip(runs, newest, strict=True)],
+        theme=theme,
+    )
+    drawn.update_layout(xaxis={"title": {"text": "Kendall τ-b"}})
+    return drawn
+
+
+def _add_tau(drawn: go.Figure, one: ComparedRun, row: CorrelationRead | None) -> None:
+    shown = [] if row is None or row.tau is None else [row]
+    reach = [
+        (row.tau - row.tau_low, row.tau_high - row.tau)
+        for row in shown
+        if row.tau is not None and row.tau_low is not None and row.tau_high is not None
+    ]
+    drawn.add_scatter(
+        name=one.label,
+        meta={"run": one.run.id},
+        mode="markers+text",
+        x=[row.tau for row in shown],
+        y=[one.label for _ in shown],
+        error_x={
+            "type": "data",
+            "array": [above for _, above in reach],
+            "arrayminus": [below for below, _ in reach],
+            "thickness": 2,
+            "width": 5,
+        },
+        marker={"color": one.colour, "symbol": one.symbol, "size": 11},
+        text=[f"{row.tau:.2f}" for row in shown],
+        textposition="top center",
+        textfont={"size": 11},
+        cliponaxis=False,
+        customdata=[_hover(one.run, row) for row in shown],
+        hovertemplate="%{customdata}",
+    )
+
+
+def taus_over_steps(runs: Sequence[ComparedRun], *, theme: Theme = "light") -> go.Figure:
+    """Draw each run's overall tau-b over global steps, its value after training as a star."""
+    name = "tau-over-steps"
+    live = [_overall(one, "live") for one in runs]
+    final = [_overall(one, "final") for one in runs]
+    rounds = [(one, row) for one, rows in zip(runs, live, strict=True) for row in rows]
+    ends = [(one, row) for one, rows in zip(runs, final, strict=True) for row in rows]
+    if not rounds and not ends:
+        return nothing(name, TAU_TITLE, _why_nothing(runs), runs, theme=theme)
+    sizes, final_sizes = (
+        span(row.num_architectures for _, row in rows) for rows in (rounds, ends)
+    )
+    drawn = started(
+        name,
+        TAU_TITLE,
+        [
+            f"overall Kendall τ-b by {_scorers(runs)}",
+            f"n = {sizes} per live round" if rounds else "",
+            f"star: final, n = {final_sizes}" if ends else "",
+            ceilings_text(runs),
+        ],
+        runs,
+        theme=theme,
+        notes=[
+            lacking(runs, [one for one, _ in (*rounds, *ends)]),
+            unlike(_differing(rounds or ends)),
+        ],
+    )
+    for one, line, star in zip(runs, live, final, strict=True):
+        _add_line(drawn, one, line, star)
+    for ceiling in _ceilings(runs):
+        drawn.add_hline(
+            y=ceiling,
+            line={"dash": "dash", "width": 1.5, "color": MUTED[theme]},
+            annotation={
+                "text": f"noise ceiling {ceiling:.2f}",
+                "font": {"size": 11, "color": MUTED[theme]},
+            },
+            annotation_position="top left",
+        )
+    longest = max(one.run.spec.training.steps for one in runs)
+    drawn.update_layout(
+        xaxis={"title": {"text": "global step"}, "range": [0, longest * 1.03]},
+        yaxis={"title": {"text": "Kendall τ-b"}},
+        showlegend=True,
+    )
+    return drawn
+
+
+def _add_line(
+    drawn: go.Figure,
+    one: ComparedRun,
+    line: Sequence[CorrelationRead],
+    star: Sequence[CorrelationRead],
+) -> None:
+    # A gap keeps the star off the line: it is of another sample.
+    points = [*line, *(row for end in star for row in (None, end))]
+    drawn.add_scatter(
+        name=one.label,
+        meta={"run": one.run.id},
+        mode="lines+markers",
+        x=[None if row is None else row.step for row in points],
+        y=[None if row is None else row.tau for row in points],
+        line={"color": one.colour, "dash": one.dash, "width": 2},
+        marker={
+            "line": {"width": 0},
+            "symbol": [one.symbol] * len(line) + ["star"] * (2 * len(star)),
+            "size": [6] * len(line) + [14] * (2 * len(star)),
+        },
+        customdata=[None if row is None else _hover(one.run, row) for row in points],
+        hovertemplate="%{customdata}",
+    )
+
+
+def ceilings_text(runs: Sequence[ComparedRun]) -> str:
+    """Return the noise ceilings of the runs' benchmarks in words."""
+    known = [f"{ceiling:.2f}" for ceiling in _ceilings(runs)]
+    unknown = [
+        one for one in runs if one.run.benchmark is not None and one.run.noise_ceiling is None
+    ]
+    if not known:
+        return "noise ceiling unknown"
+    text = f"noise ceiling {'–'.join(dict.fromkeys((known[0], known[-1])))}"
+    return f"{text}, unknown for {numbers_of(unknown)}" if unknown else text
+
+
+def _ceilings(runs: Iterable[ComparedRun]) -> list[float]:
+    """Return the known noise ceilings, ascending, each once."""
+    return sorted({one.run.noise_ceiling for one in runs if one.run.noise_ceiling is not None})
+
+
+def _scorers(runs: Iterable[ComparedRun]) -> str:
+    return ", ".join(dict.fromkeys(shown_scorer(one.run) for one in runs))
+
+
+def _overall(one: ComparedRun, stage: str) -> list[CorrelationRead]:
+    scorer = shown_scorer(one.run)
+    return sorted(
+        (
+            row
+            for row in one.correlations
+            if (row.scorer, row.scope, row.stage) == (scorer, OVERALL, stage)
+            and row.tau is not None
+        ),
+        key=lambda row: row.step,
+    )
+
+
+def _differing(shown: Sequence[tuple[ComparedRun, CorrelationRead]]) -> list[str]:
+    """Return in what the runs that are shown, and the correlations of them, are not alike."""
+    conditions = [
+        {"stage (live, final)": row.stage, **further_conditions(row)} for _, row in shown
+    ]
+    names = dict.fromkeys(name for found in conditions for name in found)
+    return [
+        *differing([one for one, _ in shown], ASPECTS),
+        *(
+            name
+            for name in names
+            if name not in NO_WARNING and len({found.get(name) for found in conditions}) > 1
+        ),
+    ]
+
+
+def _hover(run: RunRead, row: CorrelationRead) -> str:
+    lines = [
+        "after training" if row.stage == "final" else f"live, step {row.step:,}",
+        tau_text(row),
+        f"n = {row.num_architectures:,}, {row.num_ties:,} tied pairs",
+        ceiling_text(run),
+        *(f"{name} {value}" for name, value in further_conditions(row).items()),
+    ]
+    return "<br>".join(lines)
+
+
+def _why_no_tau(run: RunRead, row: CorrelationRead | None) -> str | None:
+    if row is None:
+        return "no benchmark" if run.benchmark is None else "not ranked yet"
+    return tau_text(row) if row.tau is None else None
+
+
+def _why_nothing(runs: Sequence[ComparedRun]) -> str:
+    if all(one.run.benchmark is None for one in runs):
+        return (
+            "None of these runs has a benchmark, so there is no ground truth"
+            "<br>to compare scores with."
+        )
+    return "None of these runs has been ranked yet."

@@ -1,0 +1,53 @@
+"""Every figure that compares runs, by the name of its counterpart for one run."""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+
+import plotly.graph_objects as go
+
+from frontend.figures.balance import BALANCE_TITLE
+from frontend.figures.comparison.balance import training_balances
+from frontend.figures.comparison.ranking import rank_correlations, taus_over_steps
+from frontend.figures.comparison.runs import ComparedRun
+from frontend.figures.comparison.search import bests_so_far
+from frontend.figures.comparison.training import training_losses
+from frontend.figures.ranking import SCATTER_TITLE, TAU_TITLE
+from frontend.figures.search import TITLE as SEARCH_TITLE
+from frontend.figures.training import TITLE as LOSS_TITLE
+
+
+@dataclass(frozen=True, slots=True)
+class ComparisonDefinition:
+    """One figure of several runs.
+
+    Attributes:
+        name: in addresses and component ids.
+        title: for people.
+        needs: names of the fields of `ComparedRun` that `draw` reads, beside `run`.
+        draw: the pure function of the runs and the theme.
+    """
+
+    name: str
+    title: str
+    needs: tuple[str, ...]
+    draw: Callable[..., go.Figure]  # (runs, *, theme)
+
+    def of(self, runs: Sequence[ComparedRun], theme: str) -> go.Figure:
+        """Draw `runs`, which may hold more than this figure needs."""
+        return self.draw(runs, theme=theme)
+
+
+COMPARISONS: Mapping[str, ComparisonDefinition] = {
+    definition.name: definition
+    for definition in (
+        ComparisonDefinition(
+            "rank-correlation", SCATTER_TITLE, ("correlations",), rank_correlations
+        ),
+        ComparisonDefinition("tau-over-steps", TAU_TITLE, ("correlations",), taus_over_steps),
+        ComparisonDefinition(
+            "training-balance", BALANCE_TITLE, ("subspaces", "balance"), training_balances
+        ),
+        ComparisonDefinition("training-loss", LOSS_TITLE, ("metrics",), training_losses),
+        ComparisonDefinition("best-so-far", SEARCH_TITLE, ("candidates",), bests_so_far),
+    )
+}

@@ -1,0 +1,1 @@
+"""The page on which several runs stand side by side."""

@@ -1,0 +1,179 @@
+"""Several runs side by side, live: a pulse asks for their revisions, and changes alone are sent."""
+
+from collections.abc import Sequence
+from typing import Any
+from urllib.parse import parse_qs
+
+import dash_mantine_components as dmc
+from dash import ALL, Dash, Input, Output, State, ctx, dcc, html, no_update
+from pydantic import TypeAdapter, ValidationError
+
+from backend.errors import ApiError, NotFound
+from backend.runs import service
+from backend.validation import field_errors, sentence
+from frontend.context import Context, threaded
+from frontend.figures.comparison.registry import COMPARISONS
+from frontend.figures.comparison.runs import MOST_RUNS, RunIds
+from frontend.live import changes, replacement
+from frontend.pages import links
+from frontend.pages.compare.panels import COMPARISON_PANELS
+from frontend.pages.places import figure_place, panel_place
+from frontend.rows import read_compared
+
+PULSE_MILLISECONDS = 2000
+FIGURE = "compared-figure"
+PANEL = "compared-panel"
+WIDE = ("best-so-far",)
+HEIGHT = 380
+ROOMY_RUNS = 6
+HEIGHT_PER_RUN = 18
+"""Pixels that a figure grows by for every run beyond `ROOMY_RUNS`: a row, or its legend."""
+
+Component = Any  # Dash's components are generated, without a useful common type
+
+
+def chosen_runs(search: str) -> list[int]:
+    """Return the runs that the query part of an address names; none if it names none.
+
+    Raises:
+        ApiError: if they cannot be compared.
+    """
+    named = parse_qs(search.removeprefix("?")).get("run", [])
+    if not named:
+        return []
+    adapter: TypeAdapter[list[int]] = TypeAdapter(RunIds)
+    try:
+        return adapter.validate_python(named)
+    except ValidationError as error:
+        found = [
+            {**item, "loc": ("run", *item["loc"])} for item in error.errors(include_url=False)
+        ]
+        raise ApiError(sentence(field_errors(found)), 422) from error
+
+
+def layout(context: Context, run_ids: Sequence[int]) -> Component:
+    """Return the comparison of some runs, still without its figures, or how to choose them.
+
+    Raises:
+        NotFound: if one of the runs does not exist.
+    """
+    if not run_ids:
+        return _how_to_choose()
+    with context.db.reading() as session:
+        revisions = service.get_revisions(session, run_ids)
+    height = HEIGHT + HEIGHT_PER_RUN * max(0, len(run_ids) - ROOMY_RUNS)
+    return html.Div(
+        [
+            dcc.Store(id="compared-runs", data=list(run_ids)),
+            dcc.Store(id="compared-revisions", data=revisions),
+            dcc.Interval(id="compare-pulse", interval=PULSE_MILLISECONDS),
+            dmc.Title(f"Comparison of {len(run_ids)} run{'s' * (len(run_ids) > 1)}", order=2),
+            dmc.Stack(
+                [
+                    panel_place(PANEL, "ground"),
+                    panel_place(PANEL, "results"),
+                    panel_place(PANEL, "spec"),
+                    dmc.Grid(
+                        [
+                            dmc.GridCol(
+                                figure_place(
+                                    FIGURE,
+                                    name,
+                                    title=definition.title,
+                                    data=links.comparison_json(run_ids, name),
+                                    height=height,
+                                ),
+                                span={"base": 12, "lg": 12 if name in WIDE else 6},
+                            )
+                            for name, definition in COMPARISONS.items()
+                        ],
+                        gutter="md",
+                    ),
+                ]
+            ),
+        ]
+    )
+
+
+def register(dash: Dash, context: Context) -> None:
+    """Register the pulse and the update."""
+
+    @dash.callback(
+        Output("compared-revisions", "data"),
+        Output("compare-pulse", "disabled"),
+        Input("compare-pulse", "n_intervals"),
+        State("compared-revisions", "data"),
+        State("compared-runs", "data"),
+        prevent_initial_call=True,
+    )
+    @threaded
+    def beat(_: int | None, seen: list[int], run_ids: list[int]) -> tuple[Any, Any]:
+        try:
+            with context.db.reading() as session:
+                revisions = service.get_revisions(session, run_ids)
+        except NotFound:
+            return no_update, True
+        return (no_update if revisions == seen else revisions), no_update
+
+    _register_update(dash, context)
+
+
+def _register_update(dash: Dash, context: Context) -> None:
+    @dash.callback(
+        Output({"type": FIGURE, "name": ALL}, "figure"),
+        Output({"type": f"{FIGURE}-mark", "name": ALL}, "data"),
+        Output({"type": PANEL, "name": ALL}, "children"),
+        Output({"type": f"{PANEL}-mark", "name": ALL}, "data"),
+        Input("compared-revisions", "data"),
+        Input("theme", "data"),
+        State({"type": f"{FIGURE}-mark", "name": ALL}, "data"),
+        State({"type": f"{PANEL}-mark", "name": ALL}, "data"),
+        State("compared-runs", "data"),
+    )
+    @threaded
+    def update(
+        _: list[int],
+        theme: str,
+        figure_marks: list[Any],
+        panel_marks: list[Any],
+        run_ids: list[int],
+    ) -> tuple[list[Any], ...]:
+        figures, panels = (
+            [place["id"]["name"] for place in ctx.outputs_list[index]] for index in (0, 2)
+        )
+        needs = {need for name in figures for need in COMPARISONS[name].needs}
+        needs |= {need for name in panels for need in COMPARISON_PANELS[name].needs}
+        runs = read_compared(context.db, run_ids, needs)
+        sent = (
+            [
+                changes(COMPARISONS[name].of(runs, theme), mark)
+                for name, mark in zip(figures, figure_marks, strict=True)
+            ],
+            [
+                replacement(COMPARISON_PANELS[name].draw(runs), mark)
+                for name, mark in zip(panels, panel_marks, strict=True)
+            ],
+        )
+        return tuple(
+            [getattr(change, part) for change in group]
+            for group in sent
+            for part in ("content", "mark")
+        )
+
+
+def _how_to_choose() -> Component:
+    return dmc.Center(
+        dmc.Stack(
+            [
+                dmc.Title("Compare runs", order=2, c="dimmed"),
+                dmc.Text(
+                    f"Select two to {MOST_RUNS} runs in the list, then press Compare; the address "
+                    "of a comparison can be shared."
+                ),
+                dcc.Link("To the runs", href=links.runs_page()),
+            ],
+            align="center",
+            gap="xs",
+        ),
+        h=320,
+    )

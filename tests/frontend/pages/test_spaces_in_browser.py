@@ -1,0 +1,61 @@
+"""Search spaces and their partitions in a real Chromium."""
+
+import pytest
+from playwright.sync_api import expect
+
+from backend.spaces import service
+
+pytestmark = pytest.mark.browser
+
+CONV = "|nor_conv_3x3~0|+|nor_conv_3x3~0|nor_conv_3x3~1|"
+
+
+def field(page, key):
+    """The input of a field of a form."""
+    return page.locator(f"""[id='{{"key":"{key}","type":"field"}}']""")
+
+
+def test_a_definition_is_judged_at_its_line_counted_and_saved(quiet_page, address, served_db):
+    quiet_page.goto(f"{address}/ui/spaces")
+    quiet_page.get_by_role("link", name="New search space").click()
+    expect(quiet_page.get_by_text("Saving makes it my-cell@1")).to_be_visible()
+    expect(quiet_page.locator(".figure-editor-histogram")).to_contain_text("n = 54")
+    text = quiet_page.get_by_label("Definition as YAML or JSON")
+    good = text.input_value()
+    text.fill(good.replace("target: 2,", "target: 9,"))
+    note = quiet_page.locator(".editor-note")
+    expect(note).to_contain_text("there is no node 9")
+    line = good.splitlines().index(
+        "- {source: 1, target: 2, operations: [nor_conv_1x1, nor_conv_3x3]}"
+    )
+    assert note.evaluate("element => element.style.getPropertyValue('--line')") == str(line)
+    expect(quiet_page.get_by_role("alert")).to_contain_text(f"line {line + 1} · edges.1.target")
+    expect(quiet_page.get_by_role("button", name="Save")).to_be_disabled()
+    text.fill(good)
+    quiet_page.get_by_role("button", name="Save").click()
+    expect(quiet_page.get_by_role("heading", name="my-cell@1")).to_be_visible()
+    expect(quiet_page.locator(".figure-space-histogram")).to_contain_text("n = 54")
+    with served_db.reading() as session:
+        assert service.read_space(session, "my-cell").size.all == "54"
+    quiet_page.get_by_role("link", name="Edit as a new version").click()
+    expect(quiet_page.get_by_text("stored already as my-cell@1")).to_be_visible()
+
+
+def test_a_partition_is_previewed_asked_for_an_owner_and_used(quiet_page, address):
+    quiet_page.goto(f"{address}/ui/spaces/digits-mini/partition")
+    expect(quiet_page.get_by_text("Every architecture in exactly one")).to_be_visible()
+    expect(quiet_page.locator(".figure-preview-shares")).to_contain_text("K = 3")
+    field(quiet_page, "splitter[nonlinearity].num_subspaces").fill("9")
+    expect(quiet_page.get_by_role("alert")).to_contain_text("feasible are 1, 2, 3")
+    field(quiet_page, "splitter[nonlinearity].num_subspaces").fill("2")
+    expect(quiet_page.locator(".figure-preview-shares")).to_contain_text("K = 2")
+    quiet_page.get_by_label("Architecture").fill(CONV)
+    quiet_page.get_by_role("button", name="Find").click()
+    expect(quiet_page.locator("#owner-found")).to_contain_text("nonlinearity count 2")
+    quiet_page.get_by_label("Architecture").fill("|none~0|")
+    quiet_page.get_by_role("button", name="Find").click()
+    expect(quiet_page.locator("#owner-found")).to_contain_text("no architecture of digits-mini")
+    quiet_page.get_by_role("link", name="Use in a new run").click()
+    expect(field(quiet_page, "splitter[nonlinearity].num_subspaces")).to_have_value("2")
+    expect(field(quiet_page, "supernet.width")).to_have_value("8")
+    expect(field(quiet_page, "space")).to_have_value("digits-mini@1")

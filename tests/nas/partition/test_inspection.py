@@ -1,0 +1,118 @@
+from dataclasses import replace
+from itertools import pairwise
+
+import pytest
+
+from nas.partition import inspection
+from nas.partition.none import NoneSplitter
+from nas.partition.nonlinearity import NonlinearitySplitter
+from nas.partition.random import RandomSplitter
+from nas.partition.random_edge import RandomEdgeSplitter
+from nas.spaces import catalogue
+from nas.spaces.base import Count
+
+SPLITTERS = [
+    NoneSplitter(),
+    NonlinearitySplitter(num_subspaces=3),
+    NonlinearitySplitter(num_subspaces=3, count="total"),
+    RandomSplitter(num_subspaces=4, seed=5),
+    RandomEdgeSplitter(num_decisions=1, seed=2),
+]
+BY_KIND = pytest.mark.parametrize("splitter", SPLITTERS, ids=str)
+
+
+@pytest.fixture
+def space():
+    return catalogue()["digits-mini"]
+
+
+@BY_KIND
+def test_both_sides_of_the_cover_equal_what_enumeration_counts(space, splitter):
+    found = inspection.cover(splitter.split(space))
+    assert found.holds
+    everything = list(space.enumerate())
+    valid = sum(space.is_valid(architecture) for architecture in everything)
+    assert found.parts == found.space == Count(all=len(everything), valid=valid)
+
+
+def test_a_lost_and_a_doubled_sub_space_are_noticed(space):
+    partition = NonlinearitySplitter(num_subspaces=3).split(space)
+    first, second, third = partition.subspaces
+    lost = inspection.cover(replace(partition, subspaces=(first, second)))
+    assert (lost.holds, lost.shared_labels) == (False, ())
+    assert lost.space.all - lost.parts.all == third.size.all
+    twice = inspection.cover(replace(partition, subspaces=(first, second, third, second)))
+    assert (twice.holds, twice.shared_labels) == (False, (1,))
+
+
+@BY_KIND
+def test_ranges_are_those_of_enumeration(space, splitter):
+    partition = splitter.split(space)
+    owned = [[] for _ in partition.subspaces]
+    for architecture in space.enumerate():
+        if space.is_valid(architecture):
+            owned[partition.route(architecture)].append(architecture)
+    for found, members in zip(inspection.exact_ranges(partition), owned, strict=True):
+        for spread, cost in ((found.flops, space.flops), (found.parameters, space.parameters)):
+            values = [cost(architecture) for architecture in members]
+            assert spread == (min(values), max(values))
+
+
+@BY_KIND
+def test_draws_are_valid_members_of_their_sub_space_and_repeat_with_the_seed(space, splitter):
+    partition = splitter.split(space)
+    samples = inspection.draw(partition, 20, seed=1)
+    for index, drawn in enumerate(samples):
+        assert len(drawn) == 20
+        for architecture, live in drawn:
+            assert partition.route(architecture) == index
+            assert any(live)
+        costs = inspection.costs_of(drawn, space)
+        assert [cost.flops for cost in costs] == [space.flops(item.architecture) for item in drawn]
+    assert inspection.draw(partition, 20, seed=1) == samples
+    assert inspection.draw(partition, 20, seed=2) != samples
+
+
+def test_quantiles_are_values_at_their_rank():
+    assert inspection.quantiles(range(100, -1, -1)) == (5, 25, 50, 75, 95)
+    assert inspection.quantiles([7]) == (7,) * 5
+
+
+@pytest.mark.parametrize(("num_subspaces", "width"), [(1, 16), (2, 8), (3, 5), (4, 4)])
+def test_a_parent_of_16_channels_gives_the_widths_of_efs_nas(num_subspaces, width):
+    partition = RandomSplitter(num_subspaces=num_subspaces).split(catalogue()["nas-bench-201"])
+    found = inspection.suggest_widths(partition, 16)
+    assert [size.width for size in found.subspaces] == [width] * num_subspaces
+    assert found.fits
+    assert found.parameters == num_subspaces * found.subspaces[0].parameters
+
+
+@pytest.mark.parametrize("parent", [1, 2, 3, 5, 8, 16])
+@pytest.mark.parametrize("num_subspaces", [2, 3, 7])
+def test_suggested_supernets_are_no_larger_than_the_parent_unless_width_1_is(
+    space, parent, num_subspaces
+):
+    partition = RandomSplitter(num_subspaces=num_subspaces).split(space)
+    found = inspection.suggest_widths(partition, parent)
+    assert found.fits == (found.parameters <= found.parent.parameters)
+    assert found.fits or {size.width for size in found.subspaces} == {1}
+
+
+def test_parameters_of_a_supernet_are_those_of_all_candidates(space):
+    # One 3x3 and one 1x1 convolution with BatchNorm per edge, stem, last BatchNorm, classifier.
+    width = 4
+    edge = (9 + 1) * width * width + 2 * 2 * width
+    ends = 9 * width + 2 * width + 2 * width + (width + 1) * 10
+    assert inspection.supernet_parameters(space, width) == 3 * edge + ends
+    sizes = [inspection.supernet_parameters(space, width) for width in range(1, 9)]
+    assert all(less < more for less, more in pairwise(sizes))
+
+
+def test_training_costs_three_forward_passes_of_the_mean_architecture(space):
+    partition = NoneSplitter().split(space)
+    samples = inspection.draw(partition, 50, seed=0)
+    widths = inspection.suggest_widths(partition, 8)
+    found = inspection.training_cost(partition, widths, samples)
+    costs = inspection.costs_of(samples[0], space)  # of width 8 itself
+    mean = sum(cost.flops for cost in costs) / len(costs)
+    assert found.split == found.one_shot == pytest.approx(3 * mean)
