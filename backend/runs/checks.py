@@ -8,7 +8,7 @@ from sqlalchemy.orm import Session
 from backend.errors import Unprocessable
 from backend.models import Benchmark, Dataset, SearchSpace
 from backend.references import WORDS, Versioned, find, names, pinned
-from nas.errors import InfeasiblePartition, InfeasibleSearch
+from nas.errors import InfeasiblePartition, InfeasibleSearch, InfeasibleSupernet
 from nas.partition.base import Partition, Splitter
 from nas.spaces.base import Space
 from nas.spec import RunSpec, TrainingSpec
@@ -45,6 +45,10 @@ def check_spec(session: Session, spec: RunSpec) -> References:
             )
     _check_batch(spec, dataset)
     _check_rounds(spec)
+    try:
+        space.definition.resized(spec.supernet.shape())
+    except InfeasibleSupernet as error:
+        raise Unprocessable(f"supernet.{error.parameter}", error.reason) from error
     try:
         spec.partition(space.definition)
     except InfeasiblePartition as error:

@@ -204,11 +204,12 @@ class Skeleton(BaseModel):
         older = newer = Features(self.stem_channels, self.image_size)
         for index, stage in enumerate(self.stages):
             strides = [1] * self.cells_per_stage
-            if index and self.reduction == "cell":
-                strides = [2, *strides]
-            elif index and self.reduction != "cell":
-                yield ReductionBlock(newer, stage.channels, self.reduction)
-                older, newer = newer, stage
+            if index:
+                if self.reduction == "cell":
+                    strides = [2, *strides]
+                else:
+                    yield ReductionBlock(newer, stage.channels, self.reduction)
+                    older, newer = newer, stage
             for stride in strides:
                 reads = (older, newer)[-graph.num_inputs :]
                 yield CellBlock(reads, stage.channels, stride, preprocesses)

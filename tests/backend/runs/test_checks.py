@@ -49,6 +49,21 @@ def test_a_bad_spec_names_its_field_and_queues_nothing(
     assert api.get("/api/v1/runs").json()["items"] == []
 
 
+@pytest.mark.parametrize(
+    ("space", "supernet", "field"),
+    [
+        ("mobilenet-proxyless", {"cells_per_stage": 2}, "supernet.cells_per_stage"),
+        ("mobilenet-proxyless", {"reduction": "residual"}, "supernet.reduction"),
+        ("darts-cell", {"reduction": "residual"}, "supernet.reduction"),
+    ],
+)
+def test_a_supernet_that_the_space_does_not_have_is_refused(
+    space: str, supernet: dict, field: str, api: Api, spec: dict
+):
+    changes = {"space": space, "supernet": supernet, "benchmark": None}
+    assert fields_of(api.post("/api/v1/runs", json=spec | changes)) == [field]
+
+
 def test_every_bad_field_is_named_at_once(api: Api, spec: dict):
     bad = spec | {"seed": -1, "training": {"steps": 0}}
     assert fields_of(api.post("/api/v1/runs", json=bad)) == ["seed", "training.steps"]
