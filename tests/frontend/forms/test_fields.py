@@ -73,7 +73,7 @@ def test_an_input_knows_type_bounds_and_help():
     assert nodes["training.gradient_clip"].nullable
     assert nodes["training.steps"].required
     assert not nodes["training.batch_size"].required
-    assert nodes["supernet.routing"].options == ("class",)
+    assert nodes["supernet.routing"].options == ("class", "accumulated")
 
 
 def test_a_list_of_numbers_is_one_repeated_input():
