@@ -4,7 +4,7 @@
 PYTHON ?= python3
 ARGS ?=
 # Two processes share the test files; a file stays in one, for its fixtures are dear.
-SPREAD ?= -n 2 --dist loadfile
+SPREAD ?= -n 2 --dist loadfile --no-loadscope-reorder
 BENCH ?= $(basename $(notdir $(wildcard benchmarks/*.py)))
 VENV := .venv
 BIN := $(VENV)/bin

@@ -195,7 +195,7 @@ def _load(text: str) -> object:
             )
         return loader.construct_document(node)
     finally:
-        loader.dispose()  # type: ignore[no-untyped-call]  # its stub lacks it
+        loader.dispose()
 
 
 def _num_nodes(node: yaml.Node, known: dict[int, int]) -> int:

@@ -15,6 +15,7 @@ import first_experiment
 import fresh_clone
 import live_cost
 import numpy as np
+import partition
 import pytest
 
 from nas.benchmarks.table import builtin
@@ -148,6 +149,13 @@ def clone(place: Place) -> None:
     )
 
 
+def exact(place: Place) -> None:
+    times = partition.Times((0.25, 0.5))
+    place.replace(
+        partition, measure=lambda space: partition.Measured(space, times, times, times, None)
+    )
+
+
 def every_seed(place: Place) -> None:
     """Leave the committed accuracies as if they had just been trained."""
     _, table = builtin()["digits-mini"]
@@ -180,10 +188,11 @@ CASES: list[tuple[str, Callable[[Place], None]]] = [
     ("first_experiment", without_few_shot),
     ("fresh_clone", clone),
     ("live_cost", live),
+    ("partition", exact),
 ]
 MAINS = {
     module.__name__: module.main
-    for module in (demo_ranking, digits_mini, first_experiment, fresh_clone, live_cost)
+    for module in (demo_ranking, digits_mini, first_experiment, fresh_clone, live_cost, partition)
 }
 
 

@@ -168,7 +168,7 @@ def test_a_run_spread_over_five_slots_ends_as_an_uninterrupted_one(eager: Deploy
 
 def test_a_slot_alone_keeps_the_supernets_within_one_round(embedded: Deployment) -> None:
     spec = tiny_spec(
-        splitter={"num_subspaces": 3},
+        splitter={"kind": "nonlinearity", "num_subspaces": 3},
         training={"steps": 80, "warm_up_steps": 0},
         ranking={"every_steps": 10},
         search=None,

@@ -170,7 +170,7 @@ def log(running: Running, run_id: int) -> list[EventRead]:
 @pytest.mark.slow
 def test_a_run_outlives_its_worker_without_help(running: Running, home: Path) -> None:
     spec = tiny_spec(
-        splitter={"num_subspaces": 1},
+        splitter={"kind": "nonlinearity", "num_subspaces": 1},
         training={"steps": 1500, "warm_up_steps": 0},
         ranking={"every_steps": 1500},
     )

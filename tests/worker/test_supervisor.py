@@ -34,7 +34,7 @@ def long_spec() -> RunSpec:
     """Return a run that trains one supernet for minutes, if nobody stops it."""
     return tiny_spec(
         # One: with more, whoever is put back waits for the less advanced ones.
-        splitter={"num_subspaces": 1},
+        splitter={"kind": "nonlinearity", "num_subspaces": 1},
         training={"steps": 1_000_000, "warm_up_steps": 0},
         ranking={"every_steps": 500_000},
     )

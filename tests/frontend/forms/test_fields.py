@@ -68,12 +68,12 @@ def test_an_input_knows_type_bounds_and_help():
     nodes = by_key(RunSpec)
     width = nodes["supernet.width"]
     assert (width.scalar, width.minimum, width.maximum) == ("integer", 1, 256)
-    assert width.description.startswith("Channels of the first stage, or")
+    assert width.description.startswith("Channels of the first stage")
     assert nodes["training.momentum"].bounds == "≥ 0, < 1"
     assert nodes["training.gradient_clip"].nullable
     assert nodes["training.steps"].required
     assert not nodes["training.batch_size"].required
-    assert nodes["supernet.routing"].options == ("class",)
+    assert nodes["supernet.routing"].options == ("class", "accumulated")
 
 
 def test_a_list_of_numbers_is_one_repeated_input():

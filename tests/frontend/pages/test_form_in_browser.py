@@ -78,7 +78,9 @@ def test_choosing_another_kind_shows_its_parameters(form):
 
 @pytest.mark.parametrize("write", [json.dumps, lambda document: f"# spec\n{json.dumps(document)}"])
 def test_a_pasted_document_fills_the_form(form, served_db, write):
-    spec = small_spec(name="pasted", splitter={"num_subspaces": 3, "thresholds": [0, 1]})
+    spec = small_spec(
+        name="pasted", splitter={"kind": "nonlinearity", "num_subspaces": 3, "thresholds": [0, 1]}
+    )
     form.get_by_label("Spec as YAML or JSON").fill(write(spec.model_dump(mode="json")))
     form.get_by_role("button", name="Fill in").click()
     expect(field(form, "splitter[nonlinearity].thresholds")).to_have_value("0, 1")
