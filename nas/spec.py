@@ -68,8 +68,7 @@ class SupernetSpec(SpecPart):
         8,
         ge=1,
         le=256,
-        description="Channels of the first stage of cells, or after the stem of a chain; the "
-        "others follow in the proportions of the stand-alone network.",
+        description="Channels of the first stage, or after a chain's stem; others in proportion.",
     )
     cells_per_stage: int = Field(
         1,

@@ -70,6 +70,15 @@ class TestCreate:
         stored = api.get(f"{SPACES}/mine@1").json()["definition"]
         assert stored["operations"] == mine["operations"]
 
+    def test_a_layered_space_is_stored_and_a_bad_one_refused_at_the_place(self, api: Api):
+        definition = api.get(f"{SPACES}/mobilenet-proxyless").json()["definition"]
+        own = definition | {"name": "own", "layers": definition["layers"][:5]}
+        assert api.post(SPACES, json=own).status_code == 201
+        assert api.get(f"{SPACES}/own").json()["size"]["all"] == str(6**2 * 7**3)
+        first = definition["layers"][0]
+        bad = own | {"layers": [first, first | {"operations": ["mbconv_3x3_e3", "identity"]}]}
+        assert fields_of(api.post(SPACES, json=bad)) == ["layers.1.operations.1"]
+
     def test_a_version_that_a_run_uses_stays_as_it_is(self, api: Api, mine: dict, spec: dict):
         api.post(SPACES, json=mine)
         run = api.post("/api/v1/runs", json=spec | {"space": "mine", "benchmark": None}).json()
