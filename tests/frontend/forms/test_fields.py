@@ -68,7 +68,7 @@ def test_an_input_knows_type_bounds_and_help():
     nodes = by_key(RunSpec)
     width = nodes["supernet.width"]
     assert (width.scalar, width.minimum, width.maximum) == ("integer", 1, 256)
-    assert width.description.startswith("Channels of the first stage")
+    assert width.description.startswith("Channels of the first stage, or")
     assert nodes["training.momentum"].bounds == "≥ 0, < 1"
     assert nodes["training.gradient_clip"].nullable
     assert nodes["training.steps"].required

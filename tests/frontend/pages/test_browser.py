@@ -206,7 +206,13 @@ def test_a_callback_that_fails_says_so_and_is_logged(
     monkeypatch.setattr("frontend.pages.run.page.tab_content", broken)
     quiet_page.get_by_role("tab", name="Training").click()
     expect(quiet_page.get_by_text("ValueError: the tab is stuck")).to_be_visible()
-    assert "callback failed" in capsys.readouterr().out
+    logged: list[str] = []
+
+    def is_logged() -> bool:
+        logged.extend(capsys.readouterr())
+        return "callback failed" in "".join(logged)
+
+    wait_until(is_logged, seconds=10, what="the failure is logged")
 
 
 def test_the_three_figures_gain_data_without_a_reload_and_within_three_seconds(
