@@ -90,7 +90,7 @@ class BenchmarkEntry(Base):
     benchmark_id: Mapped[int] = mapped_column(
         ForeignKey("benchmarks.id", ondelete="CASCADE"), primary_key=True
     )
-    architecture: Mapped[str] = mapped_column(String(512), primary_key=True)
+    architecture: Mapped[str] = mapped_column(String(2048), primary_key=True)
     accuracy: Mapped[float]  # mean over seeds
     seeds: Mapped[list[float] | None] = mapped_column(Json)
     valid: Mapped[bool]
@@ -218,7 +218,7 @@ class Score(Base):
     stage: Mapped[str] = mapped_column(String(8), primary_key=True)  # live or final
     step: Mapped[int] = mapped_column(primary_key=True)
     scorer: Mapped[str] = mapped_column(String(32), primary_key=True)
-    architecture: Mapped[str] = mapped_column(String(512), primary_key=True)
+    architecture: Mapped[str] = mapped_column(String(2048), primary_key=True)
     subspace: Mapped[int]
     score: Mapped[float]
 
@@ -269,7 +269,7 @@ class Candidate(Base):
         ForeignKey("runs.id", ondelete="CASCADE"), primary_key=True
     )
     evaluation: Mapped[int] = mapped_column(primary_key=True)  # 1-based
-    architecture: Mapped[str] = mapped_column(String(512))
+    architecture: Mapped[str] = mapped_column(String(2048))
     subspace: Mapped[int]
     score: Mapped[float]
     best_score: Mapped[float]

@@ -89,6 +89,9 @@ def parse_json(text: str) -> Space:
         raise _whole(
             f"line {error.lineno}, column {error.colno}: the text is not JSON: {error.msg}"
         ) from None
+    except ValueError:
+        # The only other one: Python refuses to read a number of thousands of digits.
+        raise _whole("the text holds a number of too many digits") from None
     except RecursionError:
         raise _whole("the text is nested too deeply") from None
     return validated(document)

@@ -82,7 +82,7 @@ def upgrade() -> None:
     op.create_table(
         "benchmark_entries",
         sa.Column("benchmark_id", sa.Integer(), nullable=False),
-        sa.Column("architecture", sa.String(length=512), nullable=False),
+        sa.Column("architecture", sa.String(length=2048), nullable=False),
         sa.Column("accuracy", sa.Double(), nullable=False),
         sa.Column("seeds", JSON, nullable=True),
         sa.Column("valid", sa.Boolean(), nullable=False),
@@ -132,7 +132,7 @@ def upgrade() -> None:
         "candidates",
         sa.Column("run_id", sa.Integer(), nullable=False),
         sa.Column("evaluation", sa.Integer(), nullable=False),
-        sa.Column("architecture", sa.String(length=512), nullable=False),
+        sa.Column("architecture", sa.String(length=2048), nullable=False),
         sa.Column("subspace", sa.Integer(), nullable=False),
         sa.Column("score", sa.Double(), nullable=False),
         sa.Column("best_score", sa.Double(), nullable=False),
@@ -183,7 +183,7 @@ def upgrade() -> None:
         sa.Column("stage", sa.String(length=8), nullable=False),
         sa.Column("step", sa.Integer(), nullable=False),
         sa.Column("scorer", sa.String(length=32), nullable=False),
-        sa.Column("architecture", sa.String(length=512), nullable=False),
+        sa.Column("architecture", sa.String(length=2048), nullable=False),
         sa.Column("subspace", sa.Integer(), nullable=False),
         sa.Column("score", sa.Double(), nullable=False),
         sa.ForeignKeyConstraint(
