@@ -205,3 +205,12 @@ def test_a_row_of_the_first_experiment_has_the_spec_and_the_steps_of_its_variant
     for scorer in ("loss", "accuracy"):
         assert row["correlations"][scorer]["all"]["num_architectures"] == 1000
     assert row["num_architectures"] == 1000
+
+
+def test_live_ranking_costs_at_most_15_percent_of_training() -> None:
+    measured = {row["space"]: row for row in rows("live_cost")}
+    assert measured.keys() == {"digits-mini", "nas-bench-201"}
+    for row in measured.values():
+        share = row["live_scores_seconds"] / row["training_seconds"]
+        assert row["share"] == pytest.approx(share, abs=1e-3)
+        assert share <= 0.15
