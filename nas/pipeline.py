@@ -48,7 +48,7 @@ def ranking_sample(spec: RunSpec, space: Space) -> tuple[Architecture, ...]:
     """
     rng = stream(spec.seed, "ranking sample")
     wanted = spec.ranking.num_architectures
-    num_valid = sum(count.valid for count in space.histogram().values())
+    num_valid = space.size.valid
     if num_valid <= 2 * wanted:
         # Draws would repeat too often; a space this small is quick to enumerate.
         valid = [member for member in space.enumerate() if space.is_valid(member)]

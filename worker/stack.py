@@ -19,11 +19,11 @@ import httpx
 
 from backend.binding import UnsafeAddress, check_address
 from backend.installation import prepare as prepare_database
+from backend.logs import configure_logs
 from backend.settings import Settings
 from worker.bundled import BundledRedis, prepare
 from worker.children import Child, Command
 from worker.environment import child_environment
-from worker.logs import configure_logs
 from worker.signals import StopSignals
 
 READY_SECONDS = 120.0

@@ -46,8 +46,8 @@ class CandidateList:
         missing = wanted - len(self.found)
         if missing <= 0:
             return
-        size = sum(count.all for count in self._space.histogram().values())
-        source = self._space.enumerate() if size <= MAX_ENUMERATED else self._space.cheapest()
+        is_small = self._space.size.all <= MAX_ENUMERATED
+        source = self._space.enumerate() if is_small else self._space.cheapest()
         left = [architecture for architecture in source if self._is_legal(architecture)]
         for architecture in rng.sample(left, min(missing, len(left))):
             self._add(architecture)

@@ -8,9 +8,9 @@ import structlog
 
 from backend.catalogue import install_catalogue
 from backend.db import Database
+from backend.logs import configure_logs
 from backend.settings import Settings
 from tests.worker.support import Deployment
-from worker.logs import configure_logs
 
 
 @pytest.fixture(scope="session", autouse=True)

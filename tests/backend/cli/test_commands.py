@@ -1,41 +1,22 @@
 import os
 import re
 import threading
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 import yaml
 from PIL import Image
-from typer.testing import CliRunner, Result
 
-from backend.app import create_app
 from backend.benchmarks.service import add_benchmark
-from backend.cli import app
 from backend.db import Database
 from backend.models import Correlation, SearchSpace
 from backend.references import get
 from backend.runs import service
-from backend.settings import Settings
 from nas.benchmarks.table import Entry, GroundTruth
 from nas.spec import RunSpec
-from tests.backend.api import serving
+from tests.backend.cli.commands import run_command
 from tests.backend.conftest import CONV
 from tests.support import wait_until
-
-
-@pytest.fixture
-def database_url(sqlite_url: str) -> str:
-    return sqlite_url
-
-
-@pytest.fixture
-def server(
-    stocked: Database, plain_settings: Settings, monkeypatch: pytest.MonkeyPatch
-) -> Iterator[str]:
-    with serving(create_app(plain_settings, stocked)) as url:
-        monkeypatch.setenv("EFSNAS_URL", url)
-        yield url
 
 
 @pytest.fixture
@@ -45,18 +26,14 @@ def spec_file(tmp_path: Path, spec: dict) -> Path:
     return path
 
 
-def _run(*arguments: object) -> Result:
-    return CliRunner(env={"COLUMNS": "200"}).invoke(app, [str(part) for part in arguments])
-
-
 def test_a_spec_is_submitted_listed_and_shown(server: str, spec_file: Path):
-    submitted = _run("submit", spec_file)
+    submitted = run_command("submit", spec_file)
     assert submitted.exit_code == 0
     assert f"Run 1 is queued: {server}/ui/runs/1" in submitted.output
-    listed = _run("runs")
+    listed = run_command("runs")
     assert re.search(r"1 .*first .*queued .*digits-mini@1", listed.output)
-    assert "first" not in _run("runs", "--state", "failed").output
-    shown = _run("show", 1)
+    assert "first" not in run_command("runs", "--state", "failed").output
+    shown = run_command("show", 1)
     assert "Run 1 is queued, 0% done." in shown.output
     assert "No worker slot has reported" in shown.output
     assert re.search(r"partition .*ready .*0/1", shown.output)
@@ -87,7 +64,7 @@ def test_the_list_shows_every_tau_beside_its_noise_ceiling(
                         conditions={},
                     )
                 )
-    listed = _run("runs").output
+    listed = run_command("runs").output
     assert re.search(r"tau .*noise ceiling", listed)
     assert re.search(r"on-mini-truth .* 0\.700 .* 0\.800 ", listed)
     assert re.search(r"on-seedless .* 0\.600 .* unknown ", listed)
@@ -96,7 +73,7 @@ def test_the_list_shows_every_tau_beside_its_noise_ceiling(
 
 def test_a_bad_spec_is_refused_with_its_field(server: str, spec_file: Path, spec: dict):
     spec_file.write_text(yaml.safe_dump(spec | {"training": {"steps": 0}}))
-    result = _run("submit", spec_file)
+    result = run_command("submit", spec_file)
     assert result.exit_code == 1
     assert "Error: training.steps" in result.stderr
 
@@ -104,7 +81,7 @@ def test_a_bad_spec_is_refused_with_its_field(server: str, spec_file: Path, spec
 def test_a_file_that_is_no_yaml_is_named(tmp_path: Path, server: str):
     path = tmp_path / "bad.yaml"
     path.write_text("a: [")
-    result = _run("submit", path)
+    result = run_command("submit", path)
     assert result.exit_code == 1
     assert "bad.yaml" in result.stderr
 
@@ -126,7 +103,7 @@ def test_a_spec_file_that_cannot_be_read_is_named_in_plain_words(
         path.mkdir()
     elif isinstance(content, bytes):
         path.write_bytes(content)
-    result = _run("submit", path)
+    result = run_command("submit", path)
     assert result.exit_code == 1
     assert str(path) in result.stderr
     assert said in result.stderr
@@ -146,7 +123,7 @@ def test_watching_ends_with_the_run_and_fails_unless_it_succeeds(
 
     canceller = threading.Thread(target=cancel_it)
     canceller.start()
-    result = _run("submit", spec_file, "--watch")
+    result = run_command("submit", spec_file, "--watch")
     canceller.join()
     assert result.exit_code == 1
     assert "Run 1: cancelled." in result.output
@@ -157,9 +134,12 @@ def test_a_table_is_imported(server: str, tmp_path: Path):
     table = tmp_path / "table.csv"
     table.write_text(f"architecture,accuracy\n{CONV},90\n")
     arguments = ["benchmarks", "import", table, "--name", "mine", "--space", "digits-mini"]
-    assert "mine@1: 1 architectures of digits-mini@1, 1 of them valid" in _run(*arguments).output
+    assert (
+        "mine@1: 1 architectures of digits-mini@1, 1 of them valid"
+        in run_command(*arguments).output
+    )
     table.write_text(f"architecture,accuracy\n{CONV},nan\n")
-    refused = _run(*arguments)
+    refused = run_command(*arguments)
     assert refused.exit_code == 1
     assert "line 2" in refused.stderr
 
@@ -173,7 +153,7 @@ def test_a_folder_of_images_is_imported(server: str, tmp_path: Path):
                 Image.new("RGB", (8, 8), (shade, number, 0)).save(folder / f"{number}.png")
                 # Copied from a camera without a clock: before 1980, where zip's dates begin.
                 os.utime(folder / f"{number}.png", (0, 0))
-    result = _run(
+    result = run_command(
         *("datasets", "import", tmp_path / "pets", "--name", "pets"),
         *("--size", 4, "--num-validation", 2),
     )
@@ -183,13 +163,13 @@ def test_a_folder_of_images_is_imported(server: str, tmp_path: Path):
 
 
 def test_an_unknown_run_is_said_in_a_sentence(server: str):
-    result = _run("show", 4711)
+    result = run_command("show", 4711)
     assert (result.exit_code, result.stderr.strip()) == (1, "Error: There is no run 4711.")
 
 
 def test_an_absent_server_is_said_with_the_remedy(monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setenv("EFSNAS_URL", "http://127.0.0.1:1")
-    result = _run("runs")
+    result = run_command("runs")
     assert result.exit_code == 1
     assert "nothing answers at http://127.0.0.1:1" in result.stderr
     assert "efsnas up" in result.stderr
@@ -201,7 +181,7 @@ def test_a_server_refuses_an_address_that_others_can_reach(
 ):
     monkeypatch.setenv("EFSNAS_HOST", "0.0.0.0")
     monkeypatch.setattr("os.execv", lambda *_: pytest.fail("a server was started"))
-    result = _run(command)
+    result = run_command(command)
     assert result.exit_code == 1
     assert "EFSNAS_ALLOW_BIND=0.0.0.0" in result.stderr
 
@@ -224,7 +204,7 @@ def test_a_process_is_started_by_its_module(
     monkeypatch.setenv("EFSNAS_PORT", "8000")
     commands: list[list[str]] = []
     monkeypatch.setattr("os.execv", lambda _, command: commands.append(command))
-    _run(*arguments)
+    run_command(*arguments)
     assert commands[0][1] == "-m"
     assert commands[0][2 : 2 + len(started)] == started
     if arguments[0] == "api":
@@ -235,7 +215,7 @@ def test_migrating_makes_a_database_with_the_catalogue(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ):
     monkeypatch.setenv("EFSNAS_HOME", str(tmp_path / "new"))
-    result = _run("migrate")
+    result = run_command("migrate")
     assert result.exit_code == 0
     assert "revision 0001" in result.output
     assert (tmp_path / "new" / "efsnas.sqlite3").is_file()
