@@ -32,6 +32,9 @@ class Update:
     mark: Any
 
 
+UNCHANGED = Update(no_update, no_update)
+
+
 def mark_of(figure: dict[str, Any]) -> Mark:
     """Summarise a figure given as JSON."""
     return {
@@ -50,7 +53,7 @@ def changes(figure: go.Figure, mark: Mark | None) -> Update:
     drawn: dict[str, Any] = json.loads(figure.to_json())
     new = mark_of(drawn)
     if new == mark:
-        return Update(no_update, no_update)
+        return UNCHANGED
     if mark is None:
         return Update(drawn, new)
     patch = Patch()
@@ -70,7 +73,7 @@ def changes(figure: go.Figure, mark: Mark | None) -> Update:
 def replacement(content: Any, mark: str | None) -> Update:  # Any: a component, or JSON
     """Send `content` whole if it differs from what the browser holds."""
     new = _hash(json.loads(json.dumps(content, cls=PlotlyJSONEncoder)))
-    return Update(no_update, no_update) if new == mark else Update(content, new)
+    return UNCHANGED if new == mark else Update(content, new)
 
 
 def _trace_mark(trace: dict[str, Any]) -> Mark:

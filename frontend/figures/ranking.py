@@ -23,6 +23,7 @@ SCATTER_TITLE = "Rank correlation"
 TAU_TITLE = "Rank correlation over steps"
 OVERALL = "overall"
 SHOWN_CONDITIONS = ("n", "ties", "noise_ceiling")
+ENDED = {"succeeded": "ended", "failed": "failed", "cancelled": "was cancelled"}
 UNITS = {"loss": "negative cross-entropy, nats", "accuracy": "validation accuracy, %"}
 
 
@@ -180,6 +181,8 @@ def rank_correlation(
 def _why_no_scores(run: RunRead) -> str:
     if run.benchmark is None:
         return "This run has no benchmark, so there is no ground truth<br>to compare scores with."
+    if run.state in ENDED:
+        return f"No architecture was scored<br>before this run {ENDED[run.state]}."
     first = min(run.spec.ranking.every_steps, run.spec.training.steps)
     if run.spec.training.warm_up_steps:
         first = min(first, run.spec.training.warm_up_steps)

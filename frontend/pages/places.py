@@ -1,13 +1,16 @@
 """Empty places of figures and panels, which a callback of their page fills.
 
-The component ids are `{"type": kind, "name": name}`, and `{"type": f"{kind}-mark", ...}` for what
-the browser remembers of what it holds (`frontend.live`).
+A place is two components: one that shows, and the mark of what the browser holds (`frontend.live`).
+Their ids say on which tab they are, if on one, so that only the open tab is drawn. And every place
+that is made has a key of its own: an answer that comes late, when another page has been opened,
+finds nothing to write to, rather than a new place in which it would change what is not there.
 """
 
+import secrets
 from typing import Any
 
 import dash_mantine_components as dmc
-from dash import dcc, html
+from dash import ALL, dcc, html
 
 Component = Any  # Dash's components are generated, without a useful common type
 
@@ -37,17 +40,31 @@ def graph(name: str, *, height: int | None = None) -> Component:
     )
 
 
-def panel_place(kind: str, name: str) -> Component:
+def new_ids(kind: str, name: str, tab: str = "") -> tuple[dict[str, str], dict[str, str]]:
+    """Return the ids of a new place: of what shows, and of its mark."""
+    own = {"name": name, "tab": tab, "key": secrets.token_hex(4)}
+    return {"type": kind, **own}, {"type": f"{kind}-mark", **own}
+
+
+def all_shown(kind: str) -> dict[str, Any]:  # Any: Dash's wildcards
+    """Return the pattern of what shows, in every place of a kind."""
+    return {"type": kind, "name": ALL, "tab": ALL, "key": ALL}
+
+
+def all_marks(kind: str) -> dict[str, Any]:  # Any: Dash's wildcards
+    """Return the pattern of the marks of every place of a kind, in the order of `all_shown`."""
+    return all_shown(f"{kind}-mark")
+
+
+def panel_place(kind: str, name: str, tab: str = "") -> Component:
     """Return the place of a panel."""
-    return html.Div(
-        [
-            html.Div(id={"type": kind, "name": name}),
-            dcc.Store(id={"type": f"{kind}-mark", "name": name}),
-        ]
-    )
+    shown, mark = new_ids(kind, name, tab)
+    return html.Div([html.Div(id=shown), dcc.Store(id=mark)])
 
 
-def figure_place(kind: str, name: str, *, title: str, data: str, height: int) -> Component:
+def figure_place(
+    kind: str, name: str, *, title: str, data: str, height: int, tab: str = ""
+) -> Component:
     """Return a frame for a figure.
 
     Args:
@@ -56,12 +73,14 @@ def figure_place(kind: str, name: str, *, title: str, data: str, height: int) ->
         title: of the figure, for people.
         data: address of the figure as JSON, to which a link leads.
         height: in pixels.
+        tab: on which it is; empty if on none.
     """
+    shown, mark = new_ids(kind, name, tab)
     return dmc.Paper(
         [
-            dcc.Store(id={"type": f"{kind}-mark", "name": name}),
+            dcc.Store(id=mark),
             dcc.Graph(
-                id={"type": kind, "name": name},
+                id=shown,
                 figure=BLANK,
                 config=GRAPH_CONFIG,
                 style={"height": height},

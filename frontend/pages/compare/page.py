@@ -5,7 +5,7 @@ from typing import Any
 from urllib.parse import parse_qs
 
 import dash_mantine_components as dmc
-from dash import ALL, Dash, Input, Output, State, ctx, dcc, html, no_update
+from dash import Dash, Input, Output, State, ctx, dcc, html, no_update
 from pydantic import TypeAdapter, ValidationError
 
 from backend.errors import ApiError, NotFound
@@ -17,7 +17,7 @@ from frontend.figures.comparison.runs import MOST_RUNS, RunIds
 from frontend.live import changes, replacement
 from frontend.pages import links
 from frontend.pages.compare.panels import COMPARISON_PANELS
-from frontend.pages.places import figure_place, panel_place
+from frontend.pages.places import all_marks, all_shown, figure_place, panel_place
 from frontend.rows import read_compared
 
 PULSE_MILLISECONDS = 2000
@@ -120,14 +120,14 @@ def register(dash: Dash, context: Context) -> None:
 
 def _register_update(dash: Dash, context: Context) -> None:
     @dash.callback(
-        Output({"type": FIGURE, "name": ALL}, "figure"),
-        Output({"type": f"{FIGURE}-mark", "name": ALL}, "data"),
-        Output({"type": PANEL, "name": ALL}, "children"),
-        Output({"type": f"{PANEL}-mark", "name": ALL}, "data"),
+        Output(all_shown(FIGURE), "figure"),
+        Output(all_marks(FIGURE), "data"),
+        Output(all_shown(PANEL), "children"),
+        Output(all_marks(PANEL), "data"),
         Input("compared-revisions", "data"),
         Input("theme", "data"),
-        State({"type": f"{FIGURE}-mark", "name": ALL}, "data"),
-        State({"type": f"{PANEL}-mark", "name": ALL}, "data"),
+        State(all_marks(FIGURE), "data"),
+        State(all_marks(PANEL), "data"),
         State("compared-runs", "data"),
     )
     @threaded

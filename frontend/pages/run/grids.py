@@ -101,7 +101,7 @@ GRIDS: Mapping[str, Grid] = {
     ),
     "log": Grid(
         columns=[
-            {"field": "time", "headerName": "Time (UTC)", "width": 175},
+            {"field": "time", "headerName": "Time (UTC)", "width": 190},
             {"field": "level", "headerName": "Level", "width": 90},
             {"field": "unit", "headerName": "Unit", "width": 130},
             {

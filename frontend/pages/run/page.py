@@ -1,30 +1,24 @@
 """One run, live: a pulse asks for its revision, and only what has changed is sent."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 import dash_mantine_components as dmc
-from dash import ALL, Dash, Input, Output, State, ctx, dcc, html, no_update
+from dash import Dash, Input, Output, State, ctx, dcc, html, no_update
 
-from backend.errors import ApiError, NotFound
+from backend.errors import NotFound
 from backend.runs import service
 from frontend.context import Context, threaded
 from frontend.figures.registry import FIGURES
-from frontend.live import changes, replacement
-from frontend.pages import links
+from frontend.live import UNCHANGED, changes, replacement
+from frontend.pages.places import all_marks, all_shown, panel_place
+from frontend.pages.run.actions import OFFERS, buttons, register_actions, shown
 from frontend.pages.run.grids import GRIDS
 from frontend.pages.run.panels import PANELS
-from frontend.pages.run.tabs import TABS, panel, tab_content
+from frontend.pages.run.tabs import tabs
 from frontend.rows import read_rows
 
 PULSE_MILLISECONDS = 1000
-ACTIONS = {
-    "pause": (service.pause, "Pause"),
-    "resume": (service.resume, "Resume"),
-    "retry": (service.retry, "Retry"),
-    "cancel": (service.cancel, "Cancel"),
-}
-COLOURS = {"cancel": "red"}
 
 Component = Any  # Dash's components are generated, without a useful common type
 
@@ -43,27 +37,19 @@ def layout(context: Context, run_id: int) -> Component:
             dcc.Store(id="revision", data=revision),
             dcc.Interval(id="pulse", interval=PULSE_MILLISECONDS),
             dmc.Group(
-                [panel("heading"), dmc.Group(_buttons(run_id), gap="xs")],
+                [panel_place("panel", "heading"), dmc.Group(buttons(run_id), gap="xs")],
                 justify="space-between",
                 align="flex-start",
             ),
-            panel("notice"),
-            html.Div(panel("progress"), style={"marginTop": 14}),
-            dmc.Tabs(
-                [
-                    dmc.TabsList([dmc.TabsTab(text, value=tab) for tab, text in TABS.items()]),
-                    html.Div(tab_content("overview", run_id), id="tab", style={"paddingTop": 16}),
-                ],
-                id="tabs",
-                value="overview",
-                mt="md",
-            ),
+            panel_place("panel", "notice"),
+            html.Div(panel_place("panel", "progress"), style={"marginTop": 14}),
+            tabs(run_id),
         ]
     )
 
 
 def register(dash: Dash, context: Context) -> None:
-    """Register the pulse, the update, the tabs and the actions."""
+    """Register the pulse, the update and the actions."""
 
     @dash.callback(
         Output("revision", "data"),
@@ -82,124 +68,74 @@ def register(dash: Dash, context: Context) -> None:
             return no_update, True
         return (no_update if revision == seen else revision), no_update
 
-    @dash.callback(
-        Output("tab", "children"),
-        Input("tabs", "value"),
-        State("run-id", "data"),
-        prevent_initial_call=True,
-    )
-    @threaded
-    def open_tab(tab: str, run_id: int) -> Component:
-        return tab_content(tab, run_id)
-
     _register_update(dash, context)
-    _register_actions(dash, context)
+    register_actions(dash, context)
 
 
 def _register_update(dash: Dash, context: Context) -> None:
     @dash.callback(
-        Output({"type": "figure", "name": ALL}, "figure"),
-        Output({"type": "figure-mark", "name": ALL}, "data"),
-        Output({"type": "panel", "name": ALL}, "children"),
-        Output({"type": "panel-mark", "name": ALL}, "data"),
-        Output({"type": "grid", "name": ALL}, "rowData"),
-        Output({"type": "grid-mark", "name": ALL}, "data"),
-        Output({"type": "action", "name": ALL, "run": ALL}, "style"),
+        Output(all_shown("figure"), "figure"),
+        Output(all_marks("figure"), "data"),
+        Output(all_shown("panel"), "children"),
+        Output(all_marks("panel"), "data"),
+        Output(all_shown("grid"), "rowData"),
+        Output(all_marks("grid"), "data"),
+        Output(OFFERS, "style"),
         Input("revision", "data"),
         Input("theme", "data"),
-        State({"type": "figure-mark", "name": ALL}, "data"),
-        State({"type": "panel-mark", "name": ALL}, "data"),
-        State({"type": "grid-mark", "name": ALL}, "data"),
+        Input("tabs", "value"),
+        State(all_marks("figure"), "data"),
+        State(all_marks("panel"), "data"),
+        State(all_marks("grid"), "data"),
         State("run-id", "data"),
     )
     @threaded
     def update(
         _: int,
         theme: str,
+        tab: str,
         figure_marks: list[Any],
         panel_marks: list[Any],
         grid_marks: list[Any],
         run_id: int,
     ) -> tuple[list[Any], ...]:
-        figures, panels, grids, actions = (
-            [place["id"]["name"] for place in ctx.outputs_list[index]] for index in (0, 2, 4, 6)
-        )
+        figures, panels, grids = (_to_draw(tab, ctx.outputs_list[index]) for index in (0, 2, 4))
         needs = _needs((FIGURES, figures), (PANELS, panels), (GRIDS, grids))
         rows = read_rows(context.db, run_id, needs)
         sent = (
             [
-                changes(FIGURES[name].of(rows, theme), mark)
+                UNCHANGED if name is None else changes(FIGURES[name].of(rows, theme), mark)
                 for name, mark in zip(figures, figure_marks, strict=True)
             ],
             [
-                replacement(PANELS[name].of(rows), mark)
+                UNCHANGED if name is None else replacement(PANELS[name].of(rows), mark)
                 for name, mark in zip(panels, panel_marks, strict=True)
             ],
             [
-                replacement(GRIDS[name].of(rows), mark)
+                UNCHANGED if name is None else replacement(GRIDS[name].of(rows), mark)
                 for name, mark in zip(grids, grid_marks, strict=True)
             ],
         )
-        allowed = rows["run"].allowed_actions
-        shown = [{} if action in allowed else {"display": "none"} for action in actions]
         return (
             *(
                 [getattr(change, part) for change in group]
                 for group in sent
                 for part in ("content", "mark")
             ),
-            shown,
+            [shown(rows["run"], place["id"]["name"]) for place in ctx.outputs_list[6]],
         )
 
 
-def _register_actions(dash: Dash, context: Context) -> None:
-    @dash.callback(
-        Output("notifications", "sendNotifications"),
-        Input({"type": "action", "name": ALL, "run": ALL}, "n_clicks"),
-        prevent_initial_call=True,
-    )
-    @threaded
-    def act(_: list[int | None]) -> Any:  # Any: Dash's output
-        # Buttons also announce themselves when they come and go, without having been pressed.
-        if not ctx.triggered or not ctx.triggered[0]["value"] or ctx.triggered_id is None:
-            return no_update
-        action, name = ACTIONS[ctx.triggered_id["name"]]
-        try:
-            with context.db.unit_of_work() as session:
-                run = action(session, ctx.triggered_id["run"])
-        except ApiError as error:
-            return [_notification(f"{name} is not possible", error.message, "red")]
-        return [_notification(f"{name} requested", f"Run {run.id} is {run.state}.", "teal")]
+def _to_draw(tab: str, places: Sequence[Mapping[str, Any]]) -> list[str | None]:
+    """Return the name of every place, None for those on a tab that is not open."""
+    return [place["id"]["name"] if place["id"]["tab"] in ("", tab) else None for place in places]
 
 
-def _buttons(run_id: int) -> list[Component]:
-    hidden = {"display": "none"}
-    buttons = [
-        dmc.Button(
-            text,
-            id={"type": "action", "name": name, "run": run_id},
-            variant="light",
-            color=COLOURS.get(name, "indigo"),
-            size="xs",
-            style=hidden,
-        )
-        for name, (_, text) in ACTIONS.items()
-    ]
-    clone = dcc.Link(
-        dmc.Button("Clone", variant="default", size="xs"), href=links.new_run_page(run_id)
-    )
-    return [*buttons, clone]
-
-
-def _needs(*groups: tuple[Mapping[str, Any], Iterable[str]]) -> set[str]:
-    return {need for registry, names in groups for name in names for need in registry[name].needs}
-
-
-def _notification(title: str, message: str, colour: str) -> dict[str, Any]:
+def _needs(*groups: tuple[Mapping[str, Any], Iterable[str | None]]) -> set[str]:
     return {
-        "action": "show",
-        "title": title,
-        "message": message,
-        "color": colour,
-        "autoClose": 6000,
+        need
+        for registry, names in groups
+        for name in names
+        if name
+        for need in registry[name].needs
     }

@@ -67,6 +67,7 @@ def heading(run: RunRead) -> Component:
                     dmc.Title(run.name, order=2),
                     dmc.Text(f"#{run.id}", c="dimmed", size="lg"),
                     state_badge(run.state, size="lg"),
+                    *([dmc.Badge("archived", color="gray", tt="none")] if run.archived else []),
                 ],
                 gap="sm",
             ),

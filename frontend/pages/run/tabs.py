@@ -1,6 +1,7 @@
 """What each tab of the run page holds."""
 
 from collections.abc import Mapping
+from functools import partial
 from typing import Any
 
 import dash_ag_grid as dag
@@ -9,7 +10,7 @@ from dash import dcc, html
 
 from frontend.figures.registry import FIGURES
 from frontend.pages import links
-from frontend.pages.places import figure_place, panel_place
+from frontend.pages.places import figure_place, new_ids, panel_place
 from frontend.pages.run.grids import GRIDS
 
 Component = Any  # Dash's components are generated, without a useful common type
@@ -22,23 +23,42 @@ TABS: Mapping[str, str] = {
     "log": "Units and log",
     "spec": "Spec",
 }
+FIRST_TAB = "overview"
+HEIGHT = 380
+"""Of a figure, in pixels, where it has no other."""
 
 
-def tab_content(tab: str, run_id: int) -> Component:
-    """Return a tab with its figures, panels and grids still empty."""
+def tabs(run_id: int) -> Component:
+    """Return the tabs with their figures, panels and grids still empty.
+
+    All of them stay in the page, the hidden ones as they were when last open.
+    """
+    return dmc.Tabs(
+        [
+            dmc.TabsList([dmc.TabsTab(text, value=tab) for tab, text in TABS.items()]),
+            *(dmc.TabsPanel(_content(tab, run_id), value=tab, pt=16) for tab in TABS),
+        ],
+        id="tabs",
+        value=FIRST_TAB,
+        mt="md",
+    )
+
+
+def _content(tab: str, run_id: int) -> Component:
+    panel, grid = partial(panel_place, "panel", tab=tab), partial(_grid, tab=tab)
+    card = partial(_figure_card, run_id, tab)
+
+    def pair(left: str, right: str, height: int = HEIGHT) -> Component:
+        return dmc.SimpleGrid(
+            [card(left, height), card(right, height)], cols={"base": 1, "lg": 2}, spacing="md"
+        )
+
     if tab == "training":
-        return dmc.Stack(
-            [
-                _pair(run_id, "training-loss", "updates-over-steps"),
-                figure_card(run_id, "operation-balance", height=380),
-            ]
-        )
+        return dmc.Stack([pair("training-loss", "updates-over-steps"), card("operation-balance")])
     if tab == "ranking":
-        return dmc.Stack(
-            [_pair(run_id, "rank-correlation", "tau-over-steps", 480), panel("correlations")]
-        )
+        return dmc.Stack([pair("rank-correlation", "tau-over-steps", 480), panel("correlations")])
     if tab == "search":
-        return dmc.Stack([_pair(run_id, "best-so-far", "best-cell", 460), grid("candidates")])
+        return dmc.Stack([pair("best-so-far", "best-cell", 460), grid("candidates")])
     if tab == "log":
         return dmc.Stack([panel("units"), grid("log")])
     if tab == "spec":
@@ -46,26 +66,32 @@ def tab_content(tab: str, run_id: int) -> Component:
     return dmc.Stack(
         [
             panel("summary"),
-            _pair(run_id, "subspace-sizes", "training-balance"),
-            _pair(run_id, "rank-correlation", "tau-over-steps"),
-            _pair(run_id, "best-so-far", "best-cell"),
+            pair("subspace-sizes", "training-balance"),
+            pair("rank-correlation", "tau-over-steps"),
+            pair("best-so-far", "best-cell"),
         ]
     )
 
 
-def panel(name: str) -> Component:
-    """Return the place of a panel."""
-    return panel_place("panel", name)
+def _figure_card(run_id: int, tab: str, name: str, height: int = HEIGHT) -> Component:
+    return figure_place(
+        "figure",
+        name,
+        title=FIGURES[name].title,
+        data=links.figure_json(run_id, name),
+        height=height,
+        tab=tab,
+    )
 
 
-def grid(name: str) -> Component:
-    """Return an empty grid."""
+def _grid(name: str, tab: str) -> Component:
     definition = GRIDS[name]
+    shown, mark = new_ids("grid", name, tab)
     return html.Div(
         [
-            dcc.Store(id={"type": "grid-mark", "name": name}),
+            dcc.Store(id=mark),
             dag.AgGrid(
-                id={"type": "grid", "name": name},
+                id=shown,
                 columnDefs=definition.columns,
                 rowData=[],
                 getRowId="params.data.key",
@@ -80,23 +106,4 @@ def grid(name: str) -> Component:
                 style={"height": 460},
             ),
         ]
-    )
-
-
-def figure_card(run_id: int, name: str, height: int = 380) -> Component:
-    """Return the place of a figure."""
-    return figure_place(
-        "figure",
-        name,
-        title=FIGURES[name].title,
-        data=links.figure_json(run_id, name),
-        height=height,
-    )
-
-
-def _pair(run_id: int, left: str, right: str, height: int = 380) -> Component:
-    return dmc.SimpleGrid(
-        [figure_card(run_id, left, height), figure_card(run_id, right, height)],
-        cols={"base": 1, "lg": 2},
-        spacing="md",
     )

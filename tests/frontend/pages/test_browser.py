@@ -57,14 +57,15 @@ def broken(served_db):
 
 
 def figure(page, name):
-    return page.locator(f".figure-{name}")
+    return page.locator(f".figure-{name}:visible")
 
 
 def traces(page, name):
     """Number of points per trace of a figure."""
     return page.evaluate(
         """(name) => {
-            const graph = document.querySelector(`.figure-${name} .js-plotly-plot`);
+            const shown = [...document.querySelectorAll(`.figure-${name} .js-plotly-plot`)];
+            const graph = shown.find((element) => element.offsetParent !== null);
             return (graph?.data ?? []).map((trace) => (trace.x ?? []).length);
         }""",
         name,
@@ -129,17 +130,17 @@ def test_every_tab_of_a_run_shows_its_data(quiet_page, address, finished):
         wait_for_points(quiet_page, name)
     quiet_page.get_by_role("tab", name="Ranking").click()
     wait_for_points(quiet_page, "rank-correlation")
-    expect(quiet_page.locator("table")).to_contain_text("all sub-spaces")
+    expect(quiet_page.locator("table:visible")).to_contain_text("all sub-spaces")
     expect(quiet_page.get_by_text("live: split validation")).to_be_visible()
     quiet_page.get_by_role("tab", name="Search").click()
     wait_for_points(quiet_page, "best-so-far")
     wait_for_points(quiet_page, "best-cell")
-    expect(quiet_page.locator(".ag-row").first).to_be_visible()
+    expect(quiet_page.locator(".ag-row:visible").first).to_be_visible()
     quiet_page.get_by_role("tab", name="Units and log").click()
-    expect(quiet_page.locator("table")).to_contain_text("warm-up")
-    expect(quiet_page.locator(".ag-row").first).to_contain_text("Partition found.")
+    expect(quiet_page.locator("table:visible")).to_contain_text("warm-up")
+    expect(quiet_page.locator(".ag-row:visible").first).to_contain_text("Partition found.")
     quiet_page.get_by_role("tab", name="Spec").click()
-    expect(quiet_page.locator("pre")).to_contain_text("warm_up_steps: 200")
+    expect(quiet_page.locator("pre:visible")).to_contain_text("warm_up_steps: 200")
 
 
 def test_a_deep_link_survives_a_reload(quiet_page, address, finished):
@@ -186,13 +187,46 @@ def test_the_dark_scheme_redraws_figures_in_its_own_ink(quiet_page, address, fin
     )
 
 
-def test_cancelling_moves_the_run_and_changes_what_is_offered(quiet_page, address, served_db):
+def press(page, name):
+    page.get_by_role("button", name=name, exact=True).click()
+
+
+def test_cancelling_is_confirmed_moves_the_run_and_changes_what_is_offered(
+    quiet_page, address, served_db
+):
     run = SeededRun(served_db, small_spec(name="to cancel")).create()
     quiet_page.goto(f"{address}/ui/runs/{run.run_id}")
-    quiet_page.get_by_role("button", name="Cancel").click()
+    press(quiet_page, "Cancel …")
+    expect(quiet_page.get_by_text("Retry goes on from there")).to_be_visible()
+    with served_db.reading() as session:
+        assert session.get_one(Run, run.run_id).state == "queued"
+    press(quiet_page, "Cancel this run")
     expect(quiet_page.get_by_text("Cancel requested")).to_be_visible()
     expect(quiet_page.get_by_role("button", name="Retry")).to_be_visible()
-    expect(quiet_page.get_by_role("button", name="Cancel")).to_be_hidden()
+    expect(quiet_page.get_by_role("button", name="Cancel …")).to_be_hidden()
+    expect(quiet_page.get_by_role("button", name="Cancel this run")).to_be_hidden()
+    expect(figure(quiet_page, "rank-correlation")).not_to_contain_text("first round")
+
+
+def test_a_run_is_archived_restored_and_deleted_from_its_page(quiet_page, address, served_db):
+    run = SeededRun(served_db, small_spec(name="to archive")).create()
+    quiet_page.goto(f"{address}/ui/runs/{run.run_id}")
+    expect(quiet_page.get_by_role("button", name="Archive")).to_be_visible()
+    expect(quiet_page.get_by_role("button", name="Delete …")).to_be_hidden()
+    press(quiet_page, "Cancel …")
+    press(quiet_page, "Cancel this run")
+    press(quiet_page, "Archive")
+    expect(quiet_page.get_by_text("archived", exact=True)).to_be_visible()
+    with served_db.reading() as session:
+        assert session.get_one(Run, run.run_id).archived
+    press(quiet_page, "Restore")
+    expect(quiet_page.get_by_text("archived", exact=True)).to_be_hidden()
+    press(quiet_page, "Delete …")
+    press(quiet_page, "Delete this run")
+    expect(quiet_page.get_by_role("heading", name="Runs")).to_be_visible()
+    expect(quiet_page.locator(".ag-row", has_text="to archive")).to_have_count(0)
+    with served_db.reading() as session:
+        assert session.get(Run, run.run_id) is None
 
 
 def test_a_callback_that_fails_says_so_and_is_logged(
@@ -203,7 +237,7 @@ def test_a_callback_that_fails_says_so_and_is_logged(
 
     quiet_page.goto(f"{address}/ui/runs/{finished.run_id}")
     wait_for_points(quiet_page, "subspace-sizes")
-    monkeypatch.setattr("frontend.pages.run.page.tab_content", broken)
+    monkeypatch.setattr("frontend.pages.run.page.read_rows", broken)
     quiet_page.get_by_role("tab", name="Training").click()
     expect(quiet_page.get_by_text("ValueError: the tab is stuck")).to_be_visible()
     logged: list[str] = []
@@ -296,3 +330,36 @@ def test_the_log_switch_survives_new_data(quiet_page, address, served_db):
         lambda: quiet_page.evaluate(SUM_OF_UPDATES) > before, seconds=30, what="new updates"
     )
     assert quiet_page.evaluate(kind) == "log"
+
+
+def test_an_answer_for_a_tab_that_was_left_changes_nothing(quiet_page, address, served_db):
+    run = seeded(served_db, name="hasty")
+    run.train(EVERY)
+    run.rank(EVERY)
+    quiet_page.goto(f"{address}/ui/runs/{run.run_id}")
+    wait_for_points(quiet_page, "rank-correlation")
+    held = []
+
+    def hold(route):
+        """Keep back the first answer of the pulse; whatever follows passes."""
+        sent = route.request.post_data_json
+        if not held and sent["changedPropIds"] == ["revision.data"]:
+            held.append((route, route.fetch()))
+        else:
+            route.continue_()
+
+    quiet_page.route("**/_dash-update-component?*", hold)
+    run.train(2 * EVERY)
+    run.rank(2 * EVERY)
+    wait_until(
+        lambda: quiet_page.wait_for_timeout(100) or held, seconds=30, what="an answer is held"
+    )
+    for name in ("Spec", "Ranking"):
+        quiet_page.get_by_role("tab", name=name).click()
+    expect(quiet_page.locator("table:visible")).to_contain_text("all sub-spaces")
+    route, answer = held[0]
+    route.fulfill(response=answer)
+    run.train(3 * EVERY)
+    run.rank(3 * EVERY)
+    expect(figure(quiet_page, "rank-correlation")).to_contain_text(f"step {3 * EVERY}")
+    assert max(traces(quiet_page, "tau-over-steps")) == 2 * 3
