@@ -19,12 +19,13 @@ from frontend.figures.style import (
     thinned,
     translucent,
 )
+from frontend.figures.waiting import awaited
 
 BALANCE_TITLE = "Training balance"
 OVER_STEPS_TITLE = "Updates over steps"
 OPERATIONS_TITLE = "Operation balance"
 MOST_POINTS = 1000
-WAITING = "No update has been made yet.<br>Counts appear with the first training steps."
+WAITING = ("No update has been made yet.", "Counts appear with the first training steps.")
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,7 +117,9 @@ def training_balance(
     """Draw updates per supernet against the sampler's target, the warm-up apart."""
     revision = f"training-balance-{run.id}"
     if not subspaces or not balance:
-        return empty_figure(BALANCE_TITLE, WAITING, theme=theme, uirevision=revision)
+        return empty_figure(
+            BALANCE_TITLE, awaited(run, *WAITING), theme=theme, uirevision=revision
+        )
     found = prepare_balance(subspaces, balance)
     total = sum(bar.updates for bar in found.bars)
     warm = sum(bar.warm_up_updates for bar in found.bars)
@@ -204,7 +207,7 @@ def updates_over_steps(
     if not subspaces or not rows:
         return empty_figure(
             OVER_STEPS_TITLE,
-            "No supernet has been trained on its own yet.",
+            awaited(run, "No supernet has been trained on its own yet."),
             theme=theme,
             uirevision=revision,
         )
@@ -281,7 +284,9 @@ def operation_balance(
     revision = f"operation-balance-{run.id}"
     shares = prepare_operations(subspaces, balance)
     if not shares:
-        return empty_figure(OPERATIONS_TITLE, WAITING, theme=theme, uirevision=revision)
+        return empty_figure(
+            OPERATIONS_TITLE, awaited(run, *WAITING), theme=theme, uirevision=revision
+        )
     labels = {part.index: part.label for part in subspaces}
     base = figure(
         OPERATIONS_TITLE,

@@ -16,6 +16,7 @@ from frontend.figures.style import (
     figure,
     subspace_colour,
 )
+from frontend.figures.waiting import awaited
 from nas.operations import OPERATIONS
 from nas.spaces.base import Architecture, Space
 from nas.spaces.cell import CellSpace
@@ -73,7 +74,11 @@ def best_cell(
     revision = f"best-cell-{run.id}"
     if not candidates or not isinstance(space, CellSpace):
         message = (
-            "The cell of the best candidate appears<br>with the first evaluation of the search."
+            awaited(
+                run,
+                "No candidate has been found yet.",
+                "The cell appears with the first evaluation.",
+            )
             if not candidates
             else f"Architectures of {run.space} are no cells."
         )

@@ -16,6 +16,7 @@ from frontend.figures.style import (
     subspace_colour,
     translucent,
 )
+from frontend.figures.waiting import awaited
 
 TITLE = "Sub-space sizes"
 LOG_RATIO = 50
@@ -82,7 +83,11 @@ def subspace_sizes(
     if not bars:
         return empty_figure(
             TITLE,
-            "The space has not been split yet.<br>Sizes appear when the partition is found.",
+            awaited(
+                run,
+                "The space has not been split yet.",
+                "Sizes appear when the partition is found.",
+            ),
             theme=theme,
             uirevision=revision,
         )

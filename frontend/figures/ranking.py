@@ -18,13 +18,14 @@ from frontend.figures.style import (
     subspace_symbol,
     translucent,
 )
+from frontend.figures.waiting import awaited
 
 SCATTER_TITLE = "Rank correlation"
 TAU_TITLE = "Rank correlation over steps"
 OVERALL = "overall"
 SHOWN_CONDITIONS = ("n", "ties", "noise_ceiling")
-ENDED = {"succeeded": "ended", "failed": "failed", "cancelled": "was cancelled"}
 UNITS = {"loss": "negative cross-entropy, nats", "accuracy": "validation accuracy, %"}
+UNIT_SIGNS = {"loss": "nats", "accuracy": "%"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -181,12 +182,12 @@ def rank_correlation(
 def _why_no_scores(run: RunRead) -> str:
     if run.benchmark is None:
         return "This run has no benchmark, so there is no ground truth<br>to compare scores with."
-    if run.state in ENDED:
-        return f"No architecture was scored<br>before this run {ENDED[run.state]}."
     first = min(run.spec.ranking.every_steps, run.spec.training.steps)
     if run.spec.training.warm_up_steps:
         first = min(first, run.spec.training.warm_up_steps)
-    return f"No architecture has been scored yet.<br>The first round ends at step {first:,}."
+    return awaited(
+        run, "No architecture has been scored yet.", f"The first round ends at step {first:,}."
+    )
 
 
 def tau_over_steps(

@@ -6,7 +6,7 @@ import plotly.graph_objects as go
 from plotly.subplots import make_subplots
 
 from backend.runs.schemas import CandidateRead, RunRead, SubspaceRead
-from frontend.figures.ranking import UNITS
+from frontend.figures.ranking import UNIT_SIGNS
 from frontend.figures.style import (
     INK,
     Theme,
@@ -15,6 +15,7 @@ from frontend.figures.style import (
     subspace_colour,
     subspace_symbol,
 )
+from frontend.figures.waiting import awaited
 
 TITLE = "Best so far"
 
@@ -44,15 +45,16 @@ def best_so_far(
         message = (
             "This run ends after ranking: it has no search."
             if search is None
-            else "The search has not evaluated a candidate yet.<br>It starts after ranking."
+            else awaited(
+                run, "The search has not evaluated a candidate yet.", "It starts after ranking."
+            )
         )
         return empty_figure(TITLE, message, theme=theme, uirevision=revision)
     ordered = sorted(candidates, key=lambda candidate: candidate.evaluation)
     best = incumbents(ordered)
     measured = any(row.true_accuracy is not None for row in ordered)
     drawn = make_subplots(rows=2 if measured else 1, cols=1, shared_xaxes=True)
-    unit = f" · score: {UNITS[search.scorer]}" if search.scorer in UNITS else ""
-    caption = f"n = {len(ordered):,} of {search.budget:,} evaluations by {search.kind}{unit}"
+    caption = f"n = {len(ordered):,} of {search.budget:,} evaluations by {search.kind}"
     if best[-1].true_accuracy is not None:
         caption += f" · best: {best[-1].true_accuracy:.2f} %"
         if best[-1].true_rank is not None:
@@ -72,7 +74,8 @@ def best_so_far(
         row=1,
         col=1,
     )
-    drawn.update_yaxes(title={"text": f"score by<br>{search.scorer}"}, row=1, col=1)
+    unit = f" ({UNIT_SIGNS[search.scorer]})" if search.scorer in UNIT_SIGNS else ""
+    drawn.update_yaxes(title={"text": f"score by<br>{search.scorer}{unit}"}, row=1, col=1)
     if measured:
         drawn.add_scatter(
             name="its true accuracy",

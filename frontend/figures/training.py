@@ -15,6 +15,7 @@ from frontend.figures.style import (
     subspace_dash,
     thinned,
 )
+from frontend.figures.waiting import awaited
 
 TITLE = "Training loss"
 MOST_POINTS = 1000
@@ -60,7 +61,7 @@ def training_loss(
     if not curves:
         return empty_figure(
             TITLE,
-            "No training step has been reported yet.",
+            awaited(run, "No training step has been reported yet."),
             theme=theme,
             uirevision=revision,
         )

@@ -105,9 +105,14 @@ def leaves(node: Node) -> Iterator[Leaf]:
     return (found for found in walk(node) if isinstance(found, Leaf))
 
 
+WORDS = {"subspaces": "sub-spaces", "flops": "FLOPs"}
+"""How people write words that names spell otherwise."""
+
+
 def humanised(name: str) -> str:
-    """Turn `warm_up_steps` into `Warm up steps`, and `num_parents` into `Number of parents`."""
-    words = name.replace("_", " ").strip()
+    """Turn `warm_up_steps` into `Warm-up steps`, and `num_parents` into `Number of parents`."""
+    words = " ".join(WORDS.get(word, word) for word in name.split("_") if word)
+    words = words.replace("warm up", "warm-up")
     if words.startswith("num "):
         words = f"number of {words[4:]}"
     return words[:1].upper() + words[1:]

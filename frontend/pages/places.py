@@ -35,9 +35,10 @@ BLANK = {
 def graph(name: str, *, height: int | None = None) -> Component:
     """Return a place for a figure; without a height the figure has its own."""
     style = {} if height is None else {"height": height}
-    return dcc.Graph(
+    drawn = dcc.Graph(
         id=name, figure=BLANK, config=GRAPH_CONFIG, style=style, className=f"figure figure-{name}"
     )
+    return html.Div(drawn, className="figure-scroll")
 
 
 def new_ids(kind: str, name: str, tab: str = "") -> tuple[dict[str, str], dict[str, str]]:
@@ -79,12 +80,15 @@ def figure_place(
     return dmc.Paper(
         [
             dcc.Store(id=mark),
-            dcc.Graph(
-                id=shown,
-                figure=BLANK,
-                config=GRAPH_CONFIG,
-                style={"height": height},
-                className=f"figure figure-{name}",
+            html.Div(
+                dcc.Graph(
+                    id=shown,
+                    figure=BLANK,
+                    config=GRAPH_CONFIG,
+                    style={"height": height},
+                    className=f"figure figure-{name}",
+                ),
+                className="figure-scroll",
             ),
             html.Div(
                 html.A("data", href=data, target="_blank", title=f"{title} as JSON"),

@@ -117,7 +117,7 @@ def _header() -> Any:  # Any: a Dash component
                 dmc.Group(
                     [
                         html.Img(src="/ui/assets/logo.svg", width=26, height=26, alt=""),
-                        dmc.Text("EFS-NAS", fw=700, size="lg"),
+                        dmc.Text("EFS-NAS", fw=700, size="lg", className="brand-name"),
                         dmc.Text(
                             "few-shot architecture search", size="sm", c="dimmed", visibleFrom="sm"
                         ),
@@ -143,8 +143,11 @@ def _header() -> Any:  # Any: a Dash component
                     ),
                 ],
                 gap="lg",
+                wrap="nowrap",
+                className="nav",
             ),
         ],
         justify="space-between",
+        wrap="nowrap",
         h="100%",
     )

@@ -131,4 +131,6 @@ def _count(stage: Stage) -> str:
         return stage.state if stage.state != "leased" else "working"
     if stage.state in ("failed", "lost", "cancelled"):
         return f"{stage.state} at {stage.progress:,} of {stage.total:,}"
+    if stage.state == "done":
+        return f"{stage.total:,} {COUNTED[stage.kind]}"
     return f"{stage.progress:,} / {stage.total:,} {COUNTED[stage.kind]}"

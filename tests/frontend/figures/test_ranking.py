@@ -90,6 +90,17 @@ def test_without_a_benchmark_the_scatter_says_that_there_is_no_ground_truth():
     assert "no benchmark" in drawn.layout.annotations[0].text
 
 
+@pytest.mark.parametrize(
+    ("state", "said"), [("cancelled", "was cancelled"), ("failed", "has failed")]
+)
+def test_of_a_run_that_ended_before_no_round_is_announced(state, said):
+    drawn = rank_correlation(made.run(state=state), subspaces=[], scores=[], correlations=[])
+    assert is_empty(drawn)
+    text = drawn.layout.annotations[0].text
+    assert said in text
+    assert "first round" not in text
+
+
 def test_before_the_first_round_the_figures_say_when_it_ends():
     for drawn in (
         rank_correlation(made.run(), subspaces=[], scores=[], correlations=[]),

@@ -92,7 +92,13 @@ def test_a_shape_without_an_input_is_an_error_naming_the_field():
 
 @pytest.mark.parametrize(
     ("name", "title"),
-    [("warm_up_steps", "Warm up steps"), ("num_parents", "Number of parents"), ("seed", "Seed")],
+    [
+        ("warm_up_steps", "Warm-up steps"),
+        ("num_parents", "Number of parents"),
+        ("num_subspaces", "Number of sub-spaces"),
+        ("flops", "FLOPs"),
+        ("seed", "Seed"),
+    ],
 )
 def test_names_are_written_for_people(name, title):
     assert humanised(name) == title

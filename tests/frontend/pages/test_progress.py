@@ -86,7 +86,7 @@ def test_a_bar_is_divided_by_subspace_and_as_wide_as_what_is_done():
     assert found["partition"][1] == ["Partition", "done"]
     assert found["warm-up"] == (
         "done",
-        ["Warm-up", "400 / 400 steps"],
+        ["Warm-up", "400 steps"],
         [("100.00%", SHARED_COLOUR, "Warm-up: 400 of 400")],
     )
     # A quarter and a half of the 1,200 steps that both units run over together.
