@@ -6,10 +6,12 @@ of what is missing into a failure.
 """
 
 import getpass
+import json
 import os
 import secrets
 import shutil
 from collections.abc import Iterator
+from fcntl import LOCK_EX, flock
 from pathlib import Path
 from typing import Any
 
@@ -76,9 +78,24 @@ def cifar10_upload(
 ) -> tuple[dict[str, Any], ImageDataset]:
     """CIFAR-10 at 16x16 pixels, sent to the API as a zip: its answer, and the dataset it stored.
 
-    One import for all tests, for it takes ten seconds.
+    One import for all tests and all their processes, for it takes ten seconds.
     """
-    home = tmp_path_factory.mktemp("cifar10")
+    folder = tmp_path_factory.getbasetemp()
+    if "PYTEST_XDIST_WORKER" in os.environ:
+        folder = folder.parent
+    home = folder / "cifar10"
+    home.mkdir(exist_ok=True)
+    imported = home / "imported.json"
+    with (home / "lock").open("w") as lock:
+        flock(lock, LOCK_EX)
+        if not imported.exists():
+            imported.write_text(json.dumps(_import_cifar10(shared_data, migrated_sqlite, home)))
+    found = json.loads(imported.read_text())
+    return found["answer"], ImageDataset.load(Path(found["path"]), found["answer"]["sha256"])
+
+
+def _import_cifar10(shared_data: Path, migrated_sqlite: Path, home: Path) -> dict[str, Any]:
+    """Return the answer to the upload, and the path of what was stored."""
     shutil.copyfile(migrated_sqlite, home / "efsnas.sqlite3")
     settings = Settings(home=home)
     db = Database(settings.database)
@@ -88,11 +105,10 @@ def cifar10_upload(
     with (shared_data / "cifar10-images.zip").open("rb") as images:
         response = Api(app).post("/api/v1/datasets", data=form, files={"file": images})
     assert response.status_code == 201, response.text
-    answer: dict[str, Any] = response.json()
     with db.reading() as session:
         path = session.scalars(select(Dataset.path)).one()
     db.close()
-    return answer, ImageDataset.load(settings.artifact_folder / path, answer["sha256"])
+    return {"answer": response.json(), "path": str(settings.artifact_folder / path)}
 
 
 @pytest.fixture(scope="session")
