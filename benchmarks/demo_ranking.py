@@ -53,7 +53,7 @@ def measure(seed: int) -> Row:
         **origin,
         "updates": dict(done.updates),
         "subspaces": [
-            {"label": part.label, "all": part.size.all, "valid": part.size.valid}
+            {"label": part.title, "all": part.size.all, "valid": part.size.valid}
             for part in done.experiment.partition.subspaces
         ],
         "noise_ceiling": table.noise_ceiling,

@@ -17,6 +17,7 @@ import live_cost
 import numpy as np
 import partition
 import pytest
+import yaml
 
 from nas.benchmarks.table import builtin
 from nas.data.dataset import ImageDataset, ImageSplit
@@ -242,6 +243,30 @@ class TestDigitsMini:
         assert not digits_mini.TABLE.exists()
 
 
+def shortened(spec: Path, place: Place, **training: int) -> Path:
+    """Return a spec of few steps and little to rank."""
+    document = yaml.safe_load(spec.read_text())
+    document["training"] |= training
+    document["ranking"] |= {"num_architectures": 12, "num_images": 60, "every_steps": 1000}
+    path = place.folder / spec.name
+    path.write_text(yaml.safe_dump(document))
+    return path
+
+
+class TestDemoRanking:
+    def test_a_seed_is_measured_on_the_experiment_of_the_demo(self, place: Place) -> None:
+        short = shortened(demo_ranking.SPEC, place, steps=30, warm_up_steps=12)
+        place.replace(demo_ranking, SPEC=short)
+        row = demo_ranking.measure(3)
+        assert RunSpec.model_validate(row["spec"]).seed == 3
+        assert [part["label"] for part in row["subspaces"]] == ["count 0", "count 1", "count 2"]
+        assert sum(part["valid"] for part in row["subspaces"]) == 116
+        assert row["updates"]["warm-up"] == 12
+        assert sum(row["updates"].values()) == 30
+        assert row["loss"]["num_architectures"] == row["accuracy"]["num_architectures"] == 12
+        assert row["count_alone_tau"] == pytest.approx(0.4375, abs=1e-3)
+
+
 class TestFirstExperiment:
     TAUS = (0.58, 0.64, 0.61)
 
@@ -297,6 +322,38 @@ class TestFirstExperiment:
             "minutes_max": None,
             "tau_median_cold": 0.4,
         }
+
+    @pytest.mark.data
+    @pytest.mark.parametrize(
+        ("variant", "updates"),
+        [
+            ("few-shot", {"warm-up": 4, "others": 4}),
+            ("cold", {"warm-up": 0, "others": 8}),
+            ("one-shot", {"warm-up": 0, "others": 8}),
+            ("one-shot-balanced", {"warm-up": 8, "others": 1}),
+        ],
+    )
+    def test_a_variant_is_measured_against_the_ground_truth(
+        self, variant: str, updates: dict[str, int], place: Place, shared_data: Path
+    ) -> None:
+        rng = np.random.default_rng(0)
+        images = rng.integers(256, size=(60, 3, 16, 16), dtype=np.uint8)
+        split = ImageSplit(images, np.arange(60) % 10)
+        classes = tuple(map(str, range(10)))
+        short = shortened(first_experiment.SPEC, place, steps=8, warm_up_steps=4, batch_size=4)
+        place.replace(
+            first_experiment,
+            SPEC=short,
+            SHARED=shared_data,
+            dataset=lambda: ImageDataset(split, split, split, classes, 0),
+        )
+        row = first_experiment.measure(variant, 1)
+        made = dict(row["updates"])
+        assert {"warm-up": made.pop("warm-up", 0), "others": sum(made.values())} == updates
+        assert row["num_architectures"] == 12
+        overall = row["correlations"]["loss"]["all"]
+        assert overall["num_architectures"] == 12
+        assert -1 <= overall["tau"] <= 1
 
     def test_its_images_are_cifar_10_at_16_pixels_as_the_example_imports_them(
         self, place: Place
