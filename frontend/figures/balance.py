@@ -113,7 +113,7 @@ def training_balance(
     balance: Sequence[BalanceRead],
     theme: Theme = "light",
 ) -> go.Figure:
-    """Draw updates per supernet against the sampler's target, the warm-up apart."""
+    """Draw updates per sub-space against the sampler's target, the warm-up apart."""
     revision = f"training-balance-{run.id}"
     if not subspaces or not balance:
         return empty_figure(BALANCE_TITLE, WAITING, theme=theme, uirevision=revision)
@@ -121,12 +121,12 @@ def training_balance(
     total = sum(bar.updates for bar in found.bars)
     warm = sum(bar.warm_up_updates for bar in found.bars)
     drawn = figure(
-        BALANCE_TITLE, _balance_caption(found, total, warm), theme=theme, uirevision=revision
+        BALANCE_TITLE, _balance_caption(run, found, total, warm), theme=theme, uirevision=revision
     )
     labels = [bar.label for bar in found.bars]
     colours = [subspace_colour(bar.index) for bar in found.bars]
     drawn.add_bar(
-        name="own updates",
+        name="updates" if _banked(run) else "own updates",
         orientation="h",
         y=labels,
         x=[bar.updates for bar in found.bars],
@@ -135,7 +135,9 @@ def training_balance(
             f"{bar.updates:,} · {bar.share:.1%} (target {bar.target_share:.1%})"
             for bar in found.bars
         ],
-        hovertemplate="%{y}<br>%{x:,} updates of its own supernet<extra></extra>",
+        hovertemplate="%{y}<br>%{x:,} updates of "
+        + ("its architectures" if _banked(run) else "its own supernet")
+        + "<extra></extra>",
     )
     if warm:
         drawn.add_bar(
@@ -180,8 +182,13 @@ def training_balance(
     return drawn
 
 
-def _balance_caption(found: TrainingBalance, total: int, warm: int) -> str:
-    parts = [f"n = {total:,} own updates"]
+def _banked(run: RunRead) -> bool:
+    """Tell whether one supernet with weight banks holds all sub-spaces."""
+    return run.spec.supernet.routing == "accumulated"
+
+
+def _balance_caption(run: RunRead, found: TrainingBalance, total: int, warm: int) -> str:
+    parts = [f"n = {total:,} {'updates' if _banked(run) else 'own updates'}"]
     if warm:
         parts.append(f"{warm:,} in the warm-up")
     if found.entropy is not None:
@@ -204,14 +211,14 @@ def updates_over_steps(
     if not subspaces or not rows:
         return empty_figure(
             OVER_STEPS_TITLE,
-            "No supernet has been trained on its own yet.",
+            WAITING if _banked(run) else "No supernet has been trained on its own yet.",
             theme=theme,
             uirevision=revision,
         )
     training = run.spec.training
     drawn = figure(
         OVER_STEPS_TITLE,
-        f"own updates per supernet, step {max(row.step for row in rows):,} of {training.steps:,}"
+        f"{'updates per sub-space' if _banked(run) else 'own updates per supernet'}, step {max(row.step for row in rows):,} of {training.steps:,}"
         " · dotted: the sampler's target",
         theme=theme,
         uirevision=revision,

@@ -49,6 +49,12 @@ class Banks:
         """Return the bank at every depth."""
         return tuple(self.bank(count, depth) for depth in range(1, self.num_cells + 1))
 
+    def by_cell(self, space: Space) -> tuple[tuple[int, ...], ...]:
+        """Return, per searched cell, the banks that some valid architecture reads, ascending."""
+        counts = [count for count, number in space.histogram().items() if number.valid]
+        profiles = [self.profile(count) for count in counts]
+        return tuple(tuple(sorted(set(banks))) for banks in zip(*profiles, strict=True))
+
 
 @dataclass(frozen=True)
 class BankedPartition(Partition):

@@ -90,7 +90,9 @@ def register(dash: Dash, context: Context) -> None:
     )
     @threaded
     def open_tab(tab: str, run_id: int) -> Component:
-        return tab_content(tab, run_id)
+        with context.db.reading() as session:
+            routing = service.get_run(session, run_id).spec.supernet.routing
+        return tab_content(tab, run_id, banked=routing == "accumulated")
 
     _register_update(dash, context)
     _register_actions(dash, context)

@@ -24,12 +24,19 @@ TABS: Mapping[str, str] = {
 }
 
 
-def tab_content(tab: str, run_id: int) -> Component:
-    """Return a tab with its figures, panels and grids still empty."""
+def tab_content(tab: str, run_id: int, *, banked: bool = False) -> Component:
+    """Return a tab with its figures, panels and grids still empty.
+
+    Args:
+        tab: one of `TABS`.
+        run_id: the run.
+        banked: whether its supernet has weight banks.
+    """
     if tab == "training":
         return dmc.Stack(
             [
                 _pair(run_id, "training-loss", "updates-over-steps"),
+                *([figure_card(run_id, "bank-balance", height=340)] if banked else []),
                 figure_card(run_id, "operation-balance", height=380),
             ]
         )

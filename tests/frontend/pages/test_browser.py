@@ -198,7 +198,7 @@ def test_cancelling_moves_the_run_and_changes_what_is_offered(quiet_page, addres
 def test_a_callback_that_fails_says_so_and_is_logged(
     quiet_page, address, finished, monkeypatch, capsys
 ):
-    def broken(*_):
+    def broken(*_, **__):
         raise ValueError("the tab is stuck")
 
     quiet_page.goto(f"{address}/ui/runs/{finished.run_id}")

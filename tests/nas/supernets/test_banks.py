@@ -1,6 +1,8 @@
 """The network of routing `accumulated`: which weights an architecture reads and trains."""
 
 import random
+from collections import Counter
+from dataclasses import replace
 
 import pytest
 import torch
@@ -11,6 +13,9 @@ from nas.spaces import catalogue
 from nas.spaces.shape import NetworkShape
 from nas.supernets.build import build_supernet
 from nas.supernets.cell_network import CellNetwork
+from nas.training.loop import update
+from nas.training.schedule import Schedule
+from nas.training.state import fresh_state
 
 NB201 = catalogue()["nas-bench-201"]
 SHAPE = NetworkShape(width=2, cells_per_stage=5, image_channels=1, num_classes=3)
@@ -62,6 +67,54 @@ def test_methods_2_11_4_one_backward_pass_gives_gradients_to_the_banks_used_alon
             assert trained == (name == str(used)), (depth, name)
     for shared in (supernet.stem, supernet.classifier):
         assert all(weight.grad is not None for weight in shared.parameters())
+
+
+def test_the_balance_counts_a_bank_for_every_step_that_trained_its_weights(
+    make_experiment,
+) -> None:
+    plain = make_experiment()
+    supernet_spec = plain.spec.supernet.model_copy(
+        update={"routing": "accumulated", "cells_per_stage": 4, "shared_cells": 1}
+    )
+    spec = plain.spec.model_copy(
+        update={
+            "supernet": supernet_spec,
+            "splitter": NonlinearitySplitter(num_subspaces=3, thresholds=(3, 6)),
+        }
+    )
+    experiment = replace(plain, spec=spec, partition=spec.partition(plain.space))
+    state = fresh_state(experiment, None)
+    schedule = Schedule(spec, experiment.partition, len(experiment.train_images))
+    blocks = banked_cells(state.supernet)
+    # The balance names what exists, and only that.
+    assert [sorted(map(str, banks)) for banks in state.balance[0].bank_updates] == [
+        sorted(block) for block in blocks
+    ]
+    trained = [Counter[int]() for _ in blocks]
+    for step in range(spec.training.steps):
+        route = schedule.route(step)
+        update(experiment, state, schedule, route)
+        state.next_step = step + 1
+        for cell, block in enumerate(blocks):
+            for bank, copy in block.items():
+                if any(weight.grad is not None for weight in copy.parameters()):
+                    trained[cell][int(bank)] += 1
+    read = [
+        {bank: sum(count.bank_updates[cell][bank] for count in state.balance) for bank in banks}
+        for cell, banks in enumerate(state.balance[0].bank_updates)
+    ]
+    assert all(sum(banks.values()) == spec.training.steps for banks in read)
+    # A cell without convolutions reads bank 0, and has no weights to train there.
+    weightless = sum(
+        plain.space.nonlinearity_count(schedule.route(step).architecture) == 0
+        for step in range(spec.training.steps)
+    )
+    assert [
+        {bank: updates - (weightless if bank == 0 else 0) for bank, updates in banks.items()}
+        for banks in read
+    ] == [
+        {bank: counts[bank] for bank in banks} for banks, counts in zip(read, trained, strict=True)
+    ]
 
 
 def test_training_a_bank_changes_the_architectures_that_read_it_alone(
