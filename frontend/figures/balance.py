@@ -126,7 +126,7 @@ def training_balance(
     labels = [bar.label for bar in found.bars]
     colours = [subspace_colour(bar.index) for bar in found.bars]
     drawn.add_bar(
-        name="updates" if _banked(run) else "own updates",
+        name="updates" if run.spec.supernet.has_banks else "own updates",
         orientation="h",
         y=labels,
         x=[bar.updates for bar in found.bars],
@@ -136,7 +136,7 @@ def training_balance(
             for bar in found.bars
         ],
         hovertemplate="%{y}<br>%{x:,} updates of "
-        + ("its architectures" if _banked(run) else "its own supernet")
+        + ("its architectures" if run.spec.supernet.has_banks else "its own supernet")
         + "<extra></extra>",
     )
     if warm:
@@ -182,13 +182,8 @@ def training_balance(
     return drawn
 
 
-def _banked(run: RunRead) -> bool:
-    """Tell whether one supernet with weight banks holds all sub-spaces."""
-    return run.spec.supernet.routing == "accumulated"
-
-
 def _balance_caption(run: RunRead, found: TrainingBalance, total: int, warm: int) -> str:
-    parts = [f"n = {total:,} {'updates' if _banked(run) else 'own updates'}"]
+    parts = [f"n = {total:,} {'updates' if run.spec.supernet.has_banks else 'own updates'}"]
     if warm:
         parts.append(f"{warm:,} in the warm-up")
     if found.entropy is not None:
@@ -211,14 +206,16 @@ def updates_over_steps(
     if not subspaces or not rows:
         return empty_figure(
             OVER_STEPS_TITLE,
-            WAITING if _banked(run) else "No supernet has been trained on its own yet.",
+            WAITING
+            if run.spec.supernet.has_banks
+            else "No supernet has been trained on its own yet.",
             theme=theme,
             uirevision=revision,
         )
     training = run.spec.training
     drawn = figure(
         OVER_STEPS_TITLE,
-        f"{'updates per sub-space' if _banked(run) else 'own updates per supernet'}, step {max(row.step for row in rows):,} of {training.steps:,}"
+        f"{'updates per sub-space' if run.spec.supernet.has_banks else 'own updates per supernet'}, step {max(row.step for row in rows):,} of {training.steps:,}"
         " · dotted: the sampler's target",
         theme=theme,
         uirevision=revision,

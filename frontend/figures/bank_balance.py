@@ -72,8 +72,7 @@ def bank_balance(
     revision = f"bank-balance-{run.id}"
     found = prepare_banks(balance)
     if not any(part.updates for part in found):
-        banked = run.spec.supernet.routing == "accumulated"
-        message = WAITING if banked else NO_BANKS
+        message = WAITING if run.spec.supernet.has_banks else NO_BANKS
         return empty_figure(TITLE, message, theme=theme, uirevision=revision)
     labels = {part.index: part.label for part in subspaces}
     cells = sorted({part.cell for part in found})
@@ -82,8 +81,8 @@ def bank_balance(
     steps = sum(part.updates for part in found if part.cell == cells[0])
     drawn = figure(
         TITLE,
-        f"n = {steps:,} updates of {len(cells)} searched cell{'s' if len(cells) > 1 else ''}"
-        " · share of a cell's updates that trained a bank (%)<br>blank: no architecture reads it",
+        f"n = {steps:,} updates of {len(cells)} searched cell{'s' if len(cells) > 1 else ''},"
+        " by bank (%)<br>blank: no architecture reads this bank there",
         theme=theme,
         uirevision=revision,
     )
@@ -117,8 +116,12 @@ def bank_balance(
     )
     drawn.update_layout(
         margin={"t": 96},
-        xaxis={"title": {"text": "searched cell, from the image on"}, "type": "category"},
-        yaxis={"type": "category", "autorange": "reversed"},
+        xaxis={
+            "title": {"text": "searched cell, from the image on"},
+            "type": "category",
+            "showgrid": False,
+        },
+        yaxis={"type": "category", "autorange": "reversed", "showgrid": False},
     )
     return drawn
 

@@ -18,7 +18,7 @@ from nas.experiment import Experiment
 from nas.partition.accumulated import BankedPartition
 from nas.ranking.scoring import score
 from nas.spaces.base import Architecture
-from nas.spec import RunSpec, round_boundaries
+from nas.spec import round_boundaries
 from nas.training.schedule import Schedule
 from nas.training.state import TrainState, fresh_state
 from tests.worker.running import (
@@ -30,29 +30,16 @@ from tests.worker.running import (
     same_bits,
     tensors_of,
 )
-from tests.worker.support import Deployment, add_truth, tiny_spec
+from tests.worker.support import (
+    NUM_CELLS,
+    SHARED_CELLS,
+    THRESHOLD,
+    Deployment,
+    add_truth,
+    banked_spec,
+)
 from worker import checkpoints
 from worker.loading import load_run
-
-NUM_CELLS = 3
-SHARED_CELLS = 1
-THRESHOLD = 3
-
-
-def banked_spec(**changes) -> RunSpec:
-    """Three cells in a row, the first without banks; the running count is cut at 3."""
-    return tiny_spec(
-        **{
-            "splitter": {"thresholds": [THRESHOLD]},
-            "supernet": {
-                "routing": "accumulated",
-                "cells_per_stage": NUM_CELLS,
-                "shared_cells": SHARED_CELLS,
-            },
-            "training": {"warm_up_steps": 0},
-            **changes,
-        }
-    )
 
 
 def profile(experiment: Experiment, architecture: Architecture) -> tuple[int, ...]:

@@ -91,8 +91,8 @@ def register(dash: Dash, context: Context) -> None:
     @threaded
     def open_tab(tab: str, run_id: int) -> Component:
         with context.db.reading() as session:
-            routing = service.get_run(session, run_id).spec.supernet.routing
-        return tab_content(tab, run_id, banked=routing == "accumulated")
+            banked = service.get_run(session, run_id).spec.supernet.has_banks
+        return tab_content(tab, run_id, banked=banked)
 
     _register_update(dash, context)
     _register_actions(dash, context)
