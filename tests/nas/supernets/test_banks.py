@@ -6,6 +6,7 @@ from dataclasses import replace
 
 import pytest
 import torch
+from torch.nn.functional import cross_entropy
 
 from nas.partition.accumulated import BankedPartition, accumulated_partition
 from nas.partition.nonlinearity import NonlinearitySplitter
@@ -51,22 +52,37 @@ def test_a_cell_has_a_copy_for_each_bank_that_is_read_there(supernet: CellNetwor
     ]
 
 
-@pytest.mark.parametrize("count", [1, 2, 3])
+@pytest.mark.parametrize("count", [0, 1, 2, 3])
+@pytest.mark.parametrize(("thresholds", "shared_cells"), [((15, 20), 5), ((10, 20, 30), 0)])
 def test_methods_2_11_4_one_backward_pass_gives_gradients_to_the_banks_used_alone(
-    supernet: CellNetwork, partition: BankedPartition, count: int
+    thresholds: tuple[int, ...], shared_cells: int, count: int
 ) -> None:
+    splitter = NonlinearitySplitter(num_subspaces=len(thresholds) + 1, thresholds=thresholds)
+    partition = accumulated_partition(
+        splitter, NB201, cells_per_stage=5, shared_cells=shared_cells
+    )
+    torch.manual_seed(count)
+    supernet = build_supernet(NB201, SHAPE, partition)
+    assert isinstance(supernet, CellNetwork)
     cell = NB201.sample(random.Random(count), {count})
-    supernet(torch.randn(4, 1, 8, 8), cell).sum().backward()
+    labels = torch.tensor([0, 1, 2, 0])
+    cross_entropy(supernet(torch.randn(4, 1, 8, 8), cell), labels).backward()
+    used, running = [], 0
+    for depth in range(1, 16):
+        running += count
+        exceeded = sum(running > threshold for threshold in thresholds)
+        used.append(str(exceeded if depth > shared_cells else 0))
     for depth, block in enumerate(banked_cells(supernet), start=1):
-        used = partition.route(cell, depth)
+        assert used[depth - 1] in block
         for name, copy in block.items():
             trained = any(
                 weight.grad is not None and bool(weight.grad.abs().any())
                 for weight in copy.parameters()
             )
-            assert trained == (name == str(used)), (depth, name)
+            # A cell of count 0 has no weights, only skip connections and pooling.
+            assert trained == (name == used[depth - 1] and count > 0), (depth, name)
     for shared in (supernet.stem, supernet.classifier):
-        assert all(weight.grad is not None for weight in shared.parameters())
+        assert all(bool(weight.grad.abs().any()) for weight in shared.parameters())
 
 
 def test_the_balance_counts_a_bank_for_every_step_that_trained_its_weights(
