@@ -202,8 +202,10 @@ class Balance(Base):
     phase: Mapped[str] = mapped_column(String(16))  # warm-up or train
     updates: Mapped[int] = mapped_column(BigInteger)
     images: Mapped[int] = mapped_column(BigInteger)
-    # Only each unit's newest row carries the per-operation counts; older ones are emptied.
+    # Only each unit's newest row carries the counts per operation and per weight bank; older ones
+    # are emptied.
     operation_updates: Mapped[list[dict[str, int]]] = mapped_column(Json)
+    bank_updates: Mapped[list[dict[str, int]]] = mapped_column(Json)  # per searched cell
     run_id: Mapped[int] = mapped_column(ForeignKey("runs.id", ondelete="CASCADE"), index=True)
 
 

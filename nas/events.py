@@ -25,12 +25,15 @@ class SupernetBalance:
         updates: optimizer steps spent on its architectures.
         images: training images seen.
         operation_updates: per decision, operation name to steps in which it was chosen.
+        bank_updates: per searched cell, weight bank to steps that read it there; empty without
+            weight banks.
     """
 
     subspace: int
     updates: int
     images: int
     operation_updates: tuple[dict[str, int], ...]
+    bank_updates: tuple[dict[int, int], ...]
 
 
 @dataclass(frozen=True, slots=True)

@@ -18,9 +18,9 @@ from pydantic import (
 )
 
 from nas.partition import AnySplitter
-from nas.partition.accumulated import accumulated_partition
 from nas.partition.base import Partition
 from nas.partition.nonlinearity import NonlinearitySplitter
+from nas.partition.routing import Routing
 from nas.ranking.scorers import AnyScorer
 from nas.ranking.scorers.loss import LossScorer
 from nas.search import AnySearcher
@@ -61,8 +61,8 @@ class SpecPart(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 
 
-class SupernetSpec(SpecPart):
-    """The weight-sharing network of one sub-space."""
+class SupernetSpec(Routing):
+    """The weight-sharing network of one sub-space, or of all with weight banks."""
 
     width: int = Field(
         8,
@@ -70,35 +70,12 @@ class SupernetSpec(SpecPart):
         le=256,
         description="Channels of the first stage, or after a chain's stem; others in proportion.",
     )
-    cells_per_stage: int = Field(
-        1,
-        ge=1,
-        le=20,
-        description="Searched cells in a row at each resolution; 1 for a chain of layers.",
-    )
     reduction: Literal["pooled", "residual"] = Field(
         "pooled",
         description="Between two stages, where no searched cell or layer halves the image. "
         "pooled: average pooling and a 1x1 convolution, so that the few cells decide the score; "
         "residual: the stand-alone network's two convolutions.",
     )
-    routing: Literal["class", "accumulated"] = Field(
-        "class",
-        description="class: one private supernet per sub-space. accumulated: one supernet whose "
-        "cells have weight banks, chosen by the running nonlinearity count.",
-    )
-    shared_cells: int = Field(
-        0, ge=0, le=100, description="First searched cells without banks; accumulated only."
-    )
-
-    @model_validator(mode="after")
-    def _only_banks_are_shared(self) -> Self:
-        if self.shared_cells and self.routing != "accumulated":
-            raise ValueError(
-                f"shared_cells {self.shared_cells} needs routing accumulated: private supernets "
-                "share no cell"
-            )
-        return self
 
     def shape(
         self, *, image_channels: int | None = None, num_classes: int | None = None
@@ -215,7 +192,7 @@ class RunSpec(SpecPart):
 
     @model_validator(mode="after")
     def _banks_need_thresholds_and_no_warm_up(self) -> Self:
-        if self.supernet.routing == "class":
+        if not self.supernet.has_banks:
             return self
         if not isinstance(self.splitter, NonlinearitySplitter):
             raise ValueError(
@@ -233,17 +210,17 @@ class RunSpec(SpecPart):
         """Return the sub-spaces that this run trains.
 
         Raises:
-            InfeasiblePartition: if the space cannot be split so.
+            InfeasiblePartition: if the splitter cannot split the space so.
+            InfeasibleSupernet: if the space has no cells for weight banks.
         """
-        if self.supernet.routing == "class":
-            return self.splitter.split(space)
-        assert isinstance(self.splitter, NonlinearitySplitter)
-        return accumulated_partition(
-            self.splitter,
-            space,
-            cells_per_stage=self.supernet.cells_per_stage,
-            shared_cells=self.supernet.shared_cells,
-        )
+        return self.supernet.partition(self.splitter, space)
+
+    def subspace_count(self, space: Space) -> int:
+        """Return the number of sub-spaces of `partition`."""
+        if self.supernet.has_banks:
+            # Banks and sub-spaces differ in number: several profiles can end in the same bank.
+            return len(self.partition(space).subspaces)
+        return self.splitter.subspace_count(space)
 
     @model_validator(mode="after")
     def _search_uses_a_scorer_of_the_run(self) -> Self:

@@ -27,7 +27,7 @@ ACTIVE = ("queued", "running", "pausing", "cancelling")
 
 def train_key(spec: RunSpec, subspace: int) -> str:
     """Return the key of the unit that trains a sub-space's supernet."""
-    return "train" if spec.supernet.routing == "accumulated" else f"train-{subspace}"
+    return "train" if spec.supernet.has_banks else f"train-{subspace}"
 
 
 def chunk_sizes(num_architectures: int) -> list[int]:
@@ -52,7 +52,7 @@ def units_after_partition(spec: RunSpec, sample_sizes: Sequence[int]) -> list[Un
     owners: dict[str, int | None] = {
         train_key(spec, subspace): subspace for subspace in range(len(sample_sizes))
     }
-    if spec.supernet.routing == "accumulated":
+    if spec.supernet.has_banks:
         owners = dict.fromkeys(owners)
     own_steps = spec.training.steps - warm_up_steps
     for key, owner in owners.items():

@@ -78,11 +78,11 @@ def forget_after(session: Session, unit: Unit, step: int) -> None:
 def _write_balance(
     session: Session, unit: Unit, step: int, balance: Sequence[SupernetBalance]
 ) -> None:
-    # The counts per operation are large and cumulative: only the newest row keeps them.
+    # The counts per operation and bank are large and cumulative: only the newest row keeps them.
     session.execute(
         update(Balance)
         .where(Balance.unit_id == unit.id, Balance.step < step)
-        .values(operation_updates=[])
+        .values(operation_updates=[], bank_updates=[])
         .execution_options(synchronize_session=False)
     )
     rows = [
@@ -94,6 +94,10 @@ def _write_balance(
             "updates": entry.updates,
             "images": entry.images,
             "operation_updates": [dict(counts) for counts in entry.operation_updates],
+            "bank_updates": [
+                {str(bank): updates for bank, updates in counts.items()}
+                for counts in entry.bank_updates
+            ],
             "run_id": unit.run_id,
         }
         for entry in balance

@@ -114,17 +114,27 @@ class ApiClient:
         return SpaceRead.model_validate_json(text)
 
     def preview(
-        self, reference: str, splitter: object, options: Mapping[str, str]
+        self,
+        reference: str,
+        splitter: object,
+        options: Mapping[str, Any],  # Any: values of the query, which the server judges
     ) -> PartitionPreview:
         """Return what a splitter makes of a search space."""
         path = f"/search-spaces/{reference}/partition"
         text = self._send("POST", path, json=splitter, params=options, timeout=IMPORT_SECONDS)
         return PartitionPreview.model_validate_json(text)
 
-    def owner(self, reference: str, splitter: object, architecture: str) -> OwnerRead:
-        """Return the sub-space that owns an architecture."""
+    def owner(
+        self,
+        reference: str,
+        splitter: object,
+        architecture: str,
+        routing: Mapping[str, Any],  # Any: values of the query, which the server judges
+    ) -> OwnerRead:
+        """Return the sub-space that owns an architecture, and the weight banks that it reads."""
         path = f"/search-spaces/{reference}/partition/owner"
-        text = self._send("POST", path, json=splitter, params={"architecture": architecture})
+        options = {"architecture": architecture, **routing}
+        text = self._send("POST", path, json=splitter, params=options)
         return OwnerRead.model_validate_json(text)
 
     def import_dataset(self, archive: Path, fields: Mapping[str, str | int]) -> DatasetRead:

@@ -1,5 +1,6 @@
 """Commands about search spaces."""
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -11,7 +12,8 @@ from rich.table import Table
 from backend.cli.client import connected
 from backend.cli.errors import CliError
 from backend.spaces.documents import yaml_text
-from backend.spaces.schemas import HistogramRead, PartitionPreview, RangeRead
+from backend.spaces.schemas import BanksRead, HistogramRead, PartitionPreview, RangeRead
+from nas.partition.accumulated import bank_spans
 
 spaces = typer.Typer(help="Search spaces.", no_args_is_help=True)
 
@@ -67,6 +69,13 @@ def preview_partition(
     splitter: Annotated[
         str, typer.Option(help="As in a spec, in YAML: '{kind: random, num_subspaces: 4}'.")
     ] = "{kind: nonlinearity}",
+    supernet: Annotated[
+        str,
+        typer.Option(
+            help="As in a spec, in YAML, for weight banks: '{routing: accumulated, "
+            "cells_per_stage: 5, shared_cells: 5}'."
+        ),
+    ] = "{}",
     architecture: Annotated[
         str | None, typer.Option(help="Also tell which sub-space owns this one.")
     ] = None,
@@ -75,21 +84,34 @@ def preview_partition(
     ] = False,
 ) -> None:
     """Show what a splitter makes of a search space; nothing is stored."""
-    document = _splitter(splitter)
-    options = {"costs": "exact"} if exact else {}
+    document = _mapping("--splitter", splitter, "{kind: none}")
+    weights = _mapping("--supernet", supernet, "{routing: accumulated}")
+    options = {**weights, "costs": "exact"} if exact else weights
     with connected() as client:
         found = client.preview(name, document, options)
-        owner = None if architecture is None else client.owner(name, document, architecture)
+        owner = (
+            None if architecture is None else client.owner(name, document, architecture, weights)
+        )
     console = Console()
     console.print(_partition(found))
+    if found.banks is not None:
+        cut = ", ".join(map(str, found.thresholds or ())) or "none"
+        console.print(
+            f"{found.banks.num_banks} weight banks over {found.banks.num_cells} searched cells; "
+            f"thresholds of the running count: {cut}."
+        )
+        console.print(_banks(found.banks))
     console.print(
         f"Together {_grouped(found.cover.subspaces.all)} of {_grouped(found.cover.space.all)} "
         f"architectures, {_grouped(found.cover.subspaces.valid)} of "
         f"{_grouped(found.cover.space.valid)} valid ones"
         + (": every one in exactly one sub-space." if found.cover.holds else ": NOT a partition.")
     )
+    supernets = "Supernets of these widths have"
+    if found.banks is not None:
+        supernets = "The supernet of this width with all its banks has"
     console.print(
-        f"Supernets of these widths have {_grouped(found.widths.parameters)} parameters, one of "
+        f"{supernets} {_grouped(found.widths.parameters)} parameters, one of "
         f"width {found.widths.parent_width} has {_grouped(found.widths.parent_parameters)}."
     )
     if found.costs == "slow":
@@ -97,6 +119,8 @@ def preview_partition(
     if owner is not None:
         dead = "" if owner.valid else " It is dead: never trained, ranked or searched."
         console.print(f"{owner.code} belongs to sub-space {owner.subspace}, {owner.label}.{dead}")
+        if owner.banks:
+            console.print(f"Its weight banks, by searched cell: {_spans(owner.banks)}.")
 
 
 def _histogram(found: HistogramRead, count: str) -> Table:
@@ -129,17 +153,38 @@ def _partition(found: PartitionPreview) -> Table:
     return table
 
 
+def _banks(found: BanksRead) -> Table:
+    table = Table("count", "valid", "sub-space", "searched cells -> bank")
+    for profile in found.profiles:
+        table.add_row(
+            str(profile.count),
+            _grouped(profile.size.valid),
+            str(profile.subspace),
+            _spans(profile.banks),
+        )
+    return table
+
+
+def _spans(banks: Sequence[int]) -> str:
+    return ", ".join(
+        f"{first} -> {bank}" if first == last else f"{first}-{last} -> {bank}"
+        for first, last, bank in bank_spans(banks)
+    )
+
+
 def _range(both: RangeRead) -> str:
     return f"{_grouped(both.min)} to {_grouped(both.max)}"
 
 
-def _splitter(text: str) -> dict[str, Any]:  # Any: JSON values, which the server judges
+def _mapping(
+    option: str, text: str, example: str
+) -> dict[str, Any]:  # Any: JSON values, which the server judges
     try:
         document = yaml.safe_load(text)
     except yaml.YAMLError as error:
-        raise CliError(f"--splitter: {error}") from error
+        raise CliError(f"{option}: {error}") from error
     if not isinstance(document, dict):
-        raise CliError("--splitter is a mapping, such as '{kind: none}'")
+        raise CliError(f"{option} is a mapping, such as '{example}'")
     return document
 
 

@@ -1,6 +1,6 @@
 """What a run found out, as one table."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from rich.table import Table
@@ -54,6 +54,8 @@ def summary(found: Outcome) -> Table:
             f"{subspace.size_all} architectures, {subspace.size_valid} valid "
             f"({subspace.share_valid:.0%}); {updates.get(subspace.index, 0)} updates",
         )
+    for bank, by_cell in bank_updates(found.balance).items():
+        table.add_row(f"weight bank {bank}", _bank_text(by_cell))
     warm_up = found.run.spec.training.warm_up_steps
     if warm_up:
         table.add_row("warm-up", f"{warm_up} updates, shared by all sub-spaces")
@@ -73,6 +75,18 @@ def own_updates(balance: Sequence[BalanceRead]) -> dict[int, int]:
     return updates
 
 
+def bank_updates(balance: Sequence[BalanceRead]) -> dict[int, dict[int, int]]:
+    """Return, by weight bank and searched cell (1 for the first), the updates that read it."""
+    newest = {(row.unit, row.subspace): row for row in sorted(balance, key=lambda row: row.step)}
+    found: dict[int, dict[int, int]] = {}
+    for row in newest.values():
+        for cell, updates_by_bank in enumerate(row.bank_updates, start=1):
+            for bank, updates in updates_by_bank.items():
+                by_cell = found.setdefault(int(bank), {})
+                by_cell[cell] = by_cell.get(cell, 0) + updates
+    return dict(sorted(found.items()))
+
+
 def correlation_text(found: Outcome) -> str:
     """Return tau over all sub-spaces with its interval and n, by the run's first scorer."""
     scorer = found.run.spec.ranking.scorers[0].kind
@@ -89,6 +103,12 @@ def correlation_text(found: Outcome) -> str:
     return (
         f"tau = {row.tau:.3f}{interval}, n = {row.num_architectures} "
         f"({row.stage}, scorer {scorer}, step {row.step})"
+    )
+
+
+def _bank_text(by_cell: Mapping[int, int]) -> str:
+    return "updates " + ", ".join(
+        f"{updates} (cell {cell})" for cell, updates in sorted(by_cell.items())
     )
 
 

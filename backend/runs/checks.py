@@ -10,6 +10,7 @@ from backend.models import Benchmark, Dataset, SearchSpace
 from backend.references import WORDS, Versioned, find, names, pinned
 from nas.errors import InfeasiblePartition, InfeasibleSearch, InfeasibleSupernet
 from nas.partition.base import Partition, Splitter
+from nas.partition.routing import Routing
 from nas.spaces.base import Space
 from nas.spec import RunSpec, TrainingSpec
 
@@ -47,12 +48,11 @@ def check_spec(session: Session, spec: RunSpec) -> References:
     _check_rounds(spec)
     try:
         space.definition.resized(spec.supernet.shape())
+        spec.partition(space.definition)
     except InfeasibleSupernet as error:
         raise Unprocessable(f"supernet.{error.parameter}", error.reason) from error
-    try:
-        spec.partition(space.definition)
     except InfeasiblePartition as error:
-        raise _infeasible(error, "splitter.") from error
+        raise Unprocessable(f"splitter.{error.parameter}", error.reason) from error
     if spec.search is not None:
         try:
             spec.search.constraints.check(space.definition)
@@ -61,20 +61,16 @@ def check_spec(session: Session, spec: RunSpec) -> References:
     return References(space=space, dataset=dataset, benchmark=benchmark)
 
 
-def split(splitter: Splitter, space: Space) -> Partition:
+def split(splitter: Splitter, space: Space, routing: Routing) -> Partition:
     """Return the partition that `splitter` makes of `space`.
 
     Raises:
-        Unprocessable: naming the field and what is feasible.
+        Unprocessable: naming the field, of the splitter or of the routing, and what is feasible.
     """
     try:
-        return splitter.split(space)
-    except InfeasiblePartition as error:
-        raise _infeasible(error) from error
-
-
-def _infeasible(error: InfeasiblePartition, path: str = "") -> Unprocessable:
-    return Unprocessable(f"{path}{error.parameter}", error.reason)
+        return routing.partition(splitter, space)
+    except (InfeasiblePartition, InfeasibleSupernet) as error:
+        raise Unprocessable(error.parameter, error.reason) from error
 
 
 def _resolve(session: Session, table: type[Versioned], field: str, reference: str) -> Versioned:

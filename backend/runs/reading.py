@@ -32,7 +32,7 @@ def summaries(session: Session, runs: Sequence[Run]) -> list[RunSummary]:
             space=pinned(run.space),
             dataset=pinned(run.dataset),
             benchmark=pinned(run.benchmark) if run.benchmark else None,
-            num_subspaces=run.spec.splitter.subspace_count(run.space.definition),
+            num_subspaces=run.spec.subspace_count(run.space.definition),
             progress=run_progress(run.spec, run.state, counters[run.id]),
             tau=taus.get((run.id, run.spec.ranking.scorers[0].kind)),
             noise_ceiling=run.benchmark.noise_ceiling if run.benchmark else None,

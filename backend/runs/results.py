@@ -180,6 +180,7 @@ def balance_listing(run_id: int, after_step: int = -1) -> Listing[BalanceRead]:
             updates=found.updates,
             images=found.images,
             operation_updates=found.operation_updates,
+            bank_updates=found.bank_updates,
         )
 
     keys = [Balance.step, Balance.unit_id, Balance.subspace]

@@ -110,7 +110,8 @@ class BalanceRead(ReadModel):
     step: int
     updates: int
     images: int
-    operation_updates: list[dict[str, int]]  # only in each unit's newest row
+    operation_updates: list[dict[str, int]]  # per decision; only in each unit's newest row
+    bank_updates: list[dict[str, int]]  # per searched cell, by weight bank; likewise
 
 
 class CorrelationRead(ReadModel):

@@ -14,6 +14,7 @@ from backend.spaces.schemas import (
     ArchitectureRead,
     DefinitionCheck,
     HistogramRead,
+    OwnerOptions,
     OwnerRead,
     PartitionPreview,
     PreviewOptions,
@@ -123,6 +124,9 @@ def preview_partition(
 ) -> PartitionPreview:
     """Return what a splitter makes of a space; nothing is stored.
 
+    With routing `accumulated` the sub-spaces are the sets of architectures that read the same
+    weight bank in every searched cell, and the bank of every count at every depth is given.
+
     Sizes, shares and ranges are exact; quantiles and the cost of training are estimated from a
     sample, whose size and seed are stated.
     """
@@ -135,11 +139,11 @@ def get_owner(
     name: str,
     splitter: AnySplitter,
     db: Db,
-    architecture: Annotated[str, Query(description="As the space writes it.")],
+    options: Annotated[OwnerOptions, Query()],
 ) -> OwnerRead:
     """Return the sub-space that owns an architecture; nothing is stored."""
     with db.reading() as session:
-        return service.owner(session, name, splitter, architecture)
+        return service.owner(session, name, splitter, options.architecture, options)
 
 
 @router.get("/{name}/architectures/{code:path}")

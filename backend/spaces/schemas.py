@@ -6,6 +6,7 @@ from typing import Literal
 from pydantic import BaseModel, ConfigDict, Field
 
 from backend.runs.schemas import ReadModel
+from nas.partition.routing import Routing
 from nas.spaces import AnySpace
 
 
@@ -55,7 +56,7 @@ class DefinitionCheck(ReadModel):
     histogram: HistogramRead
 
 
-class PreviewOptions(BaseModel):
+class Estimates(BaseModel):
     """What a preview of a partition computes beside sizes."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -75,6 +76,16 @@ class PreviewOptions(BaseModel):
         10_000, ge=1, le=10_000_000, description="Of the training whose cost is estimated."
     )
     batch_size: int = Field(64, ge=2, le=4096, description="Images per step of that training.")
+
+
+class PreviewOptions(Routing, Estimates):
+    """Everything about a preview of a partition but its splitter."""
+
+
+class OwnerOptions(Routing):
+    """The architecture whose owner is asked for, and how it finds its weights."""
+
+    architecture: str = Field(description="As the space writes it.")
 
 
 class RangeRead(ReadModel):
@@ -114,7 +125,7 @@ class SubspacePreview(ReadModel):
     costs: CostRangesRead | None  # null: they were not asked for, see `costs` of the preview
     sampled_costs: CostQuantilesRead
     suggested_width: int
-    supernet_parameters: str  # at that width
+    supernet_parameters: str  # at that width; with banks, of one bank per searched cell
 
 
 class CoverRead(ReadModel):
@@ -133,12 +144,13 @@ class WidthsRead(ReadModel):
     """Supernets of the suggested widths beside the one supernet of the undivided space.
 
     Parameters of all candidate operations and of what surrounds them, in the stand-alone skeleton
-    at that width: for comparison; a run's supernets may have fewer cells.
+    at that width: for comparison; a run's supernets may have fewer cells. With weight banks, all
+    are counted with the cells that were asked for.
     """
 
     parent_width: int
     parent_parameters: str
-    parameters: str  # of all sub-spaces' supernets together
+    parameters: str  # of all supernets together; with banks, of the one that holds them
     fits: bool  # no more than the parent's
 
 
@@ -163,10 +175,29 @@ class SamplingRead(ReadModel):
     quantiles: list[float]
 
 
+class BankProfileRead(ReadModel):
+    """The weight banks of all architectures of one nonlinearity count."""
+
+    count: int  # of one cell
+    subspace: int
+    size: SizeRead
+    banks: list[int]  # of each searched cell, the first to read the image first
+
+
+class BanksRead(ReadModel):
+    """The weight banks of routing `accumulated`: a bank for every count at every depth."""
+
+    num_banks: int
+    num_cells: int  # searched cells of the supernet, in a row
+    shared_cells: int  # the first of them, which have the one bank 0
+    profiles: list[BankProfileRead]  # counts ascending
+
+
 class PartitionPreview(ReadModel):
     """A partition: what a splitter makes of a search space."""
 
-    thresholds: list[int] | None  # null: not cut at thresholds
+    thresholds: list[int] | None  # null: not cut at thresholds; of the running count with banks
+    banks: BanksRead | None  # null: every sub-space has a private supernet
     subspaces: list[SubspacePreview]
     all: str
     valid: str
@@ -185,6 +216,7 @@ class OwnerRead(ReadModel):
     label: str
     valid: bool  # a dead architecture belongs to a sub-space but is never trained
     nonlinearity_count: int
+    banks: list[int]  # of each searched cell; empty without weight banks
 
 
 class DecisionRead(ReadModel):

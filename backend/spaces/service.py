@@ -16,6 +16,8 @@ from backend.references import get, next_version, pinned
 from backend.runs.checks import split
 from backend.spaces.schemas import (
     ArchitectureRead,
+    BankProfileRead,
+    BanksRead,
     CostQuantilesRead,
     CostRangesRead,
     CoverRead,
@@ -23,6 +25,7 @@ from backend.spaces.schemas import (
     DefinitionCheck,
     DrawingRead,
     EdgeRead,
+    Estimates,
     HistogramRead,
     KnownResult,
     OwnerRead,
@@ -39,7 +42,9 @@ from backend.spaces.schemas import (
 )
 from nas.errors import UnknownArchitecture
 from nas.partition import inspection
+from nas.partition.accumulated import BankedPartition
 from nas.partition.base import Partition, Splitter
+from nas.partition.routing import Routing
 from nas.spaces import catalogue
 from nas.spaces.base import Architecture, Count, Space
 from nas.spaces.cell import CellSpace
@@ -159,10 +164,11 @@ def preview_partition(
         NotFound: if there is no such space.
         Unprocessable: if the space cannot be split so, naming the field and what is feasible.
     """
-    return preview(split(splitter, definition(session, reference)), options or PreviewOptions())
+    options = options or PreviewOptions()
+    return preview(split(splitter, definition(session, reference), options), options)
 
 
-def preview(partition: Partition, options: PreviewOptions) -> PartitionPreview:
+def preview(partition: Partition, options: Estimates) -> PartitionPreview:
     """Return all that is known of a partition before training."""
     proof = inspection.cover(partition)
     samples = inspection.draw(partition, options.sample, options.seed)
@@ -174,6 +180,7 @@ def preview(partition: Partition, options: PreviewOptions) -> PartitionPreview:
     ranges = inspection.exact_ranges(partition) if exact else (None,) * len(partition.subspaces)
     return PartitionPreview(
         thresholds=None if partition.thresholds is None else list(partition.thresholds),
+        banks=_banks(partition) if isinstance(partition, BankedPartition) else None,
         subspaces=[
             SubspacePreview(
                 index=subspace.index,
@@ -218,26 +225,32 @@ def preview(partition: Partition, options: PreviewOptions) -> PartitionPreview:
     )
 
 
-def owner(session: Session, reference: str, splitter: Splitter, code: str) -> OwnerRead:
-    """Return the sub-space that an architecture belongs to.
+def owner(
+    session: Session, reference: str, splitter: Splitter, code: str, routing: Routing
+) -> OwnerRead:
+    """Return the sub-space that an architecture belongs to, and the weight banks that it reads.
 
     Raises:
         NotFound: if there is no such space.
         Unprocessable: if the space cannot be split so, or has no such architecture.
     """
-    partition = split(splitter, definition(session, reference))
+    partition = split(splitter, definition(session, reference), routing)
     space = partition.space
     try:
         architecture = space.decode(code)
     except UnknownArchitecture as error:
         raise Unprocessable("architecture", str(error)) from error
     index = partition.route(architecture)
+    count = space.nonlinearity_count(architecture)
     return OwnerRead(
         code=space.encode(architecture),
         subspace=index,
         label=partition.subspaces[index].title,
         valid=space.is_valid(architecture),
-        nonlinearity_count=space.nonlinearity_count(architecture),
+        nonlinearity_count=count,
+        banks=(
+            list(partition.banks.profile(count)) if isinstance(partition, BankedPartition) else []
+        ),
     )
 
 
@@ -337,6 +350,25 @@ def _histogram(space: Space, count: Reading) -> HistogramRead:
         counts={str(count): _size(number) for count, number in space.histogram(count).items()},
         all=size.all,
         valid=size.valid,
+    )
+
+
+def _banks(partition: BankedPartition) -> BanksRead:
+    banks = partition.banks
+    owners = {label: part.index for part in partition.subspaces for label in part.labels}
+    return BanksRead(
+        num_banks=banks.num_banks,
+        num_cells=banks.num_cells,
+        shared_cells=banks.shared_cells,
+        profiles=[
+            BankProfileRead(
+                count=count,
+                subspace=owners[count],
+                size=_size(size),
+                banks=list(banks.profile(count)),
+            )
+            for count, size in partition.space.histogram().items()
+        ],
     )
 
 

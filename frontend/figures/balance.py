@@ -114,7 +114,7 @@ def training_balance(
     balance: Sequence[BalanceRead],
     theme: Theme = "light",
 ) -> go.Figure:
-    """Draw updates per supernet against the sampler's target, the warm-up apart."""
+    """Draw updates per sub-space against the sampler's target, the warm-up apart."""
     revision = f"training-balance-{run.id}"
     if not subspaces or not balance:
         return empty_figure(
@@ -124,12 +124,12 @@ def training_balance(
     total = sum(bar.updates for bar in found.bars)
     warm = sum(bar.warm_up_updates for bar in found.bars)
     drawn = figure(
-        BALANCE_TITLE, _balance_caption(found, total, warm), theme=theme, uirevision=revision
+        BALANCE_TITLE, _balance_caption(run, found, total, warm), theme=theme, uirevision=revision
     )
     labels = [bar.label for bar in found.bars]
     colours = [subspace_colour(bar.index) for bar in found.bars]
     drawn.add_bar(
-        name="own updates",
+        name="updates" if run.spec.supernet.has_banks else "own updates",
         orientation="h",
         y=labels,
         x=[bar.updates for bar in found.bars],
@@ -138,7 +138,9 @@ def training_balance(
             f"{bar.updates:,} · {bar.share:.1%} (target {bar.target_share:.1%})"
             for bar in found.bars
         ],
-        hovertemplate="%{y}<br>%{x:,} updates of its own supernet<extra></extra>",
+        hovertemplate="%{y}<br>%{x:,} updates of "
+        + ("its architectures" if run.spec.supernet.has_banks else "its own supernet")
+        + "<extra></extra>",
     )
     if warm:
         drawn.add_bar(
@@ -183,8 +185,8 @@ def training_balance(
     return drawn
 
 
-def _balance_caption(found: TrainingBalance, total: int, warm: int) -> str:
-    parts = [f"n = {total:,} own updates"]
+def _balance_caption(run: RunRead, found: TrainingBalance, total: int, warm: int) -> str:
+    parts = [f"n = {total:,} {'updates' if run.spec.supernet.has_banks else 'own updates'}"]
     if warm:
         parts.append(f"{warm:,} in the warm-up")
     if found.entropy is not None:
@@ -207,14 +209,16 @@ def updates_over_steps(
     if not subspaces or not rows:
         return empty_figure(
             OVER_STEPS_TITLE,
-            awaited(run, "No supernet has been trained on its own yet."),
+            awaited(run, *WAITING)
+            if run.spec.supernet.has_banks
+            else awaited(run, "No supernet has been trained on its own yet."),
             theme=theme,
             uirevision=revision,
         )
     training = run.spec.training
     drawn = figure(
         OVER_STEPS_TITLE,
-        f"own updates per supernet, step {max(row.step for row in rows):,} of {training.steps:,}"
+        f"{'updates per sub-space' if run.spec.supernet.has_banks else 'own updates per supernet'}, step {max(row.step for row in rows):,} of {training.steps:,}"
         " · dotted: the sampler's target",
         theme=theme,
         uirevision=revision,

@@ -14,6 +14,8 @@ from frontend.figures.balance import (
     training_balance,
     updates_over_steps,
 )
+from frontend.figures.bank_balance import TITLE as BANKS_TITLE
+from frontend.figures.bank_balance import bank_balance
 from frontend.figures.cell import TITLE as CELL_TITLE
 from frontend.figures.cell import best_cell
 from frontend.figures.partition import TITLE as SIZES_TITLE
@@ -63,6 +65,7 @@ FIGURES: Mapping[str, FigureDefinition] = {
         FigureDefinition(
             "operation-balance", OPERATIONS_TITLE, ("subspaces", "balance"), operation_balance
         ),
+        FigureDefinition("bank-balance", BANKS_TITLE, ("subspaces", "balance"), bank_balance),
         FigureDefinition(
             "rank-correlation",
             SCATTER_TITLE,

@@ -19,6 +19,8 @@ from frontend.figures.waiting import awaited
 
 TITLE = "Training loss"
 MOST_POINTS = 1000
+SHARED = {"warm-up": "warm-up (shared)", "train": "all sub-spaces (weight banks)"}
+"""Names of the supernets that all sub-spaces share, by their unit."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,7 +28,8 @@ class LossCurve:
     """The training loss of one unit.
 
     Attributes:
-        subspace: index, or None for the warm-up's shared supernet.
+        subspace: index, or None for a supernet that all sub-spaces share: the warm-up's, or the
+            one with weight banks.
         points: (global step, mean loss in nats), ascending.
     """
 
@@ -36,7 +39,7 @@ class LossCurve:
 
 
 def prepare_loss(metrics: Sequence[MetricRead]) -> tuple[LossCurve, ...]:
-    """Group the loss series by unit, the warm-up first and then by sub-space."""
+    """Group the loss series by unit, a shared supernet first and then by sub-space."""
     curves: dict[tuple[int, str], list[tuple[int, float]]] = {}
     for row in metrics:
         if row.series == "loss":
@@ -78,7 +81,7 @@ def training_loss(
         points = thinned(curve.points, MOST_POINTS)
         shared = curve.subspace is None
         index = curve.subspace or 0
-        name = "warm-up (shared)" if shared else labels.get(index, f"sub-space {index}")
+        name = SHARED.get(curve.unit, labels.get(index, f"sub-space {index}"))
         drawn.add_scatter(
             name=name,
             mode="lines" if len(points) > 1 else "markers",

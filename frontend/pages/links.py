@@ -19,10 +19,19 @@ def new_run_page(clone_of: int | None = None) -> str:
     return f"{PREFIX}new" + (f"?clone={clone_of}" if clone_of is not None else "")
 
 
-def new_run_with(space: str, splitter: Mapping[str, Any], width: int) -> str:  # Any: JSON values
-    """The form, prefilled with a space, a splitter and the supernets' width."""
-    text = json.dumps(splitter, separators=(",", ":"))
-    return f"{PREFIX}new?" + urlencode({"space": space, "splitter": text, "width": width})
+def new_run_with(
+    space: str,
+    splitter: Mapping[str, Any],
+    supernet: Mapping[str, Any],
+) -> str:  # Any: JSON values
+    """The form, prefilled with a space, a splitter and fields of the supernet."""
+    return f"{PREFIX}new?" + urlencode(
+        {
+            "space": space,
+            "splitter": json.dumps(splitter, separators=(",", ":")),
+            "supernet": json.dumps(supernet, separators=(",", ":")),
+        }
+    )
 
 
 def run_page(run_id: int) -> str:

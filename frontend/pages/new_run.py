@@ -55,8 +55,8 @@ def layout(
     Args:
         context: of the dashboard.
         clone_of: run to clone, if any.
-        given: values for `space`, `splitter` (JSON) and `width`, as `links.new_run_with` writes
-            them.
+        given: values for `space`, `splitter` and `supernet` (both JSON), as
+            `links.new_run_with` writes them.
 
     Raises:
         NotFound: if there is no run `clone_of`.
@@ -229,18 +229,26 @@ def started_with(given: Mapping[str, str]) -> dict[str, Any]:
     if space.partition("@")[0] != START["space"]:
         # The ground truth belongs to the space of the first experiment.
         document["benchmark"] = None
+    for name in ("splitter", "supernet"):
+        if name in given:
+            document[name] = _json(name, given[name])
+    supernet = document.get("supernet")
+    if isinstance(supernet, Mapping) and supernet.get("routing") == "accumulated":
+        # Weight banks share everything else from the first step, so there is no warm-up.
+        document["training"] = {**START["training"], "warm_up_steps": 0}
     try:
-        if "splitter" in given:
-            document["splitter"] = json.loads(given["splitter"])
-        if "width" in given:
-            document["supernet"] = {"width": given["width"]}
         return RunSpec.model_validate(document).model_dump(mode="json")
     except ValidationError as error:
         raise Unprocessable(
             "address", sentence(field_errors(error.errors(include_url=False), document))
         ) from error
-    except ValueError as error:
-        raise Unprocessable("address", f"splitter is not JSON: {error}") from error
+
+
+def _json(name: str, text: str) -> Any:  # Any: JSON
+    try:
+        return json.loads(text)
+    except (ValueError, RecursionError) as error:
+        raise Unprocessable("address", f"{name} is not JSON: {error}") from error
 
 
 def _start(context: Context, clone_of: int | None) -> dict[str, Any]:

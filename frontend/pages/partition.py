@@ -1,6 +1,6 @@
 """What a splitter makes of a search space: everything that is known before a GPU hour is spent."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from functools import cache
 from typing import Any
 
@@ -10,9 +10,16 @@ from pydantic import Field, ValidationError
 
 from backend.errors import ApiError
 from backend.spaces import service
-from backend.spaces.schemas import OwnerRead, PartitionPreview, PreviewOptions, SubspacePreview
+from backend.spaces.schemas import (
+    Estimates,
+    OwnerRead,
+    PartitionPreview,
+    PreviewOptions,
+    SubspacePreview,
+)
 from backend.validation import field_errors, sentence
 from frontend.context import Context, threaded
+from frontend.figures.bank_table import bank_table
 from frontend.figures.numbers import grouped, share, share_text, short
 from frontend.figures.preview import costs, shares
 from frontend.figures.style import Theme, subspace_colour
@@ -23,20 +30,29 @@ from frontend.pages import links
 from frontend.pages.parts import alert
 from frontend.pages.places import graph
 from nas.partition import AnySplitter
+from nas.partition.accumulated import bank_spans
 from nas.partition.nonlinearity import NonlinearitySplitter
+from nas.partition.routing import Routing
 
 Component = Any  # Dash's components are generated, without a useful common type
 
 
-class PreviewForm(PreviewOptions):
+class PreviewForm(Estimates):
     """Figures that are no sizes: they are estimated from a sample, or take longer."""
 
     splitter: AnySplitter = Field(default_factory=NonlinearitySplitter)
+    routing: Routing = Field(default_factory=Routing)
 
     @property
     def options(self) -> PreviewOptions:
         """Everything but the splitter."""
-        return PreviewOptions(**self.model_dump(exclude={"splitter"}))
+        estimates = self.model_dump(exclude={"splitter", "routing"})
+        return PreviewOptions(**estimates, **self.routing.model_dump())
+
+    @property
+    def new_run(self) -> dict[str, Any]:  # Any: JSON
+        """What a run's supernet takes from here, its width apart."""
+        return self.routing.model_dump() if self.routing.has_banks else {}
 
 
 @cache
@@ -55,7 +71,7 @@ def layout(context: Context, reference: str) -> Component:
         space = service.read_space(session, reference)
     pinned = f"{space.name}@{space.version}"
     document = PreviewForm().model_dump(mode="json")
-    own, splitter = FormView(spread(preview_form(), document), {}, columns=2).sections(
+    own, splitter, routing = FormView(spread(preview_form(), document), {}, columns=2).sections(
         preview_form(), own="Estimates"
     )
     return html.Div(
@@ -78,7 +94,7 @@ def layout(context: Context, reference: str) -> Component:
             dmc.Grid(
                 [
                     dmc.GridCol(
-                        dmc.Stack([splitter, _owner_card(), own]),
+                        dmc.Stack([splitter, routing, _owner_card(), own]),
                         span={"base": 12, "lg": 4},
                     ),
                     dmc.GridCol(
@@ -91,6 +107,7 @@ def layout(context: Context, reference: str) -> Component:
                                 ),
                                 _framed(graph("preview-shares")),
                                 _framed(html.Div(id="preview-table")),
+                                html.Div(id="preview-banks"),
                                 _framed(graph("preview-flops")),
                                 _framed(graph("preview-parameters")),
                             ]
@@ -111,6 +128,7 @@ def register(dash: Dash, context: Context) -> None:
         Output("preview-shares", "figure"),
         Output("preview-flops", "figure"),
         Output("preview-parameters", "figure"),
+        Output("preview-banks", "children"),
         Output("preview-facts", "children"),
         Output("preview-table", "children"),
         Output("preview-run", "children"),
@@ -141,14 +159,15 @@ def register(dash: Dash, context: Context) -> None:
             costs(reference, found, "parameters", theme=theme),
         )
         if found is None:
-            return *figures, None, None, None, alert("The space cannot be split so", said)
+            return *figures, *[None] * 4, alert("The space cannot be split so", said)
         link = links.new_run_with(
             reference,
             asked.splitter.model_dump(mode="json"),
-            found.subspaces[0].suggested_width,
+            {"width": found.subspaces[0].suggested_width, **asked.new_run},
         )
         button = dcc.Link(dmc.Button("Use in a new run", size="xs"), href=link)
-        return *figures, facts(found), table(found), button, None
+        banks = _banks(reference, found, theme)
+        return *figures, banks, facts(found), table(found), button, None
 
     @dash.callback(
         Output("owner-found", "children"),
@@ -172,7 +191,9 @@ def register(dash: Dash, context: Context) -> None:
         try:
             asked = PreviewForm.model_validate(_document(ctx.states_list[1:3], (fields, flags)))
             with context.db.reading() as session:
-                found = service.owner(session, reference, asked.splitter, (code or "").strip())
+                found = service.owner(
+                    session, reference, asked.splitter, (code or "").strip(), asked.routing
+                )
         except ValidationError as error:
             return dmc.Text(sentence(field_errors(error.errors(include_url=False))), c="red")
         except ApiError as error:
@@ -183,8 +204,12 @@ def register(dash: Dash, context: Context) -> None:
 def facts(found: PartitionPreview) -> Component:
     """Return the proof of cover, the widths and the cost of training."""
     cover, widths, training = found.cover, found.widths, found.training
-    num_subspaces = len(found.subspaces)
     width = found.subspaces[0].suggested_width
+    supernets = f"{len(found.subspaces)} × width {width}"
+    together = "in all supernets together"
+    if found.banks is not None:
+        supernets = f"One of width {width} with {found.banks.num_banks} banks"
+        together = "with all banks"
     cards = [
         (
             "Cover" if cover.holds else "No cover",
@@ -200,9 +225,8 @@ def facts(found: PartitionPreview) -> Component:
         ),
         (
             "Suggested widths",
-            f"{num_subspaces} × width {width}: {_ratio(widths.parameters, widths.parent_parameters)}"
-            " of the parent",
-            f"{short(widths.parameters)} parameters in all supernets together; one supernet of"
+            f"{supernets}: {_ratio(widths.parameters, widths.parent_parameters)} of the parent",
+            f"{short(widths.parameters)} parameters {together}; one supernet of"
             f" width {widths.parent_width} has {short(widths.parent_parameters)}."
             + ("" if widths.fits else " Not even width 1 stays below it."),
         ),
@@ -286,10 +310,27 @@ def owner_text(found: OwnerRead) -> Component:
                 size="sm",
                 c="dimmed",
             ),
+            *([dmc.Text(_banks_text(found.banks), size="sm", c="dimmed")] if found.banks else []),
         ],
         gap="xs",
         mt="xs",
     )
+
+
+def _banks_text(banks: Sequence[int]) -> str:
+    """Return the bank at every depth: `bank 0 in cells 1 to 7, 1 in cell 8`."""
+    return "bank " + ", ".join(
+        f"{bank} in cell {first}" if first == last else f"{bank} in cells {first} to {last}"
+        for first, last, bank in bank_spans(banks)
+    )
+
+
+def _banks(reference: str, found: PartitionPreview, theme: Theme) -> Component:
+    if found.banks is None:
+        return None
+    place = graph("preview-bank-table")
+    place.figure = bank_table(reference, found, theme=theme)
+    return _framed(place)
 
 
 def _cells(part: SubspacePreview) -> list[str]:

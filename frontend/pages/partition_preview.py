@@ -8,12 +8,13 @@ from pydantic import TypeAdapter, ValidationError
 
 from backend.errors import ApiError
 from backend.spaces import service
-from backend.spaces.schemas import PartitionPreview
+from backend.spaces.schemas import PartitionPreview, PreviewOptions
 from backend.validation import field_errors, sentence
 from frontend.context import Context
 from frontend.figures.style import subspace_colour
 from nas.partition import AnySplitter
 from nas.partition.base import Splitter
+from nas.partition.routing import Routing
 
 Component = Any  # Dash's components are generated, without a useful common type
 SPLITTERS: TypeAdapter[Splitter] = TypeAdapter(AnySplitter)
@@ -23,10 +24,16 @@ def partition_preview(
     context: Context, document: Mapping[str, Any]
 ) -> Component:  # Any: JSON values
     """Return sizes and shares of the sub-spaces, or why there are none."""
+    supernet = document.get("supernet", {})
     try:
         splitter = SPLITTERS.validate_python(document.get("splitter"))
+        options = PreviewOptions.model_validate(
+            {name: supernet[name] for name in Routing.model_fields if name in supernet}
+        )
         with context.db.reading() as session:
-            found = service.preview_partition(session, document.get("space", ""), splitter)
+            found = service.preview_partition(
+                session, document.get("space", ""), splitter, options
+            )
     except ValidationError as error:
         return _hint(sentence(field_errors(error.errors(include_url=False))))
     except ApiError as error:

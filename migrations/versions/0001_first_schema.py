@@ -267,6 +267,7 @@ def upgrade() -> None:
         sa.Column("updates", sa.BigInteger(), nullable=False),
         sa.Column("images", sa.BigInteger(), nullable=False),
         sa.Column("operation_updates", JSON, nullable=False),
+        sa.Column("bank_updates", JSON, nullable=False),
         sa.Column("run_id", sa.Integer(), nullable=False),
         sa.ForeignKeyConstraint(
             ["run_id"], ["runs.id"], name="fk_balance_run_id_runs", ondelete="CASCADE"

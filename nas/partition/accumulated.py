@@ -9,10 +9,11 @@ Source: released code of EFS-NAS (Oh et al., AAAI 2025, arXiv 2412.14678), whose
 written for 15 cells; its first cells, which have no banks, are `shared_cells` here.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import NamedTuple
 
-from nas.errors import InfeasiblePartition
+from nas.errors import InfeasiblePartition, InfeasibleSupernet
 from nas.partition.base import Partition, labelled_partition
 from nas.partition.nonlinearity import NonlinearitySplitter, counts_title
 from nas.spaces.base import Architecture, Space
@@ -34,6 +35,11 @@ class Banks:
     num_cells: int
     shared_cells: int = 0
 
+    @property
+    def num_banks(self) -> int:
+        """Banks of a cell behind the shared ones; where none reads a bank, it is not built."""
+        return len(self.thresholds) + 1
+
     def bank(self, count: int, depth: int) -> int:
         """Return the bank of a cell.
 
@@ -49,16 +55,43 @@ class Banks:
         """Return the bank at every depth."""
         return tuple(self.bank(count, depth) for depth in range(1, self.num_cells + 1))
 
+    def by_cell(self, space: Space) -> tuple[tuple[int, ...], ...]:
+        """Return, per searched cell, the banks that some valid architecture reads, ascending."""
+        counts = [count for count, number in space.histogram().items() if number.valid]
+        profiles = [self.profile(count) for count in counts]
+        return tuple(tuple(sorted(set(banks))) for banks in zip(*profiles, strict=True))
 
-@dataclass(frozen=True)
+
+class BankSpan(NamedTuple):
+    """Searched cells in a row that read the same bank; 1 is the first cell."""
+
+    first: int
+    last: int
+    bank: int
+
+
+def bank_spans(profile: Sequence[int]) -> tuple[BankSpan, ...]:
+    """Return the bank at every depth in short: (1, 7, 0), (8, 15, 1) for 7 zeros and 8 ones."""
+    spans: list[BankSpan] = []
+    for depth, bank in enumerate(profile, start=1):
+        if spans and spans[-1].bank == bank:
+            spans[-1] = spans[-1]._replace(last=depth)
+        else:
+            spans.append(BankSpan(depth, depth, bank))
+    return tuple(spans)
+
+
+@dataclass(frozen=True, kw_only=True)
 class BankedPartition(Partition):
     """A partition whose sub-spaces share weight banks.
 
     Attributes:
         banks: see there.
+        cells_per_stage: searched cells of the supernet in a row at each resolution.
     """
 
-    banks: Banks | None = None
+    banks: Banks
+    cells_per_stage: int
 
     def route(self, architecture: Architecture, depth: int = 0) -> int:
         """Return who owns `architecture`.
@@ -69,7 +102,6 @@ class BankedPartition(Partition):
         """
         if depth == 0:
             return super().route(architecture)
-        assert self.banks is not None
         return self.banks.bank(self.space.nonlinearity_count(architecture), depth)
 
 
@@ -89,10 +121,11 @@ def accumulated_partition(
 
     Raises:
         InfeasiblePartition: if no valid architecture reaches some bank.
+        InfeasibleSupernet: if the space has no cells.
     """
     if not isinstance(space, CellSpace):
-        raise InfeasiblePartition(
-            "kind",
+        raise InfeasibleSupernet(
+            "routing",
             f"routing accumulated needs cells, and {space.name} has none; take routing class",
         )
     if splitter.count != "effective" or splitter.sets is not None:
@@ -122,12 +155,13 @@ def accumulated_partition(
         subspaces=found.subspaces,
         thresholds=thresholds,
         banks=banks,
+        cells_per_stage=cells_per_stage,
     )
 
 
 def _check_every_bank_is_reached(banks: Banks, counts: list[int], space: Space) -> None:
     reached = {bank for count in counts for bank in banks.profile(count)}
-    missing = sorted(set(range(len(banks.thresholds) + 1)) - reached)
+    missing = sorted(set(range(banks.num_banks)) - reached)
     if missing:
         highest = max(counts) * banks.num_cells
         raise InfeasiblePartition(

@@ -6,9 +6,11 @@ from itertools import combinations
 from statistics import fmean
 from typing import NamedTuple
 
+from nas.partition.accumulated import BankedPartition
 from nas.partition.base import Partition
 from nas.seeds import stream
 from nas.spaces.base import Architecture, Count, Space
+from nas.spaces.cell import CellSpace
 from nas.spaces.costs import Cost, CostRange, Range
 from nas.spaces.shape import NetworkShape
 from nas.spaces.tables import ranges, ranges_are_quick
@@ -114,7 +116,8 @@ class SupernetSize(NamedTuple):
 
     Attributes:
         width: channels of its first stage.
-        parameters: as `supernet_parameters` counts them.
+        parameters: as `supernet_parameters` counts them; with weight banks, of one bank per cell,
+            which is what the architectures of a sub-space read.
     """
 
     width: int
@@ -128,15 +131,12 @@ class SuggestedWidths:
     Attributes:
         parent: the one supernet of an undivided space.
         subspaces: one per sub-space.
+        parameters: of all supernets together; with weight banks, of the one that holds them.
     """
 
     parent: SupernetSize
     subspaces: tuple[SupernetSize, ...]
-
-    @property
-    def parameters(self) -> int:
-        """Of all sub-spaces' supernets together."""
-        return sum(size.parameters for size in self.subspaces)
+    parameters: int
 
     @property
     def fits(self) -> bool:
@@ -145,34 +145,59 @@ class SuggestedWidths:
 
 
 def suggest_widths(partition: Partition, parent_width: int) -> SuggestedWidths:
-    """Return a width for every sub-space's supernet.
+    """Return a width for every sub-space's supernet, or for the one with weight banks.
 
-    It is the parent's width over the number of sub-spaces, rounded (16 gives 8, 5 and 4 for two,
+    It is the parent's width over the number of sub-spaces (of banks), rounded (16 gives 8, 5 and 4 for two,
     three and four sub-spaces, the widths of EFS-NAS), and lower where their parameters would
     together exceed the parent's. All sub-spaces get the same, because every supernet holds all
     candidate operations.
 
     Source: Oh et al., AAAI 2025 (arXiv 2412.14678).
     """
-    space, num_subspaces = partition.space, len(partition.subspaces)
-    parent = SupernetSize(parent_width, supernet_parameters(space, parent_width))
+    parent = SupernetSize(parent_width, supernet_parameters(_sized(partition, parent_width)))
+    num_subspaces = len(partition.subspaces)
+    parts = partition.banks.num_banks if isinstance(partition, BankedPartition) else num_subspaces
     # Halves are rounded up, as by hand.
-    width = max(1, (2 * parent_width + num_subspaces) // (2 * num_subspaces))
-    while width > 1 and num_subspaces * supernet_parameters(space, width) > parent.parameters:
+    width = max(1, (2 * parent_width + parts) // (2 * parts))
+    while width > 1 and _parameters(partition, width) > parent.parameters:
         width -= 1
-    size = SupernetSize(width, supernet_parameters(space, width))
-    return SuggestedWidths(parent=parent, subspaces=(size,) * num_subspaces)
+    size = SupernetSize(width, supernet_parameters(_sized(partition, width)))
+    return SuggestedWidths(
+        parent=parent,
+        subspaces=(size,) * num_subspaces,
+        parameters=_parameters(partition, width),
+    )
 
 
-def supernet_parameters(space: Space, width: int) -> int:
+def supernet_parameters(space: Space) -> int:
     """Return the parameters of every candidate operation and of what surrounds them.
 
-    Counted on the stand-alone skeleton scaled to `width`. A supernet of a run has no BatchNorm
-    parameters and possibly fewer cells and smaller reductions: this is for comparing widths.
+    Counted on the skeleton of `space`. A supernet of a run has no BatchNorm parameters and
+    possibly fewer cells and smaller reductions: this is for comparing widths.
     """
-    costs = space.resized(NetworkShape(width=width)).costs
+    costs = space.costs
     return costs.fixed.parameters + sum(
         cost.parameters for candidates in costs.choices for cost in candidates.values()
+    )
+
+
+def _sized(partition: Partition, width: int) -> Space:
+    """Return the space with the skeleton at `width`; with weight banks, of the supernet's cells."""
+    cells = partition.cells_per_stage if isinstance(partition, BankedPartition) else None
+    return partition.space.resized(NetworkShape(width=width, cells_per_stage=cells))
+
+
+def _parameters(partition: Partition, width: int) -> int:
+    """Return the parameters of all supernets of a partition."""
+    space = _sized(partition, width)
+    once = supernet_parameters(space)
+    if not isinstance(partition, BankedPartition):
+        return len(partition.subspaces) * once
+    assert isinstance(space, CellSpace)
+    cells = space.skeleton.cell_parameters(space.graph)
+    copies = [len(banks) for banks in partition.banks.by_cell(space)]
+    return once + sum(
+        (number - 1) * parameters for number, parameters in zip(copies, cells, strict=True)
     )
 
 
@@ -193,15 +218,14 @@ def training_cost(
 ) -> TrainingCost:
     """Estimate what a step costs, from architectures drawn from each sub-space.
 
-    Stand-alone skeletons at the supernets' widths stand for the supernets, as in
-    `supernet_parameters`.
+    Stand-alone skeletons at the supernets' widths (with weight banks: and of their cells) stand
+    for the supernets, as in `supernet_parameters`.
     """
-    space = partition.space
-    total = space.size.valid
-    parent = space.resized(NetworkShape(width=widths.parent.width))
+    total = partition.space.size.valid
+    parent = _sized(partition, widths.parent.width)
     split = one_shot = 0.0
     for subspace, size, drawn in zip(partition.subspaces, widths.subspaces, samples, strict=True):
-        narrow = space.resized(NetworkShape(width=size.width))
+        narrow = _sized(partition, size.width)
         split += _mean_flops(drawn, narrow) / len(partition.subspaces)
         one_shot += _mean_flops(drawn, parent) * (subspace.size.valid / total)
     return TrainingCost(split=PASSES_PER_STEP * split, one_shot=PASSES_PER_STEP * one_shot)

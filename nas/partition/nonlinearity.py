@@ -40,8 +40,9 @@ class NonlinearitySplitter(Splitter):
     )
     thresholds: tuple[NonlinearFunctions, ...] | None = Field(
         None,
-        description="K - 1 ascending nonlinearity counts, each the highest of its sub-space; "
-        "null balances the sizes.",
+        description="K - 1 ascending nonlinearity counts, each the highest of its sub-space "
+        "(routing accumulated: running counts, each the highest of its bank); null balances the "
+        "sizes.",
     )
     sets: tuple[tuple[NonlinearFunctions, ...], ...] | None = Field(
         None,

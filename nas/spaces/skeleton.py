@@ -239,6 +239,19 @@ class Skeleton(BaseModel):
             ),
         )
 
+    def cell_parameters(self, graph: CellGraph) -> tuple[int, ...]:
+        """Return, per searched cell, the parameters of all its candidates and preprocessing."""
+        return tuple(
+            _fixed_cost(block).parameters
+            + sum(
+                OPERATIONS[name].parameters(block.place(source))
+                for (source, _), names in zip(graph.edges, graph.choices, strict=True)
+                for name in names
+            )
+            for block in self.blocks(graph)
+            if isinstance(block, CellBlock)
+        )
+
     def _ends_cost(self, graph: CellGraph) -> Cost:
         """Return the cost of stem and classifier."""
         stem = 9 * self.image_channels * self.stem_channels

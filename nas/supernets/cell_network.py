@@ -51,18 +51,19 @@ class CellNetwork(Network):
             batch_norm(skeleton.stem_channels, affine=affine),
         )
         self.blocks = nn.ModuleList()
-        depth = 0
+        bank_choices = iter(self.banks_by_cell)
         for block in skeleton.blocks(space.graph):
-            if isinstance(block, CellBlock):
-                depth += 1
-                copies = {
-                    str(bank): Cell(space.graph, block, candidates=candidates, affine=affine)
-                    for bank in self._banks_at(depth)
-                }
-                self.blocks.append(copies["0"] if banks is None else nn.ModuleDict(copies))
-            else:
+            if not isinstance(block, CellBlock):
                 reduction = REDUCTIONS[block.kind]
                 self.blocks.append(reduction(block.reads.channels, block.channels, affine=affine))
+            elif banks is None:
+                self.blocks.append(Cell(space.graph, block, candidates=candidates, affine=affine))
+            else:
+                copies = {
+                    str(bank): Cell(space.graph, block, candidates=candidates, affine=affine)
+                    for bank in next(bank_choices)
+                }
+                self.blocks.append(nn.ModuleDict(copies))
         channels = skeleton.output_channels(space.graph)
         self.tail = batch_norm(channels, affine=affine)
         self.classifier = nn.Linear(channels, skeleton.num_classes)
@@ -74,13 +75,10 @@ class CellNetwork(Network):
         """
         live = self.space.live(architecture)
         older = newer = self.stem(images_NCHW)
-        depth = 0
+        banks = iter(self.banks_read(architecture))
         for block in self.blocks:
             if isinstance(block, (Cell, nn.ModuleDict)):
-                depth += 1
-                cell = (
-                    block if isinstance(block, Cell) else self._chosen(block, architecture, depth)
-                )
+                cell = block if isinstance(block, Cell) else block[str(next(banks))]
                 output = cell((older, newer), architecture, live)
             else:
                 output = block(newer)
@@ -89,19 +87,15 @@ class CellNetwork(Network):
         scores: Tensor = self.classifier(pooled)
         return scores
 
-    def _banks_at(self, depth: int) -> tuple[int, ...]:
-        """Return the banks that some valid architecture reads in a searched cell."""
-        if self.banks is None:
-            return (0,)
-        histogram = self.space.histogram()
-        reached = {
-            self.banks.bank(count, depth) for count, number in histogram.items() if number.valid
-        }
-        return tuple(sorted(reached))
+    @property
+    def banks_by_cell(self) -> tuple[tuple[int, ...], ...]:
+        """Those that some valid architecture reads there."""
+        return () if self.banks is None else self.banks.by_cell(self.space)
 
-    def _chosen(self, copies: nn.ModuleDict, architecture: Architecture, depth: int) -> nn.Module:
-        assert self.banks is not None
-        return copies[str(self.banks.bank(self.space.nonlinearity_count(architecture), depth))]
+    def banks_read(self, architecture: Architecture) -> tuple[int, ...]:
+        if self.banks is None:
+            return ()
+        return self.banks.profile(self.space.nonlinearity_count(architecture))
 
 
 class Cell(nn.Module):

@@ -24,6 +24,15 @@ class Network(nn.Module, ABC):
     building.
     """
 
+    @property
+    def banks_by_cell(self) -> tuple[tuple[int, ...], ...]:
+        """The weight banks of each searched cell, first to last; empty without weight banks."""
+        return ()
+
+    def banks_read(self, architecture: Architecture) -> tuple[int, ...]:
+        """Return the weight bank that each searched cell reads; empty without weight banks."""
+        return ()
+
     @abstractmethod
     def forward(self, images_NCHW: Tensor, architecture: Architecture) -> Tensor:
         """Return class scores, shape (images, classes), before the softmax.

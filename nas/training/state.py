@@ -17,7 +17,7 @@ from nas.supernets.network import Network, on_device
 from nas.training.balance import BalanceCount
 from nas.training.schedule import Route
 
-FORMAT = 1
+FORMAT = 2
 """Number of the checkpoint format; a change of what is stored needs a new one."""
 
 _DIGEST_BYTES = hashlib.sha256().digest_size
@@ -57,7 +57,8 @@ class TrainState:
     def count_update(self, route: Route, num_images: int) -> None:
         """Record one optimizer step."""
         index = 0 if self.subspace is not None else route.subspace
-        self.balance[index].add(route.architecture, num_images)
+        read = self.supernet.banks_read(route.architecture)
+        self.balance[index].add(route.architecture, num_images, read)
 
     def to_bytes(self) -> bytes:
         """Return the whole state, behind its SHA-256; equal states need not have equal bytes."""
@@ -130,7 +131,7 @@ def fresh_state(experiment: Experiment, subspace: int | None) -> TrainState:
         finished_round=0,
         supernet=supernet,
         optimizer=_optimizer(experiment, supernet),
-        balance=_zero_balance(experiment, subspace),
+        balance=_zero_balance(experiment, supernet, subspace),
     )
 
 
@@ -150,7 +151,7 @@ def inherited_state(experiment: Experiment, warm: TrainState, subspace: int) -> 
         finished_round=warm.next_step,
         supernet=supernet,
         optimizer=_optimizer(experiment, supernet, momentum),
-        balance=_zero_balance(experiment, subspace),
+        balance=_zero_balance(experiment, supernet, subspace),
     )
 
 
@@ -189,6 +190,11 @@ def _cloned(state: dict[str, Any]) -> dict[str, Any]:
     return {**state, "state": buffers}
 
 
-def _zero_balance(experiment: Experiment, subspace: int | None) -> tuple[BalanceCount, ...]:
+def _zero_balance(
+    experiment: Experiment, supernet: Network, subspace: int | None
+) -> tuple[BalanceCount, ...]:
     indices = range(len(experiment.partition.subspaces)) if subspace is None else (subspace,)
-    return tuple(BalanceCount.zero(index, experiment.space.choices) for index in indices)
+    return tuple(
+        BalanceCount.zero(index, experiment.space.choices, supernet.banks_by_cell)
+        for index in indices
+    )

@@ -74,15 +74,16 @@ def subspaces(*sizes, dead=0, targets=None):
     ]
 
 
-def balance(subspace, updates, *, step=100, phase="train", operations=()):
+def balance(subspace, updates, *, step=100, phase="train", unit=None, operations=(), banks=()):
     return BalanceRead(
-        unit="warm-up" if phase == "warm-up" else f"train-{subspace}",
+        unit=unit or ("warm-up" if phase == "warm-up" else f"train-{subspace}"),
         phase=phase,
         subspace=subspace,
         step=step,
         updates=updates,
         images=64 * updates,
         operation_updates=list(operations),
+        bank_updates=list(banks),
     )
 
 

@@ -121,6 +121,7 @@ class SeededRun:
                             {name: self.rng.randint(1, 9) for name in choices}
                             for choices in self.partition.space.choices
                         ],
+                        bank_updates=[],
                         run_id=self.run_id,
                     )
                 )

@@ -12,6 +12,7 @@ from tests.worker.support import SLOT, Deployment
 from worker import checkpoints
 from worker.control import DRAIN, Control
 from worker.loading import load_run
+from worker.plan import train_key
 from worker.runner import Runner
 
 
@@ -65,19 +66,20 @@ def final_tensors(deployment: Deployment, run_id: int) -> dict[str, torch.Tensor
     with deployment.db.reading() as session:
         experiment = load_run(session, deployment.settings, run_id).experiment
     tensors: dict[str, torch.Tensor] = {}
-    for subspace in experiment.partition.subspaces:
-        key = f"train-{subspace.index}"
+    spec, subspaces = experiment.spec, experiment.partition.subspaces
+    for key in dict.fromkeys(train_key(spec, subspace.index) for subspace in subspaces):
         newest = artifacts(deployment, run_id, key)[0]
         data = checkpoints.read_checked(deployment.settings.artifact_folder, newest)
         state = TrainState.from_bytes(experiment, data)
-        assert state.next_step == experiment.spec.training.steps
+        assert state.next_step == spec.training.steps
         tensors |= tensors_of(state)
     return tensors
 
 
 def tensors_of(state: TrainState) -> dict[str, torch.Tensor]:
-    """Return every weight and momentum of a private supernet, under the key of its unit."""
-    return {f"train-{state.subspace}/{name}": value for name, value in _tensors(state)}
+    """Return every weight and momentum of a trained supernet, under the key of its unit."""
+    key = "train" if state.subspace is None else f"train-{state.subspace}"
+    return {f"{key}/{name}": value for name, value in _tensors(state)}
 
 
 def same_bits(left: dict[str, torch.Tensor], right: dict[str, torch.Tensor]) -> bool:

@@ -21,6 +21,7 @@ from nas.spec import RunSpec
 from worker.plan import settle, units_after_partition
 
 SLOT = "slot-under-test"
+NUM_CELLS, SHARED_CELLS, THRESHOLD = 3, 1, 3  # of `banked_spec`
 
 
 @dataclass(frozen=True)
@@ -88,6 +89,20 @@ def tiny_spec(**changes: Any) -> RunSpec:
         merge = isinstance(value, dict) and isinstance(spec.get(name), dict)
         spec[name] = {**spec[name], **value} if merge else value
     return RunSpec.model_validate(spec)
+
+
+def banked_spec(**changes: Any) -> RunSpec:
+    """Return `tiny_spec` with weight banks in the last two of three cells in a row."""
+    banks: dict[str, Any] = {
+        "splitter": {"thresholds": [THRESHOLD]},
+        "supernet": {
+            "routing": "accumulated",
+            "cells_per_stage": NUM_CELLS,
+            "shared_cells": SHARED_CELLS,
+        },
+        "training": {"warm_up_steps": 0},
+    }
+    return tiny_spec(**{**banks, **changes})
 
 
 def add_truth(db: Database, name: str = "ordered", noise_ceiling: float | None = 0.9) -> None:

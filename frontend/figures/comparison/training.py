@@ -19,8 +19,9 @@ def prepare_mean_loss(
     """Average the newest losses of a run's supernets.
 
     Returns:
-        (global step, loss in nats), ascending: those of the shared warm-up, then the means from
-        where every supernet has reported up to where the least advanced one has come.
+        (global step, loss in nats), ascending: those of a supernet that all sub-spaces share (the
+        warm-up's, or the one with weight banks), then the means from where every supernet has
+        reported up to where the least advanced one has come.
     """
     curves = prepare_loss(metrics)
     points = [point for curve in curves if curve.subspace is None for point in curve.points]

@@ -30,11 +30,11 @@ def layout(context: Context, run_id: int) -> Component:
         NotFound: if there is no such run.
     """
     with context.db.reading() as session:
-        revision = service.get_revision(session, run_id)
+        run = service.get_run(session, run_id)
     return html.Div(
         [
             dcc.Store(id="run-id", data=run_id),
-            dcc.Store(id="revision", data=revision),
+            dcc.Store(id="revision", data=run.revision),
             dcc.Interval(id="pulse", interval=PULSE_MILLISECONDS),
             dmc.Group(
                 [panel_place("panel", "heading"), dmc.Group(buttons(run_id), gap="xs")],
@@ -43,7 +43,7 @@ def layout(context: Context, run_id: int) -> Component:
             ),
             panel_place("panel", "notice"),
             html.Div(panel_place("panel", "progress"), style={"marginTop": 14}),
-            tabs(run_id),
+            tabs(run_id, banked=run.spec.supernet.has_banks),
         ]
     )
 

@@ -28,15 +28,19 @@ HEIGHT = 380
 """Of a figure, in pixels, where it has no other."""
 
 
-def tabs(run_id: int) -> Component:
+def tabs(run_id: int, *, banked: bool) -> Component:
     """Return the tabs with their figures, panels and grids still empty.
 
     All of them stay in the page, the hidden ones as they were when last open.
+
+    Args:
+        run_id: the run.
+        banked: whether its supernet has weight banks.
     """
     return dmc.Tabs(
         [
             dmc.TabsList([dmc.TabsTab(text, value=tab) for tab, text in TABS.items()]),
-            *(dmc.TabsPanel(_content(tab, run_id), value=tab, pt=16) for tab in TABS),
+            *(dmc.TabsPanel(_content(tab, run_id, banked), value=tab, pt=16) for tab in TABS),
         ],
         id="tabs",
         value=FIRST_TAB,
@@ -44,7 +48,7 @@ def tabs(run_id: int) -> Component:
     )
 
 
-def _content(tab: str, run_id: int) -> Component:
+def _content(tab: str, run_id: int, banked: bool) -> Component:
     panel, grid = partial(panel_place, "panel", tab=tab), partial(_grid, tab=tab)
     card = partial(_figure_card, run_id, tab)
 
@@ -54,7 +58,13 @@ def _content(tab: str, run_id: int) -> Component:
         )
 
     if tab == "training":
-        return dmc.Stack([pair("training-loss", "updates-over-steps"), card("operation-balance")])
+        return dmc.Stack(
+            [
+                pair("training-loss", "updates-over-steps"),
+                *([card("bank-balance", 340)] if banked else []),
+                card("operation-balance"),
+            ]
+        )
     if tab == "ranking":
         return dmc.Stack([pair("rank-correlation", "tau-over-steps", 480), panel("correlations")])
     if tab == "search":

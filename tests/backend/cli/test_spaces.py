@@ -7,6 +7,8 @@ from nas.spaces import catalogue
 from tests.backend.cli.commands import run_command
 from tests.backend.conftest import CONV, DEAD
 
+ALL_SHARED = "{routing: accumulated, shared_cells: 1}"
+
 
 def test_a_space_is_imported_listed_shown_and_previewed(server: str, tmp_path: Path):
     definition = catalogue()["digits-mini"].model_dump(mode="json") | {"name": "mine"}
@@ -29,6 +31,26 @@ def test_a_space_is_imported_listed_shown_and_previewed(server: str, tmp_path: P
     assert "It is dead" in other
 
 
+def test_weight_banks_are_previewed(server: str):
+    shown = run_command(
+        "spaces",
+        "preview",
+        "digits-mini",
+        "--splitter",
+        "{kind: nonlinearity, num_subspaces: 2, thresholds: [3]}",
+        "--supernet",
+        "{routing: accumulated, cells_per_stage: 3, shared_cells: 1}",
+        "--architecture",
+        CONV,
+    ).output
+    assert "2 weight banks over 3 searched cells; thresholds of the running count: 3." in shown
+    valid = [number.valid for number in catalogue()["digits-mini"].histogram().values()]
+    assert re.search(rf"│ 1 +│ {valid[1]} +│ 0 +│ 1-3 -> 0 ", shown)
+    assert re.search(rf"│ 2 +│ {valid[2]} +│ 1 +│ 1 -> 0, 2-3 -> 1 ", shown)
+    assert "The supernet of this width with all its banks has" in shown
+    assert "Its weight banks, by searched cell: 1 -> 0, 2-3 -> 1." in shown
+
+
 def test_what_is_wrong_is_said(server: str, tmp_path: Path):
     path = tmp_path / "bad.yaml"
     path.write_text("kind: cell\nkind: cell\n")
@@ -39,6 +61,10 @@ def test_what_is_wrong_is_said(server: str, tmp_path: Path):
         (("show", "nowhere"), "no search space"),
         (("preview", "digits-mini", "--splitter", "[none]"), "--splitter is a mapping"),
         (("preview", "digits-mini", "--splitter", "{kind: other}"), "other"),
+        (("preview", "digits-mini", "--supernet", "accumulated"), "--supernet is a mapping"),
+        (("preview", "digits-mini", "--supernet", ALL_SHARED), "reaches bank"),
+        (("preview", "digits-mini", "--supernet", "{shared_cells: 2}"), "share no cell"),
+        (("preview", "digits-mini", "--supernet", "{depth: 2}"), "depth"),
         (("preview", "digits-mini", "--architecture", "abc"), "is no architecture"),
     ):
         result = run_command("spaces", *arguments)

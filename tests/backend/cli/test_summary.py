@@ -5,7 +5,7 @@ import pytest
 from rich.console import Console
 
 from backend.benchmarks.schemas import BenchmarkRead
-from backend.cli.summary import Outcome, correlation_text, own_updates, summary
+from backend.cli.summary import Outcome, bank_updates, correlation_text, own_updates, summary
 from backend.runs.schemas import (
     BalanceRead,
     CandidateRead,
@@ -28,6 +28,7 @@ def _balance(phase: str, subspace: int, step: int, updates: int) -> BalanceRead:
         updates=updates,
         images=64 * updates,
         operation_updates=[],
+        bank_updates=[],
     )
 
 
@@ -138,6 +139,25 @@ def found() -> Outcome:
 
 def test_updates_are_those_of_the_sub_spaces_own_supernet(found: Outcome):
     assert own_updates(found.balance) == {0: 110}
+
+
+def test_updates_of_weight_banks_are_summed_by_cell_over_the_newest_rows(found: Outcome):
+    def row(subspace: int, step: int, banks: list[dict[str, int]]) -> BalanceRead:
+        return _balance("train", subspace, step, 1).model_copy(update={"bank_updates": banks})
+
+    balance = [
+        row(0, 300, [{"0": 7}, {"0": 7, "1": 0}]),
+        row(0, 200, []),
+        row(1, 300, [{"0": 4}, {"0": 0, "1": 4}]),
+    ]
+    assert bank_updates(balance) == {0: {1: 11, 2: 7}, 1: {2: 4}}
+    console = Console(width=200)
+    with console.capture() as captured:
+        console.print(summary(replace(found, balance=balance)))
+    text = captured.get()
+    assert "weight bank 0" in text
+    assert "updates 11 (cell 1), 7 (cell 2)" in text
+    assert "updates 4 (cell 2)" in text
 
 
 def test_the_final_tau_is_shown_with_its_conditions(found: Outcome):

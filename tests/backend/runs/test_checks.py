@@ -40,6 +40,9 @@ def database_url(sqlite_url: str) -> str:
         ({"search": {"kind": "random", "constraints": {"flops": 1}}}, "search.constraints"),
         ({"ranking": {"scorers": [{"kind": "loss"}, {"kind": "x"}]}}, "ranking.scorers.1"),
         ({"training": {"steps": 10, "batch_size": 1001}}, "training.batch_size"),
+        ({"supernet": {"shared_cells": 2}}, "supernet.shared_cells"),
+        ({"supernet": {"routing": "accumulated", "shared_cells": 1}}, "splitter.thresholds"),
+        ({"supernet": {"routing": "accumulated"}, "splitter": {"kind": "none"}}, "splitter"),
     ],
 )
 def test_a_bad_spec_names_its_field_and_queues_nothing(
@@ -55,6 +58,7 @@ def test_a_bad_spec_names_its_field_and_queues_nothing(
         ("mobilenet-proxyless", {"cells_per_stage": 2}, "supernet.cells_per_stage"),
         ("mobilenet-proxyless", {"reduction": "residual"}, "supernet.reduction"),
         ("darts-cell", {"reduction": "residual"}, "supernet.reduction"),
+        ("mobilenet-proxyless", {"routing": "accumulated"}, "supernet.routing"),
     ],
 )
 def test_a_supernet_that_the_space_does_not_have_is_refused(

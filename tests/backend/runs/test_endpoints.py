@@ -23,6 +23,18 @@ class TestCreateRun:
         units = api.get(f"/api/v1/runs/{run['id']}/units").json()["items"]
         assert [(unit["key"], unit["state"]) for unit in units] == [("partition", "ready")]
 
+    def test_a_run_with_weight_banks_tells_its_sub_spaces_not_its_banks(
+        self, api: Api, spec: dict
+    ):
+        # Of 5 cells, counts 1 and 2 leave the first of two banks at another one.
+        banked = spec | {
+            "supernet": {"routing": "accumulated", "cells_per_stage": 5},
+            "splitter": {"kind": "nonlinearity", "num_subspaces": 2, "thresholds": [4]},
+        }
+        run = api.post("/api/v1/runs", json=banked).json()
+        assert run["num_subspaces"] == 3
+        assert api.get("/api/v1/runs").json()["items"][0]["num_subspaces"] == 3
+
     def test_the_stored_spec_holds_its_defaults(self, api: Api, spec: dict):
         run = api.post("/api/v1/runs", json=spec).json()
         assert run["spec"]["training"]["learning_rate"] == 0.1

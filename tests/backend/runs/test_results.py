@@ -55,6 +55,7 @@ def run_id(stocked: Database, new_run) -> int:
                     updates=step,
                     images=64 * step,
                     operation_updates=[{"none": step}],
+                    bank_updates=[{"0": step}],
                 )
             )
         session.add(
@@ -190,6 +191,15 @@ def test_every_list_is_served_whole_and_404_for_an_unknown_run(api: Api, run_id:
         page = api.get(f"/api/v1/runs/{run_id}/{what}").json()
         assert (what, len(page["items"]), page["next_cursor"]) == (what, number, None)
         problem_of(api.get(f"/api/v1/runs/4711/{what}"), 404)
+
+
+def test_the_balance_is_served_with_its_counts_per_operation_and_weight_bank(
+    api: Api, run_id: int
+):
+    newest = api.get(f"/api/v1/runs/{run_id}/balance").json()["items"][-1]
+    assert (newest["step"], newest["updates"]) == (30, 30)
+    assert newest["operation_updates"] == [{"none": 30}]
+    assert newest["bank_updates"] == [{"0": 30}]
 
 
 def test_pages_of_two_join_to_the_whole_list(api: Api, run_id: int):

@@ -14,6 +14,7 @@ from tests.backend.conftest import CONV, DEAD, POOL
 
 SPACES = "/api/v1/search-spaces"
 YAML = {"Content-Type": "application/yaml"}
+BANKED = "routing=accumulated&cells_per_stage=5&shared_cells=5"
 THREE = {"kind": "nonlinearity", "num_subspaces": 3}
 
 
@@ -396,6 +397,85 @@ class TestPartition:
             response = api.post(f"{SPACES}/digits-mini/partition?{query}", json=THREE)
             assert fields_of(response) == [query.partition("=")[0]]
 
+    def test_weight_banks_are_those_of_the_released_code(self, api: Api):
+        splitter = {"kind": "nonlinearity", "num_subspaces": 3, "thresholds": [15, 20]}
+        preview = api.post(f"{SPACES}/nas-bench-201/partition?{BANKED}", json=splitter).json()
+        assert preview["thresholds"] == [15, 20]
+        assert [row["counts"] for row in preview["subspaces"]] == [[0, 1], [2], [3]]
+        assert [row["size"]["all"] for row in preview["subspaces"]] == ["9105", "5520", "1000"]
+        assert preview["cover"]["holds"]
+        banks = preview["banks"]
+        assert (banks["num_banks"], banks["num_cells"], banks["shared_cells"]) == (3, 15, 5)
+        assert [
+            (row["count"], row["subspace"], row["size"]["valid"], row["banks"])
+            for row in banks["profiles"]
+        ] == [
+            (0, 0, "1642", [0] * 15),
+            (1, 0, "7122", [0] * 15),
+            (2, 1, "5520", [0] * 7 + [1] * 3 + [2] * 5),
+            (3, 2, "1000", [0] * 5 + [1] + [2] * 9),
+        ]
+        widths = preview["widths"]
+        assert {row["suggested_width"] for row in preview["subspaces"]} == {5}
+        one_bank = int(preview["subspaces"][0]["supernet_parameters"])
+        assert one_bank < int(widths["parameters"]) < 3 * one_bank
+        assert widths["fits"]
+
+    def test_private_supernets_have_no_banks(self, api: Api):
+        assert api.post(f"{SPACES}/digits-mini/partition", json=THREE).json()["banks"] is None
+
+    @pytest.mark.parametrize(
+        ("space", "splitter", "options", "place", "message"),
+        [
+            (
+                "nas-bench-201",
+                {"kind": "nonlinearity", "num_subspaces": 2, "thresholds": [45]},
+                BANKED,
+                "thresholds",
+                "no architecture of nas-bench-201 reaches bank 1",
+            ),
+            (
+                "nas-bench-201",
+                {"kind": "nonlinearity", "num_subspaces": 3},
+                "routing=accumulated&shared_cells=3",
+                "thresholds",
+                "reaches bank 1",
+            ),
+            (
+                "nas-bench-201",
+                {"kind": "random"},
+                BANKED,
+                "kind",
+                "needs a splitter of kind nonlinearity",
+            ),
+            (
+                "mobilenet-proxyless",
+                {"kind": "nonlinearity"},
+                "routing=accumulated",
+                "routing",
+                "mobilenet-proxyless has none; take routing class",
+            ),
+            ("digits-mini", {"kind": "none"}, "shared_cells=2", "shared_cells", "share no cell"),
+            ("digits-mini", {"kind": "none"}, "routing=bank", "routing", "'accumulated'"),
+            ("digits-mini", {"kind": "none"}, "cells_per_stage=0", "cells_per_stage", "than"),
+        ],
+    )
+    def test_what_makes_no_banks_is_refused_at_its_place(
+        self, api: Api, space: str, splitter: dict, options: str, place: str, message: str
+    ):
+        for path, more in (("partition", ""), ("partition/owner", "&architecture=a")):
+            response = api.post(f"{SPACES}/{space}/{path}?{options}{more}", json=splitter)
+            assert fields_of(response) == [place]
+            assert message in response.json()["detail"]
+
+    def test_the_owner_of_an_architecture_tells_its_banks(self, api: Api):
+        splitter = {"kind": "nonlinearity", "num_subspaces": 2, "thresholds": [3]}
+        owner = f"{SPACES}/digits-mini/partition/owner"
+        options = {"routing": "accumulated", "cells_per_stage": 3, "architecture": CONV}
+        found = api.post(owner, json=splitter, params=options).json()
+        assert (found["subspace"], found["nonlinearity_count"]) == (1, 2)
+        assert found["banks"] == [0, 1, 1]
+
     def test_the_owner_of_an_architecture(self, api: Api):
         owner = f"{SPACES}/digits-mini/partition/owner"
         found = api.post(owner, json=THREE, params={"architecture": CONV}).json()
@@ -405,6 +485,7 @@ class TestPartition:
             "label": "count 2",
             "valid": True,
             "nonlinearity_count": 2,
+            "banks": [],
         }
         dead = api.post(owner, json=THREE, params={"architecture": DEAD}).json()
         assert (dead["subspace"], dead["valid"]) == (0, False)

@@ -71,6 +71,19 @@ def test_without_a_warm_up_its_bars_are_absent():
     assert [trace.name for trace in drawn.data] == ["own updates", "target"]
 
 
+def test_updates_of_one_supernet_with_weight_banks_are_told_by_sub_space():
+    banked = made.spec(supernet={"routing": "accumulated"}, training={"steps": 1000})
+    run = made.run(spec=banked)
+    rows = [made.balance(0, 60, unit="train"), made.balance(1, 40, unit="train")]
+    parts = made.subspaces(1, 1)
+    drawn = training_balance(run, subspaces=parts, balance=rows)
+    assert list(trace(drawn, "updates").x) == [60, 40]
+    assert "n = 100 updates ·" in drawn.layout.title.subtitle.text
+    assert "of its architectures" in trace(drawn, "updates").hovertemplate
+    over = updates_over_steps(run, subspaces=parts, balance_history=rows)
+    assert over.layout.title.subtitle.text.startswith("updates per sub-space, step 100 of 1,000")
+
+
 def test_updates_over_steps_end_at_the_target_of_the_last_step():
     rows = [
         made.balance(0, 5, step=410),

@@ -18,7 +18,10 @@ from tests.frontend import made
 ROWS = {
     "run": made.run(),
     "subspaces": made.subspaces(30, 10),
-    "balance": [made.balance(0, 3, operations=[{"a": 3}]), made.balance(1, 2)],
+    "balance": [
+        made.balance(0, 3, operations=[{"a": 3}], banks=[{"0": 3, "1": 0}]),
+        made.balance(1, 2),
+    ],
     "balance_history": [made.balance(0, 3), made.balance(1, 2)],
     "scores": [made.score("a", 1.0, 90), made.score("b", 2.0, 91, subspace=1)],
     "correlations": [made.correlation(0.5), made.correlation(0.4, stage="final", step=1000)],

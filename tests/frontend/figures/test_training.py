@@ -26,3 +26,10 @@ def test_the_warm_up_is_grey_and_a_supernet_has_its_subspaces_colour():
 
 def test_without_a_step_the_figure_says_so():
     assert is_empty(training_loss(made.run(), subspaces=[], metrics=[]))
+
+
+def test_the_supernet_with_weight_banks_is_no_warm_up():
+    banked = made.metric(None, 10, 2.0).model_copy(update={"unit": "train"})
+    drawn = training_loss(made.run(), subspaces=made.subspaces(1, 1), metrics=[banked])
+    assert [trace.name for trace in drawn.data] == ["all sub-spaces (weight banks)"]
+    assert drawn.data[0].line.color == SHARED_COLOUR

@@ -2,13 +2,17 @@
 
 import statistics
 import time
+from pathlib import Path
 
 import pytest
 from playwright.sync_api import expect
 
 from backend.models import Run
+from backend.settings import Settings
 from tests.frontend.seeding import EVERY, STEPS, WARM_UP, SeededRun, add_truth, small_spec
 from tests.support import wait_until
+from tests.worker.running import run_to_end
+from tests.worker.support import Deployment, banked_spec
 
 pytestmark = pytest.mark.browser
 
@@ -128,6 +132,7 @@ def test_every_tab_of_a_run_shows_its_data(quiet_page, address, finished):
     quiet_page.get_by_role("tab", name="Training").click()
     for name in ("training-loss", "updates-over-steps", "operation-balance"):
         wait_for_points(quiet_page, name)
+    expect(figure(quiet_page, "bank-balance")).to_have_count(0)
     quiet_page.get_by_role("tab", name="Ranking").click()
     wait_for_points(quiet_page, "rank-correlation")
     expect(quiet_page.locator("table:visible")).to_contain_text("all sub-spaces")
@@ -141,6 +146,22 @@ def test_every_tab_of_a_run_shows_its_data(quiet_page, address, finished):
     expect(quiet_page.locator(".ag-row:visible").first).to_contain_text("Partition found.")
     quiet_page.get_by_role("tab", name="Spec").click()
     expect(quiet_page.locator("pre:visible")).to_contain_text("warm_up_steps: 200")
+
+
+def test_the_training_of_weight_banks_is_shown_by_searched_cell(quiet_page, address, served_db):
+    assert served_db.engine.url.database is not None
+    settings = Settings(home=Path(served_db.engine.url.database).parent)
+    deployment = Deployment(served_db, settings)
+    run_id = deployment.create(banked_spec(name="with banks"))
+    run_to_end(deployment, run_id)
+    assert deployment.state(run_id) == "succeeded", deployment.messages(run_id)
+    quiet_page.goto(f"{address}/ui/runs/{run_id}")
+    wait_for_points(quiet_page, "training-balance")
+    expect(figure(quiet_page, "training-balance")).to_contain_text("n = 60 updates")
+    quiet_page.get_by_role("tab", name="Training").click()
+    expect(figure(quiet_page, "bank-balance")).to_contain_text("n = 60 updates of 3 searched cell")
+    expect(figure(quiet_page, "bank-balance")).to_contain_text("bank 1")
+    expect(figure(quiet_page, "training-loss")).to_contain_text("weight banks")
 
 
 def test_a_deep_link_survives_a_reload(quiet_page, address, finished):
@@ -232,7 +253,7 @@ def test_a_run_is_archived_restored_and_deleted_from_its_page(quiet_page, addres
 def test_a_callback_that_fails_says_so_and_is_logged(
     quiet_page, address, finished, monkeypatch, capsys
 ):
-    def broken(*_):
+    def broken(*_, **__):
         raise ValueError("the tab is stuck")
 
     quiet_page.goto(f"{address}/ui/runs/{finished.run_id}")

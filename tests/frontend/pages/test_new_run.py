@@ -9,7 +9,7 @@ from frontend.pages.new_run import started_with
 
 def test_the_link_of_a_preview_fills_in_space_splitter_and_width():
     splitter = {"kind": "nonlinearity", "num_subspaces": 2, "thresholds": [1]}
-    address = links.new_run_with("my-cell@2", splitter, 5)
+    address = links.new_run_with("my-cell@2", splitter, {"width": 5})
     spec = started_with(dict(parse_qsl(urlsplit(address).query)))
     assert (spec["space"], spec["supernet"]["width"]) == ("my-cell@2", 5)
     assert spec["splitter"]["thresholds"] == [1]
@@ -17,8 +17,24 @@ def test_the_link_of_a_preview_fills_in_space_splitter_and_width():
     assert started_with({"space": "digits-mini@1"})["benchmark"] == "digits-mini"
 
 
+def test_the_link_of_a_preview_of_weight_banks_starts_a_run_with_them():
+    splitter = {"kind": "nonlinearity", "num_subspaces": 2, "thresholds": [3]}
+    supernet = {"width": 5, "routing": "accumulated", "cells_per_stage": 3, "shared_cells": 1}
+    address = links.new_run_with("digits-mini", splitter, supernet)
+    spec = started_with(dict(parse_qsl(urlsplit(address).query)))
+    assert spec["supernet"] == {**supernet, "reduction": "pooled"}
+    assert (spec["training"]["steps"], spec["training"]["warm_up_steps"]) == (3000, 0)
+
+
 @pytest.mark.parametrize(
-    "given", [{"splitter": "{"}, {"splitter": '{"kind": "other"}'}, {"width": "many"}]
+    "given",
+    [
+        {"splitter": "{"},
+        {"splitter": '{"kind": "other"}'},
+        {"supernet": '{"width": "many"}'},
+        {"supernet": "5"},
+        {"supernet": "{'width': 5}"},
+    ],
 )
 def test_an_address_that_makes_no_spec_is_refused(given):
     with pytest.raises(Unprocessable):

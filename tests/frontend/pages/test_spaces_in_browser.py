@@ -59,3 +59,40 @@ def test_a_partition_is_previewed_asked_for_an_owner_and_used(quiet_page, addres
     expect(field(quiet_page, "splitter[nonlinearity].num_subspaces")).to_have_value("2")
     expect(field(quiet_page, "supernet.width")).to_have_value("8")
     expect(field(quiet_page, "space")).to_have_value("digits-mini@1")
+
+
+def choose(page, key, option):
+    """Take an option of a list of a form."""
+    field(page, key).click()
+    page.get_by_role("option", name=option, exact=True).click()
+
+
+def test_weight_banks_are_previewed_asked_for_an_owner_and_used(quiet_page, address):
+    quiet_page.goto(f"{address}/ui/spaces/nas-bench-201/partition")
+    expect(quiet_page.get_by_text("Every architecture in exactly one")).to_be_visible()
+    expect(quiet_page.locator(".figure-preview-bank-table")).to_have_count(0)
+    choose(quiet_page, "routing.routing", "accumulated")
+    field(quiet_page, "routing.cells_per_stage").fill("5")
+    field(quiet_page, "routing.shared_cells").fill("5")
+    table = quiet_page.locator(".figure-preview-bank-table")
+    field(quiet_page, "splitter[nonlinearity].thresholds").fill("15, 45")
+    expect(quiet_page.get_by_role("alert")).to_contain_text("reaches bank 2")
+    expect(table).to_have_count(0)
+    field(quiet_page, "splitter[nonlinearity].thresholds").fill("15, 20")
+    expect(table).to_contain_text("n = 15 searched cells, the first 5 shared")
+    expect(table.locator(".heatmaplayer image, .heatmaplayer text").first).to_be_attached()
+    expect(quiet_page.locator("#preview-facts")).to_contain_text("One of width 5 with 3 banks")
+    conv = "nor_conv_3x3"
+    quiet_page.get_by_label("Architecture").fill(
+        f"|{conv}~0|+|none~0|{conv}~1|+|none~0|none~1|{conv}~2|"
+    )
+    quiet_page.get_by_role("button", name="Find").click()
+    expect(quiet_page.locator("#owner-found")).to_contain_text(
+        "bank 0 in cells 1 to 5, 1 in cell 6, 2 in cells 7 to 15"
+    )
+    quiet_page.get_by_role("link", name="Use in a new run").click()
+    expect(field(quiet_page, "supernet.routing")).to_have_value("accumulated")
+    expect(field(quiet_page, "supernet.cells_per_stage")).to_have_value("5")
+    expect(field(quiet_page, "supernet.shared_cells")).to_have_value("5")
+    expect(field(quiet_page, "training.warm_up_steps")).to_have_value("0")
+    expect(quiet_page.locator("#partition-preview")).to_contain_text("count 3, banks 0-1-2")

@@ -4,9 +4,17 @@ from collections import Counter
 import pytest
 from pydantic import ValidationError
 
-from nas.errors import InfeasiblePartition
-from nas.partition.accumulated import BankedPartition, Banks, accumulated_partition
+from nas.errors import InfeasiblePartition, InfeasibleSupernet
+from nas.partition.accumulated import (
+    BankedPartition,
+    Banks,
+    accumulated_partition,
+    bank_spans,
+)
+from nas.partition.none import NoneSplitter
 from nas.partition.nonlinearity import NonlinearitySplitter
+from nas.partition.random import RandomSplitter
+from nas.partition.routing import Routing
 from nas.spaces import catalogue
 from nas.spec import RunSpec
 
@@ -68,6 +76,64 @@ def test_subspaces_are_the_counts_with_the_same_bank_at_every_depth() -> None:
     owners = Counter(partition.route(cell) for cell in NB201.enumerate())
     assert owners == {0: 1983 + 7122, 1: 5520, 2: 1000}
     assert [subspace.size.all for subspace in partition.subspaces] == [9105, 5520, 1000]
+
+
+def test_the_bank_of_every_depth_is_written_in_spans() -> None:
+    assert bank_spans(Banks((15, 20), 15, 5).profile(2)) == ((1, 7, 0), (8, 10, 1), (11, 15, 2))
+    assert bank_spans((1,)) == ((1, 1, 1),)
+    assert bank_spans(()) == ()
+
+
+def test_every_bank_and_only_what_is_read_exists_in_a_cell() -> None:
+    banks = split((15, 20), shared_cells=5).banks
+    assert banks.num_banks == 3
+    expected = [
+        {bank for count in range(4) for bank in [banks.bank(count, depth)]}
+        for depth in range(1, 16)
+    ]
+    assert [set(held) for held in banks.by_cell(NB201)] == expected
+
+
+def test_a_run_tells_its_sub_spaces_not_its_banks() -> None:
+    # Two banks, but three profiles: counts 2 and 3 leave bank 0 at another depth.
+    document = {
+        **SPEC,
+        "splitter": {"kind": "nonlinearity", "num_subspaces": 2, "thresholds": [25]},
+        "supernet": {"routing": "accumulated", "cells_per_stage": 5, "shared_cells": 5},
+    }
+    spec = RunSpec.model_validate(document)
+    assert spec.subspace_count(NB201) == len(spec.partition(NB201).subspaces) == 3
+    private = RunSpec.model_validate({**document, "supernet": {}, "splitter": {"kind": "none"}})
+    assert private.subspace_count(NB201) == 1
+
+
+@pytest.mark.parametrize("splitter", [NoneSplitter(), RandomSplitter(num_subspaces=2)])
+def test_banks_need_thresholds_of_counts(splitter) -> None:
+    routing = Routing(routing="accumulated", cells_per_stage=5)
+    with pytest.raises(InfeasiblePartition, match="of kind nonlinearity") as refused:
+        routing.partition(splitter, NB201)
+    assert refused.value.parameter == "kind"
+    assert len(Routing().partition(splitter, NB201).subspaces) == splitter.subspace_count(NB201)
+
+
+def test_banks_need_cells() -> None:
+    routing = Routing(routing="accumulated")
+    with pytest.raises(InfeasibleSupernet, match="mobilenet-proxyless has none") as refused:
+        routing.partition(NonlinearitySplitter(), catalogue()["mobilenet-proxyless"])
+    assert refused.value.parameter == "routing"
+
+
+@pytest.mark.parametrize(
+    ("splitter", "parameter"),
+    [
+        (NonlinearitySplitter(count="total"), "count"),
+        (NonlinearitySplitter(num_subspaces=2, sets=((1,),)), "sets"),
+    ],
+)
+def test_banks_compare_effective_counts_with_thresholds(splitter, parameter: str) -> None:
+    with pytest.raises(InfeasiblePartition, match="running effective count") as refused:
+        accumulated_partition(splitter, NB201, cells_per_stage=5, shared_cells=0)
+    assert refused.value.parameter == parameter
 
 
 def test_automatic_thresholds_scale_with_depth() -> None:

@@ -8,8 +8,11 @@ from nas.partition.none import NoneSplitter
 from nas.partition.nonlinearity import NonlinearitySplitter
 from nas.partition.random import RandomSplitter
 from nas.partition.random_edge import RandomEdgeSplitter
+from nas.partition.routing import Routing
 from nas.spaces import catalogue
 from nas.spaces.base import Count
+from nas.spaces.shape import NetworkShape
+from nas.supernets.cell_network import CellNetwork
 
 SPLITTERS = [
     NoneSplitter(),
@@ -103,9 +106,51 @@ def test_parameters_of_a_supernet_are_those_of_all_candidates(space):
     width = 4
     edge = (9 + 1) * width * width + 2 * 2 * width
     ends = 9 * width + 2 * width + 2 * width + (width + 1) * 10
-    assert inspection.supernet_parameters(space, width) == 3 * edge + ends
-    sizes = [inspection.supernet_parameters(space, width) for width in range(1, 9)]
+
+    def parameters(width):
+        return inspection.supernet_parameters(space.resized(NetworkShape(width=width)))
+
+    assert parameters(width) == 3 * edge + ends
+    sizes = [parameters(width) for width in range(1, 9)]
     assert all(less < more for less, more in pairwise(sizes))
+
+
+@pytest.mark.parametrize(
+    ("name", "thresholds", "cells_per_stage"),
+    [("digits-mini", (2, 3), 3), ("nas-bench-201", (15, 20), 5), ("darts-cell", (9, 20), 1)],
+)
+def test_parameters_with_weight_banks_are_those_of_the_built_network(
+    name, thresholds, cells_per_stage
+):
+    space = catalogue()[name]
+    splitter = NonlinearitySplitter(num_subspaces=3, thresholds=thresholds)
+    routing = Routing(routing="accumulated", cells_per_stage=cells_per_stage, shared_cells=1)
+    partition = routing.partition(splitter, space)
+    found = inspection.suggest_widths(partition, 16)
+    assert found.fits
+    sized = space.resized(
+        NetworkShape(width=found.subspaces[0].width, cells_per_stage=cells_per_stage)
+    )
+    for banks, expected in (
+        (partition.banks, found.parameters),
+        (None, found.subspaces[0].parameters),
+    ):
+        network = CellNetwork(sized, candidates=space.choices, affine=True, banks=banks)
+        assert sum(weight.numel() for weight in network.parameters()) == expected
+    one_shot = inspection.suggest_widths(
+        replace(partition, banks=replace(partition.banks, thresholds=())), 16
+    )
+    # Without thresholds there is one bank: the parent itself.
+    assert one_shot.parameters == one_shot.parent.parameters == found.parent.parameters
+
+
+def test_the_suggested_width_follows_the_number_of_banks_not_of_sub_spaces():
+    space = catalogue()["nas-bench-201"]
+    routing = Routing(routing="accumulated", cells_per_stage=5, shared_cells=5)
+    splitter = NonlinearitySplitter(num_subspaces=2, thresholds=(25,))
+    partition = routing.partition(splitter, space)
+    assert len(partition.subspaces) == 3
+    assert [size.width for size in inspection.suggest_widths(partition, 16).subspaces] == [8] * 3
 
 
 def test_training_costs_three_forward_passes_of_the_mean_architecture(space):

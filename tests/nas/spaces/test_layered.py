@@ -9,6 +9,7 @@ from scipy import stats
 
 from nas.errors import InfeasibleSupernet, UnknownArchitecture
 from nas.operations import OPERATIONS
+from nas.partition.nonlinearity import NonlinearitySplitter
 from nas.spaces import AnySpace, catalogue
 from nas.spaces.base import Architecture, Count
 from nas.spaces.labelling import EFFECTIVE, TOTAL, ChoiceSum
@@ -59,12 +60,45 @@ def test_the_mobilenet_space_holds_exactly_what_a_binomial_says() -> None:
     assert SE.size == Count(all=12**6 * 13**15, valid=12**6 * 13**15)
 
 
-@pytest.mark.parametrize("identities", range(7))
-def test_identities_take_two_nonlinear_functions_each(identities: int) -> None:
+@pytest.mark.parametrize(
+    ("identities", "count"), [(0, 42), (1, 40), (2, 38), (3, 36), (4, 34), (5, 32), (6, 30)]
+)
+def test_methods_2_11_6_zero_to_six_identities_leave_42_to_30_nonlinear_functions(
+    identities: int, count: int
+) -> None:
     optional = [index for index, names in enumerate(PROXYLESS.choices) if IDENTITY in names]
-    left_out = set(random.Random(identities).sample(optional, identities))
-    architecture = tuple(IDENTITY if index in left_out else E6 for index in range(21))
-    assert PROXYLESS.nonlinearity_count(architecture) == 42 - 2 * identities
+    assert len(optional) == 15
+    rng = random.Random(identities)
+    for _ in range(100):
+        left_out = set(rng.sample(optional, identities))
+        architecture = tuple(
+            IDENTITY
+            if index in left_out
+            else rng.choice([name for name in names if name != IDENTITY])
+            for index, names in enumerate(PROXYLESS.choices)
+        )
+        for reading in ("effective", "total"):
+            assert PROXYLESS.nonlinearity_count(architecture, reading) == count
+
+
+def test_methods_2_11_6_the_masses_of_four_sub_spaces_match_the_binomial() -> None:
+    splitter = NonlinearitySplitter(num_subspaces=4, sets=((36,), (38,), (40,)))
+    partition = splitter.split(PROXYLESS)
+    # A layer that may be left out is so in one of 7 equally likely choices.
+    mass = {42 - 2 * number: stats.binom.pmf(number, 15, 1 / 7) for number in range(16)}
+    named = [mass[36], mass[38], mass[40]]
+    expected = [*named, 1 - sum(named)]
+    assert expected == pytest.approx([0.209, 0.289, 0.248, 0.255], abs=0.0006)
+    exact = [part.size.valid / PROXYLESS.size.valid for part in partition.subspaces]
+    assert exact == pytest.approx(expected, rel=1e-9)
+    rng = random.Random(0)
+    num_drawn = 20_000
+    owners = Counter(partition.route(PROXYLESS.sample(rng)) for _ in range(num_drawn))
+    drawn = [owners[index] for index in range(4)]
+    assert stats.chisquare(drawn, [num_drawn * share for share in expected]).pvalue > 1e-3
+    for number, share in zip(drawn, expected, strict=True):
+        deviation = (share * (1 - share) / num_drawn) ** 0.5
+        assert number / num_drawn == pytest.approx(share, abs=4 * deviation)
 
 
 def test_squeeze_and_excitation_counts_four() -> None:
