@@ -113,12 +113,10 @@ class ApiClient:
         text = self._send("POST", "/search-spaces", content=file.read_bytes(), headers=headers)
         return SpaceRead.model_validate_json(text)
 
-    def preview(
-        self, reference: str, splitter: object, options: Mapping[str, str]
-    ) -> PartitionPreview:
+    def preview(self, reference: str, splitter: object) -> PartitionPreview:
         """Return what a splitter makes of a search space."""
         path = f"/search-spaces/{reference}/partition"
-        text = self._send("POST", path, json=splitter, params=options, timeout=IMPORT_SECONDS)
+        text = self._send("POST", path, json=splitter, timeout=IMPORT_SECONDS)
         return PartitionPreview.model_validate_json(text)
 
     def owner(self, reference: str, splitter: object, architecture: str) -> OwnerRead:

@@ -60,11 +60,8 @@ class PreviewOptions(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    costs: Literal["auto", "exact", "none"] = Field(
-        "auto",
-        description="Exact ranges of FLOPs and parameters. auto: unless they take more than about "
-        "a second, as those of nonlinearity counts in complete cells of seven nodes (five "
-        "seconds) and eight (a minute) do.",
+    costs: Literal["exact", "none"] = Field(
+        "exact", description="Exact ranges of FLOPs and parameters, or none."
     )
     sample: int = Field(200, ge=1, le=2000, description="Architectures drawn per sub-space.")
     seed: int = Field(0, ge=0, le=2**31 - 1, description="Of the drawn architectures.")
@@ -171,7 +168,7 @@ class PartitionPreview(ReadModel):
     all: str
     valid: str
     cover: CoverRead
-    costs: Literal["exact", "slow", "none"]  # slow: `costs=exact` would take more than a second
+    costs: Literal["exact", "none"]  # as asked for
     sampling: SamplingRead
     widths: WidthsRead
     training: TrainingCostRead

@@ -169,8 +169,7 @@ def preview(partition: Partition, options: PreviewOptions) -> PartitionPreview:
     widths = inspection.suggest_widths(partition, options.width)
     training = inspection.training_cost(partition, widths, samples)
     images = options.steps * options.batch_size
-    slow = options.costs == "auto" and not inspection.has_quick_ranges(partition)
-    exact = options.costs != "none" and not slow
+    exact = options.costs == "exact"
     ranges = inspection.exact_ranges(partition) if exact else (None,) * len(partition.subspaces)
     return PartitionPreview(
         thresholds=None if partition.thresholds is None else list(partition.thresholds),
@@ -199,7 +198,7 @@ def preview(partition: Partition, options: PreviewOptions) -> PartitionPreview:
             shared_labels=list(proof.shared_labels),
             holds=proof.holds,
         ),
-        costs="exact" if exact else "slow" if slow else "none",
+        costs=options.costs,
         sampling=SamplingRead(
             n=options.sample, seed=options.seed, quantiles=list(inspection.QUANTILES)
         ),

@@ -29,7 +29,7 @@ Component = Any  # Dash's components are generated, without a useful common type
 
 
 class PreviewForm(PreviewOptions):
-    """Figures that are no sizes: they are estimated from a sample, or take longer."""
+    """Figures that are no sizes."""
 
     splitter: AnySplitter = Field(default_factory=NonlinearitySplitter)
 
@@ -233,7 +233,7 @@ def facts(found: PartitionPreview) -> Component:
 
 
 def table(found: PartitionPreview) -> Component:
-    """Return a line per sub-space; what ranges would take too long says how to ask for them."""
+    """Return a line per sub-space, and below what its ranges are."""
     head = ["Sub-space", "Valid", "Share", "Dead", "FLOPs", "Parameters", "Width"]
     numbers = {"style": {"textAlign": "right"}}
     rows = [
@@ -247,8 +247,6 @@ def table(found: PartitionPreview) -> Component:
     ]
     notes = {
         "exact": "FLOPs and parameters: exact least and greatest of the valid architectures.",
-        "slow": "Exact ranges of FLOPs and parameters take a while in this space: set Costs to"
-        " exact to compute them. Until then: 5 % to 95 % of the sample (≈).",
         "none": "FLOPs and parameters: 5 % to 95 % of the sample (≈).",
     }
     return html.Div(

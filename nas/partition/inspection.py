@@ -11,7 +11,7 @@ from nas.seeds import stream
 from nas.spaces.base import Architecture, Count, Space
 from nas.spaces.costs import Cost, CostRange, Range
 from nas.spaces.shape import NetworkShape
-from nas.spaces.tables import ranges, ranges_are_quick
+from nas.spaces.tables import ranges
 
 QUANTILES = (0.05, 0.25, 0.5, 0.75, 0.95)
 PASSES_PER_STEP = 3
@@ -52,11 +52,6 @@ def cover(partition: Partition) -> Cover:
         space=partition.space.size,
         shared_labels=tuple(sorted(shared)),
     )
-
-
-def has_quick_ranges(partition: Partition) -> bool:
-    """Tell whether `exact_ranges` answers in about a second."""
-    return ranges_are_quick(partition.space, partition.labelling)
 
 
 def exact_ranges(partition: Partition) -> tuple[CostRange, ...]:

@@ -15,7 +15,7 @@ from nas.plugin import Strategy
 from nas.spaces.labelling import EFFECTIVE, Labelling, NonlinearityCount, Reading, unlabelled
 
 if TYPE_CHECKING:
-    from nas.spaces.costs import Costs
+    from nas.spaces.costs import CostRange, Costs
     from nas.spaces.counting import Automaton, Counting
     from nas.spaces.shape import NetworkShape
     from nas.supernets.network import Network
@@ -161,6 +161,15 @@ class Space(Strategy, ABC):
     def parameters(self, architecture: Architecture) -> int:
         """Return the trainable parameters of the full stand-alone network."""
         return self.costs.total(architecture, self.live(architecture)).parameters
+
+    def cost_ranges(self, labelling: Labelling) -> dict[int, CostRange]:
+        """Return the exact ranges of FLOPs and parameters per label, over valid architectures.
+
+        `nas.spaces.tables.ranges` keeps what this computes.
+        """
+        from nas.spaces.costs import cost_ranges
+
+        return cost_ranges(self.live_automaton(labelling), self.costs, labelling.reduced)
 
     def cheapest(self) -> tuple[Architecture, ...]:
         """Return valid architectures that show which limits on cost can be met.

@@ -12,7 +12,8 @@ from nas.plugin import refused_at
 from nas.spaces.base import Architecture, Candidates, Space
 from nas.spaces.candidates import OperationNames
 from nas.spaces.cell_automata import ChoiceAutomaton, LiveAutomaton, PathAutomaton
-from nas.spaces.costs import Costs
+from nas.spaces.cell_ranges import cell_ranges
+from nas.spaces.costs import CostRange, Costs
 from nas.spaces.counting import Automaton
 from nas.spaces.graph import CellGraph
 from nas.spaces.labelling import EFFECTIVE, ChoiceSum, Labelling
@@ -205,6 +206,9 @@ class CellSpace(Space):
 
     def live_automaton(self, labelling: Labelling) -> Automaton:
         return LiveAutomaton(self.graph, labelling)
+
+    def cost_ranges(self, labelling: Labelling) -> dict[int, CostRange]:
+        return cell_ranges(self.graph, self.costs, labelling)
 
     def label(self, architecture: Architecture, labelling: Labelling) -> int:
         if isinstance(labelling, ChoiceSum):

@@ -9,6 +9,7 @@ from jsonschema import Draft202012Validator
 from backend.db import Database
 from backend.spaces import service
 from nas.spaces import catalogue
+from nas.spaces.cell import CellSpace
 from tests.backend.api import Api, fields_of, problem_of
 from tests.backend.conftest import CONV, DEAD, POOL
 
@@ -375,11 +376,21 @@ class TestPartition:
         assert preview["costs"] == "none"
         assert [row["costs"] for row in preview["subspaces"]] == [None] * 3
 
-    def test_slow_ranges_wait_until_they_are_asked_for(self, api: Api, mine: dict):
+    @pytest.mark.parametrize("count", ["effective", "total"])
+    def test_ranges_are_exact_in_large_cells_too(self, api: Api, mine: dict, count: str):
         api.post(SPACES, json=mine | {"num_nodes": 7})
-        preview = api.post(f"{SPACES}/mine/partition", json=THREE).json()
-        assert (preview["costs"], preview["subspaces"][0]["costs"]) == ("slow", None)
+        preview = api.post(f"{SPACES}/mine/partition", json=THREE | {"count": count}).json()
+        assert preview["costs"] == "exact"
         assert preview["cover"]["holds"]
+        rows = preview["subspaces"]
+        space = CellSpace.model_validate(mine | {"num_nodes": 7})
+        dearest = space.flops(("nor_conv_3x3",) * len(space.choices))
+        assert max(int(row["costs"]["flops"]["max"]) for row in rows) == dearest
+        for row in rows:
+            spread = row["costs"]["flops"]
+            drawn = [int(value) for value in row["sampled_costs"]["flops"]]
+            assert int(spread["min"]) <= min(drawn)
+            assert max(drawn) <= int(spread["max"])
 
     def test_suggested_widths_stay_below_the_parent(self, api: Api):
         preview = api.post(f"{SPACES}/nas-bench-201/partition?width=16", json=THREE).json()
