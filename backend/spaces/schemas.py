@@ -68,6 +68,18 @@ class PreviewOptions(BaseModel):
     width: int = Field(
         16, ge=1, le=256, description="Of the one supernet that suggested ones are compared with."
     )
+    cells_per_stage: int = Field(
+        1, ge=1, le=20, description="Of all these supernets, as in a run; 1 for a chain of layers."
+    )
+    reduction: Literal["pooled", "residual"] = Field(
+        "pooled", description="Of all these supernets, as in a run."
+    )
+    dataset: str | None = Field(
+        None,
+        max_length=120,
+        description="Whose channels and classes these supernets have, `name` or `name@version`; "
+        "null: those of the space's own skeleton.",
+    )
     steps: int = Field(
         10_000, ge=1, le=10_000_000, description="Of the training whose cost is estimated."
     )
@@ -111,7 +123,7 @@ class SubspacePreview(ReadModel):
     costs: CostRangesRead | None  # null: they were not asked for, see `costs` of the preview
     sampled_costs: CostQuantilesRead
     suggested_width: int
-    supernet_parameters: str  # at that width
+    supernet_parameters: str  # at that width, see `widths` of the preview
 
 
 class CoverRead(ReadModel):
@@ -129,8 +141,8 @@ class CoverRead(ReadModel):
 class WidthsRead(ReadModel):
     """Supernets of the suggested widths beside the one supernet of the undivided space.
 
-    Parameters of all candidate operations and of what surrounds them, in the stand-alone skeleton
-    at that width: for comparison; a run's supernets may have fewer cells.
+    Parameters are all trainable ones of the networks that a run builds of this width, cells per
+    stage, reduction and dataset, with private supernets; their BatchNorms have none.
     """
 
     parent_width: int
@@ -143,7 +155,8 @@ class TrainingCostRead(ReadModel):
     """Estimated multiply-adds of training, forward and backward.
 
     Steps times batch times 3 (forward, and backward as twice that) times the mean FLOPs of the
-    sampled architectures at the suggested widths, every sub-space trained equally often.
+    sampled architectures in the supernets of suggested width, every sub-space trained equally
+    often, on images of the size that the space's skeleton reads.
     """
 
     steps: int

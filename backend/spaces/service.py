@@ -10,10 +10,10 @@ from sqlalchemy.orm import Session
 
 from backend.db import lock_name
 from backend.errors import ApiError, Unprocessable
-from backend.models import Benchmark, BenchmarkEntry, Run, SearchSpace
+from backend.models import Benchmark, BenchmarkEntry, Dataset, Run, SearchSpace
 from backend.paging import Listing, Page
 from backend.references import get, next_version, pinned
-from backend.runs.checks import split
+from backend.runs.checks import resolve, split
 from backend.spaces.schemas import (
     ArchitectureRead,
     CostQuantilesRead,
@@ -37,7 +37,7 @@ from backend.spaces.schemas import (
     TrainingCostRead,
     WidthsRead,
 )
-from nas.errors import UnknownArchitecture
+from nas.errors import InfeasibleSupernet, UnknownArchitecture
 from nas.partition import inspection
 from nas.partition.base import Partition, Splitter
 from nas.spaces import catalogue
@@ -45,6 +45,8 @@ from nas.spaces.base import Architecture, Count, Space
 from nas.spaces.cell import CellSpace
 from nas.spaces.costs import Cost, CostRange, Range
 from nas.spaces.labelling import Reading
+from nas.spaces.shape import NetworkShape
+from nas.spec import SupernetSpec
 
 RESERVED_NAMES = frozenset({"schema"})
 """Names that addresses under /search-spaces use themselves."""
@@ -157,16 +159,33 @@ def preview_partition(
 
     Raises:
         NotFound: if there is no such space.
-        Unprocessable: if the space cannot be split so, naming the field and what is feasible.
+        Unprocessable: if the space cannot be split so, or has no such supernet, naming the field
+            and what is feasible.
     """
-    return preview(split(splitter, definition(session, reference)), options or PreviewOptions())
+    options = options or PreviewOptions()
+    partition = split(splitter, definition(session, reference))
+    return preview(partition, options, _supernet_shape(session, options))
 
 
-def preview(partition: Partition, options: PreviewOptions) -> PartitionPreview:
-    """Return all that is known of a partition before training."""
+def preview(
+    partition: Partition, options: PreviewOptions, shape: NetworkShape
+) -> PartitionPreview:
+    """Return all that is known of a partition before training.
+
+    Args:
+        partition: of a space.
+        options: what to compute.
+        shape: of the supernets, but for their widths.
+
+    Raises:
+        Unprocessable: if the space has no supernet of this shape.
+    """
+    try:
+        widths = inspection.suggest_widths(partition, options.width, shape)
+    except InfeasibleSupernet as error:
+        raise Unprocessable(error.parameter, error.reason) from error
     proof = inspection.cover(partition)
     samples = inspection.draw(partition, options.sample, options.seed)
-    widths = inspection.suggest_widths(partition, options.width)
     training = inspection.training_cost(partition, widths, samples)
     images = options.steps * options.batch_size
     exact = options.costs == "exact"
@@ -215,6 +234,15 @@ def preview(partition: Partition, options: PreviewOptions) -> PartitionPreview:
             one_shot_flops=images * training.one_shot,
         ),
     )
+
+
+def _supernet_shape(session: Session, options: PreviewOptions) -> NetworkShape:
+    """Return the shape of a run's supernets, but for their widths."""
+    supernet = SupernetSpec(cells_per_stage=options.cells_per_stage, reduction=options.reduction)
+    if options.dataset is None:
+        return supernet.shape()
+    dataset = resolve(session, Dataset, "dataset", options.dataset)
+    return supernet.shape(image_channels=dataset.channels, num_classes=len(dataset.classes))
 
 
 def owner(session: Session, reference: str, splitter: Splitter, code: str) -> OwnerRead:

@@ -203,15 +203,16 @@ def facts(found: PartitionPreview) -> Component:
             f"{num_subspaces} × width {width}: {_ratio(widths.parameters, widths.parent_parameters)}"
             " of the parent",
             f"{short(widths.parameters)} parameters in all supernets together; one supernet of"
-            f" width {widths.parent_width} has {short(widths.parent_parameters)}."
+            f" width {widths.parent_width} has {short(widths.parent_parameters)}. Exact for the"
+            " cells per stage, reduction and dataset chosen under Estimates."
             + ("" if widths.fits else " Not even width 1 stays below it."),
         ),
         (
             "Training, estimated",
             f"{short(round(training.flops))} multiply-adds",
             f"{training.steps:,} steps of {training.batch_size:,} images, forward and backward;"
-            f" the parent would take {short(round(training.one_shot_flops))}. Mean FLOPs of"
-            f" n = {found.sampling.n:,} drawn per sub-space.",
+            f" the parent would take {short(round(training.one_shot_flops))}. Mean FLOPs, in these"
+            f" supernets, of n = {found.sampling.n:,} drawn per sub-space.",
         ),
     ]
     return dmc.SimpleGrid(

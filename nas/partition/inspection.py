@@ -1,7 +1,7 @@
 """What can be known of a partition before anything is trained on it."""
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import combinations
 from statistics import fmean
 from typing import NamedTuple
@@ -109,7 +109,7 @@ class SupernetSize(NamedTuple):
 
     Attributes:
         width: channels of its first stage.
-        parameters: as `supernet_parameters` counts them.
+        parameters: trainable ones, exactly.
     """
 
     width: int
@@ -123,10 +123,16 @@ class SuggestedWidths:
     Attributes:
         parent: the one supernet of an undivided space.
         subspaces: one per sub-space.
+        shape: of all of them, but for their widths.
     """
 
+    shape: NetworkShape
     parent: SupernetSize
     subspaces: tuple[SupernetSize, ...]
+
+    def shaped(self, size: SupernetSize) -> NetworkShape:
+        """Return the shape of one of these supernets."""
+        return replace(self.shape, width=size.width)
 
     @property
     def parameters(self) -> int:
@@ -139,7 +145,9 @@ class SuggestedWidths:
         return self.parameters <= self.parent.parameters
 
 
-def suggest_widths(partition: Partition, parent_width: int) -> SuggestedWidths:
+def suggest_widths(
+    partition: Partition, parent_width: int, shape: NetworkShape
+) -> SuggestedWidths:
     """Return a width for every sub-space's supernet.
 
     It is the parent's width over the number of sub-spaces, rounded (16 gives 8, 5 and 4 for two,
@@ -147,28 +155,39 @@ def suggest_widths(partition: Partition, parent_width: int) -> SuggestedWidths:
     together exceed the parent's. All sub-spaces get the same, because every supernet holds all
     candidate operations.
 
+    Args:
+        partition: one with private supernets.
+        parent_width: of the one-shot parent.
+        shape: of every supernet, the parent's too, but for its width.
+
+    Raises:
+        InfeasibleSupernet: if the space has no network of this shape.
+
     Source: Oh et al., AAAI 2025 (arXiv 2412.14678).
     """
     space, num_subspaces = partition.space, len(partition.subspaces)
-    parent = SupernetSize(parent_width, supernet_parameters(space, parent_width))
+
+    def sized(width: int) -> SupernetSize:
+        return SupernetSize(width, supernet_parameters(space, replace(shape, width=width)))
+
+    parent = sized(parent_width)
     # Halves are rounded up, as by hand.
     width = max(1, (2 * parent_width + num_subspaces) // (2 * num_subspaces))
-    while width > 1 and num_subspaces * supernet_parameters(space, width) > parent.parameters:
+    while width > 1 and num_subspaces * sized(width).parameters > parent.parameters:
         width -= 1
-    size = SupernetSize(width, supernet_parameters(space, width))
-    return SuggestedWidths(parent=parent, subspaces=(size,) * num_subspaces)
+    return SuggestedWidths(shape, parent=parent, subspaces=(sized(width),) * num_subspaces)
 
 
-def supernet_parameters(space: Space, width: int) -> int:
-    """Return the parameters of every candidate operation and of what surrounds them.
+def supernet_parameters(space: Space, shape: NetworkShape) -> int:
+    """Return the trainable parameters of the network that `build_supernet` builds, without torch.
 
-    Counted on the stand-alone skeleton scaled to `width`. A supernet of a run has no BatchNorm
-    parameters and possibly fewer cells and smaller reductions: this is for comparing widths.
+    Those of every candidate operation of every decision and of what surrounds them; the BatchNorms
+    of a supernet have none. Of a supernet without weight banks.
+
+    Raises:
+        InfeasibleSupernet: if the space has no network of this shape.
     """
-    costs = space.resized(NetworkShape(width=width)).costs
-    return costs.fixed.parameters + sum(
-        cost.parameters for candidates in costs.choices for cost in candidates.values()
-    )
+    return space.resized(shape).network_costs(affine=False).parameters_of_all
 
 
 class TrainingCost(NamedTuple):
@@ -188,15 +207,14 @@ def training_cost(
 ) -> TrainingCost:
     """Estimate what a step costs, from architectures drawn from each sub-space.
 
-    Stand-alone skeletons at the supernets' widths stand for the supernets, as in
-    `supernet_parameters`.
+    Counted in the supernets themselves, for images of the size that the space's skeleton reads.
     """
     space = partition.space
     total = space.size.valid
-    parent = space.resized(NetworkShape(width=widths.parent.width))
+    parent = space.resized(widths.shaped(widths.parent))
     split = one_shot = 0.0
     for subspace, size, drawn in zip(partition.subspaces, widths.subspaces, samples, strict=True):
-        narrow = space.resized(NetworkShape(width=size.width))
+        narrow = space.resized(widths.shaped(size))
         split += _mean_flops(drawn, narrow) / len(partition.subspaces)
         one_shot += _mean_flops(drawn, parent) * (subspace.size.valid / total)
     return TrainingCost(split=PASSES_PER_STEP * split, one_shot=PASSES_PER_STEP * one_shot)

@@ -60,10 +60,14 @@ class Space(Strategy, ABC):
     def live_automaton(self, labelling: Labelling) -> Automaton:
         """Return a walk that counts by `labelling` and tells which decisions are live."""
 
-    @property
     @abstractmethod
-    def costs(self) -> Costs:
-        """What the stand-alone network costs: fixed, and per live decision and operation."""
+    def network_costs(self, *, affine: bool) -> Costs:
+        """Return what the skeleton's network costs: fixed, and per live decision and operation.
+
+        Args:
+            affine: whether BatchNorm has parameters: True for a stand-alone network, False for a
+                supernet.
+        """
 
     @abstractmethod
     def label(self, architecture: Architecture, labelling: Labelling) -> int:
@@ -153,6 +157,11 @@ class Space(Strategy, ABC):
     def enumerate(self) -> Iterator[Architecture]:
         """Yield every architecture, dead ones included, in a fixed order."""
         return product(*self.choices)
+
+    @property
+    def costs(self) -> Costs:
+        """What the stand-alone network costs."""
+        return self.network_costs(affine=True)
 
     def flops(self, architecture: Architecture) -> int:
         """Return the multiply-adds of one image through the full stand-alone network."""

@@ -193,9 +193,8 @@ class CellSpace(Space):
     def choices(self) -> Candidates:
         return self.graph.choices
 
-    @property
-    def costs(self) -> Costs:
-        return _costs(self.skeleton, self.graph)
+    def network_costs(self, *, affine: bool) -> Costs:
+        return _costs(self.skeleton, self.graph, affine)
 
     def automaton(self, labelling: Labelling) -> Automaton:
         if isinstance(labelling, ChoiceSum):
@@ -295,5 +294,5 @@ def _graph(
 
 
 @lru_cache(maxsize=64)
-def _costs(skeleton: Skeleton, graph: CellGraph) -> Costs:
-    return skeleton.costs(graph)
+def _costs(skeleton: Skeleton, graph: CellGraph, affine: bool) -> Costs:
+    return skeleton.costs(graph, affine=affine)

@@ -1,8 +1,11 @@
 import statistics
 import time
+from dataclasses import replace
 from itertools import pairwise
+from urllib.parse import parse_qsl
 
 import pytest
+import torch
 import yaml
 from jsonschema import Draft202012Validator
 
@@ -10,6 +13,8 @@ from backend.db import Database
 from backend.spaces import service
 from nas.spaces import catalogue
 from nas.spaces.cell import CellSpace
+from nas.spec import SupernetSpec
+from nas.supernets.build import build_supernet
 from tests.backend.api import Api, fields_of, problem_of
 from tests.backend.conftest import CONV, DEAD, POOL
 
@@ -401,6 +406,36 @@ class TestPartition:
         assert widths["fits"]
         training = preview["training"]
         assert 0 < training["flops"] < training["one_shot_flops"]
+
+    def test_supernets_are_those_of_a_run_with_these_settings(self, api: Api):
+        for query in ("", "cells_per_stage=3&reduction=residual", "dataset=digits&width=7"):
+            path = f"{SPACES}/nas-bench-201/partition?sample=1&{query}"
+            preview = api.post(path, json=THREE).json()
+            given = dict(parse_qsl(query))
+            digits = "dataset" in given
+            supernet = SupernetSpec.model_validate(
+                {name: value for name, value in given.items() if name not in ("dataset", "width")}
+            )
+            shape = supernet.shape(image_channels=1 if digits else 3, num_classes=10)
+            row = preview["subspaces"][0]
+            for width, parameters in (
+                (row["suggested_width"], row["supernet_parameters"]),
+                (int(given.get("width", 16)), preview["widths"]["parent_parameters"]),
+            ):
+                with torch.device("meta"):
+                    built = build_supernet(
+                        catalogue()["nas-bench-201"], replace(shape, width=width)
+                    )
+                assert sum(weight.numel() for weight in built.parameters()) == int(parameters)
+
+    def test_supernets_that_cannot_be_are_refused(self, api: Api):
+        for space, query, field in (
+            ("mobilenet-proxyless", "cells_per_stage=2", "cells_per_stage"),
+            ("darts-cell", "reduction=residual", "reduction"),
+            ("digits-mini", "dataset=nowhere", "dataset"),
+        ):
+            response = api.post(f"{SPACES}/{space}/partition?{query}", json=THREE)
+            assert fields_of(response) == [field]
 
     def test_bad_options_are_refused(self, api: Api):
         for query in ("sample=0", "width=0", "costs=all", "colour=red"):

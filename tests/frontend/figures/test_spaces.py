@@ -8,6 +8,7 @@ from frontend.figures.preview import costs, prepare_shares, shares
 from frontend.figures.style import is_empty, subspace_colour
 from nas.partition.nonlinearity import NonlinearitySplitter
 from nas.spaces import catalogue
+from nas.spec import SupernetSpec
 
 ROWS = HistogramRead(
     counts={
@@ -25,7 +26,7 @@ THEMES = pytest.mark.parametrize("theme", ["light", "dark"])
 @pytest.fixture(scope="module")
 def found():
     partition = NonlinearitySplitter(num_subspaces=3).split(catalogue()["digits-mini"])
-    return preview(partition, PreviewOptions(sample=40))
+    return preview(partition, PreviewOptions(sample=40), SupernetSpec().shape())
 
 
 @pytest.mark.parametrize(
@@ -120,6 +121,6 @@ def test_costs_span_the_exact_range_around_the_sample(found, theme, kind):
 
 def test_without_exact_ranges_the_figure_says_what_the_thin_line_is():
     partition = NonlinearitySplitter(num_subspaces=2).split(catalogue()["digits-mini"])
-    found = preview(partition, PreviewOptions(sample=40, costs="none"))
+    found = preview(partition, PreviewOptions(sample=40, costs="none"), SupernetSpec().shape())
     drawn = costs("digits-mini@1", found, "flops")
     assert "5 % to 95 % of the sample" in drawn.layout.title.subtitle.text
