@@ -2,6 +2,7 @@ import statistics
 import time
 from dataclasses import replace
 from itertools import pairwise
+from math import comb
 from urllib.parse import parse_qsl
 
 import pytest
@@ -11,8 +12,9 @@ from jsonschema import Draft202012Validator
 
 from backend.db import Database
 from backend.spaces import service
-from nas.spaces import catalogue
+from nas.spaces import catalogue, tables
 from nas.spaces.cell import CellSpace
+from nas.spaces.layered import LayeredSpace
 from nas.spec import SupernetSpec
 from nas.supernets.build import build_supernet
 from tests.backend.api import Api, fields_of, problem_of
@@ -303,6 +305,32 @@ class TestHistogram:
     def test_another_reading_is_refused(self, api: Api):
         response = api.get(f"{SPACES}/nas-bench-201/histogram?count=other")
         assert fields_of(response) == ["count"]
+
+    def test_it_looks_at_no_architecture(self, api: Api, monkeypatch: pytest.MonkeyPatch):
+        """Counted from nothing, in spaces that nobody could enumerate."""
+
+        def refuse(*_: object) -> None:
+            raise AssertionError("an architecture was looked at")
+
+        for kind in (CellSpace, LayeredSpace):
+            for method in ("enumerate", "label", "live", "is_valid", "sample"):
+                monkeypatch.setattr(kind, method, refuse)
+        tables.counting.cache_clear()
+        started = time.perf_counter()
+        darts = api.get(f"{SPACES}/darts-cell/histogram").json()
+        mobilenet = api.get(f"{SPACES}/mobilenet-proxyless/histogram").json()
+        assert time.perf_counter() - started < 10
+        assert sum(int(size["all"]) for size in darts["counts"].values()) == 8**14
+        # Count 8: two of the eight operations count 2, and one of them stands on every edge of a
+        # path over all four nodes, which may start at either input; nine edges are free.
+        assert int(darts["counts"]["8"]["all"]) == (8**2 - 6**2) * 2**3 * 8**9
+        # k of the fifteen layers that may be left out are.
+        assert mobilenet["counts"] == {
+            str(42 - 2 * k): dict.fromkeys(
+                ("all", "valid"), str(6**6 * comb(15, k) * 6 ** (15 - k))
+            )
+            for k in range(16)
+        }
 
     @pytest.mark.parametrize("reading", ["effective", "total"])
     def test_it_is_answered_within_50_ms_once_it_is_warm(
