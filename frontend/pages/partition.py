@@ -14,14 +14,14 @@ from backend.spaces.schemas import OwnerRead, PartitionPreview, PreviewOptions, 
 from backend.validation import field_errors, sentence
 from frontend.context import Context, threaded
 from frontend.figures.numbers import grouped, share, share_text, short
-from frontend.figures.preview import costs, shares
+from frontend.figures.registry import PREVIEW_FIGURES
 from frontend.figures.style import Theme, subspace_colour
 from frontend.forms.components import FormView
 from frontend.forms.fields import Group, form_of
 from frontend.forms.values import assemble, spread
 from frontend.pages import links
 from frontend.pages.parts import alert
-from frontend.pages.places import graph
+from frontend.pages.places import data_link, graph
 from nas.partition import AnySplitter
 from nas.partition.nonlinearity import NonlinearitySplitter
 
@@ -89,10 +89,10 @@ def layout(context: Context, reference: str) -> Component:
                                     delay_show=500,
                                     overlay_style={"visibility": "visible", "opacity": 0.5},
                                 ),
-                                _framed(graph("preview-shares")),
+                                _figure("shares"),
                                 _framed(html.Div(id="preview-table")),
-                                _framed(graph("preview-flops")),
-                                _framed(graph("preview-parameters")),
+                                _figure("flops"),
+                                _figure("parameters"),
                             ]
                         ),
                         span={"base": 12, "lg": 8},
@@ -135,10 +135,9 @@ def register(dash: Dash, context: Context) -> None:
             said = sentence(field_errors(error.errors(include_url=False)))
         except ApiError as error:
             said = error.message
-        figures = (
-            shares(reference, found, theme=theme),
-            costs(reference, found, "flops", theme=theme),
-            costs(reference, found, "parameters", theme=theme),
+        figures = tuple(
+            PREVIEW_FIGURES[name].draw(reference, found, theme=theme)
+            for name in ("shares", "flops", "parameters")
         )
         if found is None:
             return *figures, None, None, None, alert("The space cannot be split so", said)
@@ -149,6 +148,22 @@ def register(dash: Dash, context: Context) -> None:
         )
         button = dcc.Link(dmc.Button("Use in a new run", size="xs"), href=link)
         return *figures, facts(found), table(found), button, None
+
+    @dash.callback(
+        Output({"type": "preview-data", "name": ALL}, "href"),
+        Input({"type": "field", "key": ALL}, "value"),
+        Input({"type": "flag", "key": ALL}, "checked"),
+        State("space-reference", "data"),
+    )
+    def link(fields: list[Any], flags: list[Any], reference: str) -> list[str | None]:
+        names = [place["id"]["name"] for place in ctx.outputs_list]
+        try:
+            asked = PreviewForm.model_validate(_document(ctx.inputs_list[:2], (fields, flags)))
+        except ValidationError:
+            return [None] * len(names)
+        splitter = asked.splitter.model_dump(mode="json")
+        options = asked.options.model_dump(mode="json", exclude_defaults=True)
+        return [links.preview_figure_json(reference, name, splitter, options) for name in names]
 
     @dash.callback(
         Output("owner-found", "children"),
@@ -347,6 +362,12 @@ def _owner_card() -> Component:
         withBorder=True,
         p="md",
     )
+
+
+def _figure(name: str) -> Component:
+    place = f"preview-{name}"
+    link = data_link(PREVIEW_FIGURES[name].title, id={"type": "preview-data", "name": name})
+    return dmc.Paper([graph(place), link], withBorder=True, p="md", className="figure-card")
 
 
 def _framed(content: Component) -> Component:

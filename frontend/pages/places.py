@@ -37,6 +37,19 @@ def graph(name: str, *, height: int | None = None) -> Component:
     )
 
 
+def data_link(title: str, **properties: Any) -> Component:
+    """Return the link to a figure's JSON, for the corner of a `figure-card`.
+
+    Args:
+        title: of the figure, for people.
+        **properties: of the link: its address, or the id by which a callback sets it.
+    """
+    return html.Div(
+        html.A("data", target="_blank", title=f"{title} as JSON", **properties),
+        className="figure-links",
+    )
+
+
 def panel_place(kind: str, name: str) -> Component:
     """Return the place of a panel."""
     return html.Div(
@@ -67,10 +80,7 @@ def figure_place(kind: str, name: str, *, title: str, data: str, height: int) ->
                 style={"height": height},
                 className=f"figure figure-{name}",
             ),
-            html.Div(
-                html.A("data", href=data, target="_blank", title=f"{title} as JSON"),
-                className="figure-links",
-            ),
+            data_link(title, href=data),
         ],
         withBorder=True,
         p=4,
