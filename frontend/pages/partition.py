@@ -29,7 +29,7 @@ Component = Any  # Dash's components are generated, without a useful common type
 
 
 class PreviewForm(PreviewOptions):
-    """Figures that are no sizes."""
+    """What is drawn, and which supernets it is drawn for."""
 
     splitter: AnySplitter = Field(default_factory=NonlinearitySplitter)
 
@@ -251,11 +251,11 @@ def facts(found: PartitionPreview) -> Component:
 def table(found: PartitionPreview) -> Component:
     """Return a line per sub-space, and below what its ranges are."""
     head = ["Sub-space", "Valid", "Share", "Dead", "FLOPs", "Parameters", "Width"]
-    numbers = {"style": {"textAlign": "right"}}
+    numbers = {"style": {"textAlign": "right", "whiteSpace": "nowrap"}}
     rows = [
         dmc.TableTr(
             [
-                dmc.TableTd(_named(part)),
+                dmc.TableTd(_named(part), style={"minWidth": 140}),
                 *(dmc.TableTd(text, className="tabular", **numbers) for text in _cells(part)),
             ]
         )
@@ -281,7 +281,8 @@ def table(found: PartitionPreview) -> Component:
                         dmc.TableTbody(rows),
                     ]
                 ),
-                minWidth=640,
+                minWidth=760,
+                type="native",
             ),
             dmc.Text(notes[found.costs], size="xs", c="dimmed", mt="xs"),
         ]

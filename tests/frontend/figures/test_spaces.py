@@ -99,8 +99,8 @@ def test_shares_have_the_colours_of_their_sub_spaces(found, theme):
     drawn = shares("digits-mini@1", found, theme=theme)
     assert list(drawn.data[0].marker.color) == [subspace_colour(index) for index in range(3)]
     assert sum(drawn.data[0].x) == pytest.approx(100)
-    assert "n = 116 valid architectures of digits-mini@1 (9 dead" in (
-        drawn.layout.title.subtitle.text
+    assert drawn.layout.title.subtitle.text == (
+        "n = 116 valid architectures, K = 3<br>9 dead left out; digits-mini@1"
     )
     assert [bar.dead for bar in prepare_shares(found)] == [9, 0, 0]
 
