@@ -2,21 +2,39 @@
 
 For every catalogue space, and for complete cells of 4 to 8 nodes with the operations of
 NAS-Bench-201: the time to build the tables of the effective nonlinearity count from nothing, to
-draw 10,000 architectures uniformly, to route 10,000 architectures to their sub-space, and, where
-the space can be enumerated, the time of brute force for the same histogram. One thread. The
-fastest of three repetitions counts, because the machine may be shared; the slowest is shown.
+draw 10,000 architectures uniformly, to route 10,000 architectures to their sub-space, to find the
+exact range of FLOPs and parameters of every count, and, where the space can be enumerated, the time
+of brute force for the same histogram. One thread. The fastest of three repetitions counts, because
+the machine may be shared; the slowest is shown.
+
+For the catalogue also the time of `GET /search-spaces/{name}/histogram`, from the whole server on a
+new SQLite database, in this process: median and slowest of 50 requests after warm-up, and the same of the processor's time, which tells
+the server's work from what else the machine does; and by how much the resident memory grew over all
+of them.
 
     python benchmarks/partition.py
 """
 
+import asyncio
+import gc
+import statistics
 import time
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
+from pathlib import Path
 from random import Random
+from tempfile import TemporaryDirectory
 
+import httpx
+import psutil
 from measuring.report import print_figures, print_table
 
+from backend.catalogue import install_catalogue
+from backend.db import Database
+from backend.migrate import upgrade
+from backend.settings import Settings
+from frontend.server import build
 from nas.partition.nonlinearity import NonlinearitySplitter
 from nas.spaces import catalogue
 from nas.spaces.base import Count, Space
@@ -27,6 +45,8 @@ from nas.spaces.labelling import EFFECTIVE
 DRAWS = 10_000
 REPETITIONS = 3
 MAX_ENUMERATED = 100_000
+WARM_UP = 10
+REQUESTS = 50
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,6 +73,7 @@ class Measured:
     histogram: Times
     samples: Times
     membership: Times
+    ranges: Times
     brute_force: float | None
 
     def row(self) -> list[str]:
@@ -65,7 +86,32 @@ class Measured:
             self.samples.shown(),
             f"{DRAWS / self.samples.best:,.0f}",
             self.membership.shown(),
+            self.ranges.shown(),
             brute,
+        ]
+
+
+@dataclass(frozen=True, slots=True)
+class Served:
+    """What the server needed for the histograms of the catalogue.
+
+    Attributes:
+        milliseconds: of every request, per space.
+        processor_milliseconds: likewise, what other processes do at the same time left out.
+        grown_bytes: of resident memory, over all of them.
+    """
+
+    milliseconds: dict[str, list[float]]
+    processor_milliseconds: dict[str, list[float]]
+    grown_bytes: int
+
+    def row(self, name: str) -> list[str]:
+        """Return medians and slowest for the line of a space, which may not have been served."""
+        return [
+            f"{statistics.median(times[name]):.1f} .. {max(times[name]):.1f}"
+            if name in times
+            else ""
+            for times in (self.milliseconds, self.processor_milliseconds)
         ]
 
 
@@ -73,6 +119,7 @@ def main() -> None:
     """Measure every space and print the table."""
     by_name = catalogue()
     spaces = [*by_name.values(), *complete_cells(by_name["nas-bench-201"])]
+    served = serve(by_name)
     measured = {space.name: measure(space) for space in spaces}
     print_table(
         [
@@ -82,9 +129,16 @@ def main() -> None:
             "10,000 samples ms",
             "samples/s",
             "10,000 routed ms",
+            "cost ranges ms",
             "brute force ms",
+            "GET histogram ms",
+            "of the processor",
         ],
-        [found.row() for found in measured.values()],
+        [found.row() + served.row(name) for name, found in measured.items()],
+    )
+    print(
+        f"Resident memory grew by {served.grown_bytes / 1024:,.0f} KiB over "
+        f"{sum(map(len, served.milliseconds.values()))} requests."
     )
     print_figures(
         {
@@ -93,8 +147,55 @@ def main() -> None:
             ),
             "samples_per_s_nb201": round(DRAWS / measured["nas-bench-201"].samples.best),
             "samples_per_s_mobilenet": round(DRAWS / measured["mobilenet-proxyless"].samples.best),
+            "cost_ranges_ms_max": round(
+                1000 * max(found.ranges.best for found in measured.values())
+            ),
+            "histogram_request_ms_median_max": round(
+                max(statistics.median(times) for times in served.milliseconds.values()), 2
+            ),
+            "histogram_request_ms_max": round(max(map(max, served.milliseconds.values())), 2),
+            "histogram_request_processor_ms_max": round(
+                max(map(max, served.processor_milliseconds.values())), 2
+            ),
+            "histogram_requests_grown_kib": round(served.grown_bytes / 1024),
         }
     )
+
+
+def serve(names: Iterable[str]) -> Served:
+    """Ask a new server for the histograms of built-in spaces, one after the other."""
+    with TemporaryDirectory() as home:
+        settings = Settings(home=Path(home))
+        upgrade(settings)
+        db = Database(settings.database)
+        install_catalogue(db, settings)
+        db.close()
+        app = build(settings)
+        return asyncio.run(_ask(httpx.ASGITransport(app=app), list(names)))
+
+
+async def _ask(transport: httpx.ASGITransport, names: list[str]) -> Served:
+    paths = {name: f"/api/v1/search-spaces/{name}/histogram" for name in names}
+    wall: dict[str, list[float]] = {name: [] for name in names}
+    processor: dict[str, list[float]] = {name: [] for name in names}
+    process = psutil.Process()
+    async with httpx.AsyncClient(
+        transport=transport, base_url="http://127.0.0.1:8000", timeout=None
+    ) as client:
+        for path in paths.values():
+            for _ in range(WARM_UP):
+                (await client.get(path)).raise_for_status()
+        gc.collect()
+        before = process.memory_info().rss
+        for _ in range(REQUESTS):
+            for name, path in paths.items():
+                started, busy = time.perf_counter(), time.process_time()
+                answer = await client.get(path)
+                processor[name].append(1000 * (time.process_time() - busy))
+                wall[name].append(1000 * (time.perf_counter() - started))
+                answer.raise_for_status()
+        gc.collect()
+        return Served(wall, processor, process.memory_info().rss - before)
 
 
 def complete_cells(model: Space) -> Iterator[CellSpace]:
@@ -123,7 +224,8 @@ def measure(space: Space) -> Measured:
         for architecture in drawn:
             partition.route(architecture)
 
-    return Measured(space, histogram, samples, repeated(route), seconds)
+    ranges = repeated(lambda: space.cost_ranges(EFFECTIVE))
+    return Measured(space, histogram, samples, repeated(route), ranges, seconds)
 
 
 def brute_force(space: Space) -> tuple[dict[int, Count] | None, float | None]:

@@ -79,16 +79,12 @@ def preview_partition(
     architecture: Annotated[
         str | None, typer.Option(help="Also tell which sub-space owns this one.")
     ] = None,
-    exact: Annotated[
-        bool, typer.Option("--exact", help="Exact cost ranges, however long they take.")
-    ] = False,
 ) -> None:
     """Show what a splitter makes of a search space; nothing is stored."""
     document = _mapping("--splitter", splitter, "{kind: none}")
     weights = _mapping("--supernet", supernet, "{routing: accumulated}")
-    options = {**weights, "costs": "exact"} if exact else weights
     with connected() as client:
-        found = client.preview(name, document, options)
+        found = client.preview(name, document, weights)
         owner = (
             None if architecture is None else client.owner(name, document, architecture, weights)
         )
@@ -114,8 +110,6 @@ def preview_partition(
         f"{supernets} {_grouped(found.widths.parameters)} parameters, one of "
         f"width {found.widths.parent_width} has {_grouped(found.widths.parent_parameters)}."
     )
-    if found.costs == "slow":
-        console.print("Exact cost ranges take a while here; --exact computes them.")
     if owner is not None:
         dead = "" if owner.valid else " It is dead: never trained, ranked or searched."
         console.print(f"{owner.code} belongs to sub-space {owner.subspace}, {owner.label}.{dead}")
@@ -138,16 +132,13 @@ def _histogram(found: HistogramRead, count: str) -> Table:
 def _partition(found: PartitionPreview) -> Table:
     table = Table("sub-space", "valid", "share", "FLOPs", "parameters", "width")
     for part in found.subspaces:
-        costs = (
-            ("", "")
-            if part.costs is None
-            else (_range(part.costs.flops), _range(part.costs.parameters))
-        )
+        assert part.costs is not None  # they are given unless one asks for none
         table.add_row(
             f"{part.index}: {part.label}",
             _grouped(part.size.valid),
             f"{part.share_valid:.1%}",
-            *costs,
+            _range(part.costs.flops),
+            _range(part.costs.parameters),
             str(part.suggested_width),
         )
     return table

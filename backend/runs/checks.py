@@ -33,11 +33,11 @@ def check_spec(session: Session, spec: RunSpec) -> References:
     Raises:
         Unprocessable: naming the field, and what would be possible instead.
     """
-    space = _resolve(session, SearchSpace, "space", spec.space)
-    dataset = _resolve(session, Dataset, "dataset", spec.dataset)
+    space = resolve(session, SearchSpace, "space", spec.space)
+    dataset = resolve(session, Dataset, "dataset", spec.dataset)
     benchmark = None
     if spec.benchmark is not None:
-        benchmark = _resolve(session, Benchmark, "benchmark", spec.benchmark)
+        benchmark = resolve(session, Benchmark, "benchmark", spec.benchmark)
         if benchmark.space_id != space.id:
             raise Unprocessable(
                 "benchmark",
@@ -73,7 +73,12 @@ def split(splitter: Splitter, space: Space, routing: Routing) -> Partition:
         raise Unprocessable(error.parameter, error.reason) from error
 
 
-def _resolve(session: Session, table: type[Versioned], field: str, reference: str) -> Versioned:
+def resolve(session: Session, table: type[Versioned], field: str, reference: str) -> Versioned:
+    """Return the version that a field of a request names.
+
+    Raises:
+        Unprocessable: if there is none, with the names that there are.
+    """
     found = find(session, table, reference)
     if found is None:
         known = ", ".join(names(session, table)) or "none yet"

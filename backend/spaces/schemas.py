@@ -61,16 +61,22 @@ class Estimates(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    costs: Literal["auto", "exact", "none"] = Field(
-        "auto",
-        description="Exact ranges of FLOPs and parameters. auto: unless they take more than about "
-        "a second, as those of nonlinearity counts in complete cells of seven nodes (five "
-        "seconds) and eight (a minute) do.",
+    costs: Literal["exact", "none"] = Field(
+        "exact", description="Exact ranges of FLOPs and parameters, or none."
     )
     sample: int = Field(200, ge=1, le=2000, description="Architectures drawn per sub-space.")
     seed: int = Field(0, ge=0, le=2**31 - 1, description="Of the drawn architectures.")
     width: int = Field(
         16, ge=1, le=256, description="Of the one supernet that suggested ones are compared with."
+    )
+    reduction: Literal["pooled", "residual"] = Field(
+        "pooled", description="Of all these supernets, as in a run."
+    )
+    dataset: str | None = Field(
+        None,
+        max_length=120,
+        description="Whose channels and classes these supernets have, `name` or `name@version`; "
+        "null: those of the space's own skeleton.",
     )
     steps: int = Field(
         10_000, ge=1, le=10_000_000, description="Of the training whose cost is estimated."
@@ -125,7 +131,7 @@ class SubspacePreview(ReadModel):
     costs: CostRangesRead | None  # null: they were not asked for, see `costs` of the preview
     sampled_costs: CostQuantilesRead
     suggested_width: int
-    supernet_parameters: str  # at that width; with banks, of one bank per searched cell
+    supernet_parameters: str  # at that width, see `widths`; with banks, of one bank per cell
 
 
 class CoverRead(ReadModel):
@@ -143,9 +149,9 @@ class CoverRead(ReadModel):
 class WidthsRead(ReadModel):
     """Supernets of the suggested widths beside the one supernet of the undivided space.
 
-    Parameters of all candidate operations and of what surrounds them, in the stand-alone skeleton
-    at that width: for comparison; a run's supernets may have fewer cells. With weight banks, all
-    are counted with the cells that were asked for.
+    Parameters are all trainable ones of the networks that a run builds of this width, cells per
+    stage, reduction and dataset; their BatchNorms have none. With weight banks the one supernet
+    of all sub-spaces is counted, with those of its banks that some architecture reads.
     """
 
     parent_width: int
@@ -158,7 +164,8 @@ class TrainingCostRead(ReadModel):
     """Estimated multiply-adds of training, forward and backward.
 
     Steps times batch times 3 (forward, and backward as twice that) times the mean FLOPs of the
-    sampled architectures at the suggested widths, every sub-space trained equally often.
+    sampled architectures in the supernets of suggested width, every sub-space trained equally
+    often, on images of the size that the space's skeleton reads.
     """
 
     steps: int
@@ -202,7 +209,7 @@ class PartitionPreview(ReadModel):
     all: str
     valid: str
     cover: CoverRead
-    costs: Literal["exact", "slow", "none"]  # slow: `costs=exact` would take more than a second
+    costs: Literal["exact", "none"]  # as asked for
     sampling: SamplingRead
     widths: WidthsRead
     training: TrainingCostRead

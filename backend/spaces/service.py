@@ -10,10 +10,10 @@ from sqlalchemy.orm import Session
 
 from backend.db import lock_name
 from backend.errors import ApiError, Unprocessable
-from backend.models import Benchmark, BenchmarkEntry, Run, SearchSpace
+from backend.models import Benchmark, BenchmarkEntry, Dataset, Run, SearchSpace
 from backend.paging import Listing, Page
 from backend.references import get, next_version, pinned
-from backend.runs.checks import split
+from backend.runs.checks import resolve, split
 from backend.spaces.schemas import (
     ArchitectureRead,
     BankProfileRead,
@@ -40,7 +40,7 @@ from backend.spaces.schemas import (
     TrainingCostRead,
     WidthsRead,
 )
-from nas.errors import UnknownArchitecture
+from nas.errors import InfeasibleSupernet, UnknownArchitecture
 from nas.partition import inspection
 from nas.partition.accumulated import BankedPartition
 from nas.partition.base import Partition, Splitter
@@ -50,6 +50,8 @@ from nas.spaces.base import Architecture, Count, Space
 from nas.spaces.cell import CellSpace
 from nas.spaces.costs import Cost, CostRange, Range
 from nas.spaces.labelling import Reading
+from nas.spaces.shape import NetworkShape
+from nas.spec import SupernetSpec
 
 RESERVED_NAMES = frozenset({"schema"})
 """Names that addresses under /search-spaces use themselves."""
@@ -162,21 +164,34 @@ def preview_partition(
 
     Raises:
         NotFound: if there is no such space.
-        Unprocessable: if the space cannot be split so, naming the field and what is feasible.
+        Unprocessable: if the space cannot be split so, or has no such supernet, naming the field
+            and what is feasible.
     """
     options = options or PreviewOptions()
-    return preview(split(splitter, definition(session, reference), options), options)
+    partition = split(splitter, definition(session, reference), options)
+    return preview(partition, options, _supernet_shape(session, options))
 
 
-def preview(partition: Partition, options: Estimates) -> PartitionPreview:
-    """Return all that is known of a partition before training."""
+def preview(partition: Partition, options: Estimates, shape: NetworkShape) -> PartitionPreview:
+    """Return all that is known of a partition before training.
+
+    Args:
+        partition: of a space.
+        options: what to compute.
+        shape: of the supernets, but for their widths.
+
+    Raises:
+        Unprocessable: if the space has no supernet of this shape.
+    """
+    try:
+        widths = inspection.suggest_widths(partition, options.width, shape)
+    except InfeasibleSupernet as error:
+        raise Unprocessable(error.parameter, error.reason) from error
     proof = inspection.cover(partition)
     samples = inspection.draw(partition, options.sample, options.seed)
-    widths = inspection.suggest_widths(partition, options.width)
     training = inspection.training_cost(partition, widths, samples)
     images = options.steps * options.batch_size
-    slow = options.costs == "auto" and not inspection.has_quick_ranges(partition)
-    exact = options.costs != "none" and not slow
+    exact = options.costs == "exact"
     ranges = inspection.exact_ranges(partition) if exact else (None,) * len(partition.subspaces)
     return PartitionPreview(
         thresholds=None if partition.thresholds is None else list(partition.thresholds),
@@ -206,7 +221,7 @@ def preview(partition: Partition, options: Estimates) -> PartitionPreview:
             shared_labels=list(proof.shared_labels),
             holds=proof.holds,
         ),
-        costs="exact" if exact else "slow" if slow else "none",
+        costs=options.costs,
         sampling=SamplingRead(
             n=options.sample, seed=options.seed, quantiles=list(inspection.QUANTILES)
         ),
@@ -223,6 +238,15 @@ def preview(partition: Partition, options: Estimates) -> PartitionPreview:
             one_shot_flops=images * training.one_shot,
         ),
     )
+
+
+def _supernet_shape(session: Session, options: PreviewOptions) -> NetworkShape:
+    """Return the shape of a run's supernets, but for their widths."""
+    supernet = SupernetSpec(cells_per_stage=options.cells_per_stage, reduction=options.reduction)
+    if options.dataset is None:
+        return supernet.shape()
+    dataset = resolve(session, Dataset, "dataset", options.dataset)
+    return supernet.shape(image_channels=dataset.channels, num_classes=len(dataset.classes))
 
 
 def owner(

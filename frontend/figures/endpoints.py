@@ -1,27 +1,55 @@
-"""The dashboard's figures as Plotly JSON: those of one run, and those that compare several."""
+"""The dashboard's figures as Plotly JSON: of one run, of several, of a search space."""
 
 from typing import Annotated, Any
 
 import plotly.graph_objects as go
 from fastapi import APIRouter, Path, Query, Response
+from pydantic import Field, Json, RootModel
 
 from backend.db import Database
 from backend.errors import ApiError, NotFound, Unprocessable
+from backend.spaces import service
+from backend.spaces.endpoints import Count
+from backend.spaces.schemas import PreviewOptions
 from frontend.figures.comparison.registry import COMPARISONS
 from frontend.figures.comparison.runs import RunIds
-from frontend.figures.registry import FIGURES
+from frontend.figures.registry import FIGURES, PREVIEW_FIGURES, SPACE_FIGURES
 from frontend.figures.style import Theme
 from frontend.rows import read_compared, read_rows
+from nas.partition import AnySplitter
 
 PLOTLY_JSON: dict[int | str, dict[str, Any]] = {  # Any: a part of the OpenAPI document
     200: {"content": {"application/json": {"schema": {"type": "object"}}}}
 }
 
 
+class GivenSplitter(RootModel[AnySplitter]):
+    """A splitter that stands in a query as JSON text."""
+
+
+class PreviewFigureOptions(PreviewOptions):
+    """A preview in a query, so that a figure of it has an address."""
+
+    splitter: Json[GivenSplitter] = Field(
+        description='JSON: the body of `POST .../partition`, `{"kind": "nonlinearity"}`.'
+    )
+    theme: Theme = "light"
+
+    @property
+    def options(self) -> PreviewOptions:
+        """What the preview computes."""
+        return PreviewOptions(**self.model_dump(exclude={"splitter", "theme"}))
+
+
 def figure_router(db: Database) -> APIRouter:
     """Return the figure endpoints over one database."""
     router = APIRouter(tags=["figures"])
+    _add_run_figures(router, db)
+    _add_space_figures(router, db)
+    return router
 
+
+def _add_run_figures(router: APIRouter, db: Database) -> None:
     @router.get(
         "/runs/{run_id}/figures",
         summary="The names of the figures",
@@ -67,7 +95,59 @@ def figure_router(db: Database) -> APIRouter:
             raise _no_comparison(figure)
         return _answer(definition.of(read_compared(db, run, definition.needs), theme))
 
-    return router
+
+def _add_space_figures(router: APIRouter, db: Database) -> None:
+    @router.get("/search-spaces/{name}/figures", summary="The names of a search space's figures")
+    def space_figures(name: str) -> list[str]:
+        _pinned(db, name)
+        return list(SPACE_FIGURES)
+
+    @router.get(
+        "/search-spaces/{name}/figures/{figure}",
+        summary="A figure of a search space, as Plotly JSON",
+        response_class=Response,
+        responses=PLOTLY_JSON,
+    )
+    def space_figure(
+        name: str, figure: str, count: Count = "effective", theme: Theme = "light"
+    ) -> Response:
+        definition = SPACE_FIGURES.get(figure)
+        if definition is None:
+            raise NotFound("figure", figure)
+        with db.reading() as session:
+            rows = service.histogram(session, name, count)
+        return _answer(definition.draw(_pinned(db, name), rows, count, theme=theme))
+
+    @router.get(
+        "/search-spaces/{name}/partition/figures",
+        summary="The names of the figures of a partition's preview",
+    )
+    def preview_figures(name: str) -> list[str]:
+        _pinned(db, name)
+        return list(PREVIEW_FIGURES)
+
+    @router.get(
+        "/search-spaces/{name}/partition/figures/{figure}",
+        summary="A figure of what a splitter makes of a space, as Plotly JSON",
+        response_class=Response,
+        responses=PLOTLY_JSON,
+    )
+    def preview_figure(
+        name: str, figure: str, asked: Annotated[PreviewFigureOptions, Query()]
+    ) -> Response:
+        definition = PREVIEW_FIGURES.get(figure)
+        if definition is None:
+            raise NotFound("figure", figure)
+        with db.reading() as session:
+            found = service.preview_partition(session, name, asked.splitter.root, asked.options)
+        return _answer(definition.draw(_pinned(db, name), found, theme=asked.theme))
+
+
+def _pinned(db: Database, reference: str) -> str:
+    """Return `name@version` of a space. Raises `NotFound`."""
+    with db.reading() as session:
+        space = service.read_space(session, reference)
+    return f"{space.name}@{space.version}"
 
 
 def _answer(drawn: go.Figure) -> Response:

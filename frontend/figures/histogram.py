@@ -9,6 +9,7 @@ from frontend.figures.numbers import grouped, share, share_text, short
 from frontend.figures.style import (
     OKABE_ITO,
     SHARED_COLOUR,
+    SWITCH_MARGIN,
     Theme,
     empty_figure,
     figure,
@@ -78,8 +79,8 @@ def histogram(
     dead = int(rows.all) - int(rows.valid)
     drawn = figure(
         TITLE,
-        f"n = {short(rows.all)} architectures of {name}: {short(rows.valid)} valid,"
-        f" {short(dead)} dead",
+        f"n = {short(rows.all)} architectures: {short(rows.valid)} valid,<br>"
+        f"{short(dead)} dead; {name}",
         theme=theme,
         uirevision=revision,
     )
@@ -106,6 +107,7 @@ def histogram(
             "<extra></extra>",
         )
     drawn.update_layout(
+        margin={"t": SWITCH_MARGIN},
         barmode="stack",
         bargap=0.2,
         xaxis={"title": {"text": AXES[reading]}, "dtick": 1 if len(bars) <= 24 else None},

@@ -1,6 +1,7 @@
 """A partition before training: how large its sub-spaces are, and what their architectures cost."""
 
 from dataclasses import dataclass
+from textwrap import wrap
 from typing import Literal
 
 import plotly.graph_objects as go
@@ -9,6 +10,7 @@ from backend.spaces.schemas import PartitionPreview, SubspacePreview
 from frontend.figures.numbers import grouped, share, share_text, short
 from frontend.figures.style import (
     SHARED_COLOUR,
+    SWITCH_MARGIN,
     Theme,
     empty_figure,
     figure,
@@ -22,11 +24,17 @@ COSTS_TITLES = {
     "parameters": "Parameters of their architectures",
 }
 COSTS_AXES = {
-    "flops": "multiply-adds of one image, trained alone",
-    "parameters": "trainable parameters, trained alone",
+    "flops": "stand-alone multiply-adds per image",
+    "parameters": "stand-alone trainable parameters",
 }
 NOTHING = "Sizes and costs appear as soon as the space can be split so."
-ROW_PIXELS = 34
+ROW_PIXELS = 38
+CAPTION_MARGIN = 92
+"""Above the plot, pixels: for title and a caption of two lines."""
+
+LABEL_CHARACTERS = 18
+"""Of a line of a sub-space's label; long ones would leave no room for the plot."""
+
 CostKind = Literal["flops", "parameters"]
 
 
@@ -69,8 +77,8 @@ def shares(space: str, preview: PartitionPreview | None, *, theme: Theme = "ligh
     dead = sum(bar.dead for bar in bars)
     drawn = figure(
         SIZES_TITLE,
-        f"n = {short(preview.valid)} valid architectures of {space}"
-        f" ({short(dead)} dead left out), K = {len(bars)}",
+        f"n = {short(preview.valid)} valid architectures, K = {len(bars)}<br>"
+        f"{short(dead)} dead left out; {space}",
         theme=theme,
         uirevision=revision,
     )
@@ -88,9 +96,10 @@ def shares(space: str, preview: PartitionPreview | None, *, theme: Theme = "ligh
         "<br>%{customdata[1]} dead<extra></extra>",
     )
     drawn.update_layout(
+        margin={"t": SWITCH_MARGIN},
         bargap=0.25,
-        height=_height(len(bars)),
-        yaxis=_categories(),
+        height=_height(len(bars)) + SWITCH_MARGIN - CAPTION_MARGIN,
+        yaxis=_categories(preview),
         xaxis={
             "title": {"text": "share of the valid architectures, %"},
             "rangemode": "tozero",
@@ -116,16 +125,17 @@ def costs(
     thin = "exact range" if exact else "5 % to 95 % of the sample"
     drawn = figure(
         title,
-        f"thin: {thin} · thick: middle half, and median, of n = {preview.sampling.n:,} drawn"
-        f" per sub-space (seed {preview.sampling.seed})",
+        f"thin: {thin} · thick: middle half, and median,<br>"
+        f"of n = {preview.sampling.n:,} drawn per sub-space (seed {preview.sampling.seed})",
         theme=theme,
         uirevision=revision,
     )
     for label, part in zip(_labels(preview), preview.subspaces, strict=True):
         _add_interval(drawn, label, part, kind, theme)
     drawn.update_layout(
+        margin={"t": CAPTION_MARGIN},
         height=_height(len(preview.subspaces)),
-        yaxis=_categories(),
+        yaxis=_categories(preview),
         xaxis={"title": {"text": COSTS_AXES[kind]}, "rangemode": "tozero"},
         showlegend=False,
     )
@@ -168,9 +178,16 @@ def _labels(preview: PartitionPreview) -> list[str]:
     return [part.label for part in preview.subspaces]
 
 
-def _categories() -> dict[str, object]:
-    return {"autorange": "reversed", "type": "category"}
+def _categories(preview: PartitionPreview) -> dict[str, object]:
+    labels = _labels(preview)
+    lines = [wrap(label, LABEL_CHARACTERS, max_lines=3, placeholder=" …") for label in labels]
+    return {
+        "autorange": "reversed",
+        "type": "category",
+        "tickvals": labels,
+        "ticktext": ["<br>".join(label) for label in lines],
+    }
 
 
 def _height(num_subspaces: int) -> int:
-    return max(260, 150 + ROW_PIXELS * num_subspaces)
+    return max(276, 166 + ROW_PIXELS * num_subspaces)

@@ -1,7 +1,8 @@
-"""Every figure by name; the REST endpoint and the pages draw from this one list."""
+"""Every figure by name; the REST endpoints and the pages draw from these lists."""
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import plotly.graph_objects as go
@@ -18,8 +19,12 @@ from frontend.figures.bank_balance import TITLE as BANKS_TITLE
 from frontend.figures.bank_balance import bank_balance
 from frontend.figures.cell import TITLE as CELL_TITLE
 from frontend.figures.cell import best_cell
+from frontend.figures.histogram import TITLE as HISTOGRAM_TITLE
+from frontend.figures.histogram import histogram
 from frontend.figures.partition import TITLE as SIZES_TITLE
 from frontend.figures.partition import subspace_sizes
+from frontend.figures.preview import COSTS_TITLES, costs, shares
+from frontend.figures.preview import SIZES_TITLE as SHARES_TITLE
 from frontend.figures.ranking import SCATTER_TITLE, TAU_TITLE, rank_correlation, tau_over_steps
 from frontend.figures.search import TITLE as SEARCH_TITLE
 from frontend.figures.search import best_so_far
@@ -80,3 +85,37 @@ FIGURES: Mapping[str, FigureDefinition] = {
         FigureDefinition("best-cell", CELL_TITLE, ("candidates", "space"), best_cell),
     )
 }
+
+
+@dataclass(frozen=True, slots=True)
+class SpaceFigureDefinition:
+    """One figure of a search space or of a preview of its partition.
+
+    Attributes:
+        name: in addresses and component ids.
+        title: for people.
+        draw: the pure function of the space's `name@version` and what is known of it.
+    """
+
+    name: str
+    title: str
+    draw: Callable[..., go.Figure]  # what is known differs
+
+
+SPACE_FIGURES: Mapping[str, SpaceFigureDefinition] = {
+    definition.name: definition
+    for definition in (SpaceFigureDefinition("histogram", HISTOGRAM_TITLE, histogram),)
+}
+"""Drawn of a `HistogramRead` and its reading."""
+
+PREVIEW_FIGURES: Mapping[str, SpaceFigureDefinition] = {
+    definition.name: definition
+    for definition in (
+        SpaceFigureDefinition("shares", SHARES_TITLE, shares),
+        SpaceFigureDefinition("flops", COSTS_TITLES["flops"], partial(costs, kind="flops")),
+        SpaceFigureDefinition(
+            "parameters", COSTS_TITLES["parameters"], partial(costs, kind="parameters")
+        ),
+    )
+}
+"""Drawn of a `PartitionPreview`."""

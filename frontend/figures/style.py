@@ -1,9 +1,13 @@
 """What every figure shares: one colour per sub-space, two themes, and the designed empty state."""
 
 from collections.abc import Sequence
+from textwrap import wrap
 from typing import Literal, TypeVar
 
 import plotly.graph_objects as go
+
+MOST_CHARACTERS = 46
+"""Of a line of text that the narrowest figures still show, on a telephone."""
 
 Theme = Literal["light", "dark"]
 Point = TypeVar("Point")
@@ -118,7 +122,7 @@ def empty_figure(title: str, message: str, *, theme: Theme, uirevision: str) -> 
     drawn = figure(title, "", theme=theme, uirevision=uirevision)
     drawn.update_layout(xaxis={"visible": False}, yaxis={"visible": False})
     drawn.add_annotation(
-        text=message,
+        text="<br>".join(wrap(message, MOST_CHARACTERS)),
         showarrow=False,
         xref="paper",
         yref="paper",
@@ -133,6 +137,10 @@ def empty_figure(title: str, message: str, *, theme: Theme, uirevision: str) -> 
 def is_empty(drawn: go.Figure) -> bool:
     """Tell whether a figure holds no trace, which is the designed empty state."""
     return len(drawn.data) == 0
+
+
+SWITCH_MARGIN = 122
+"""Above the plot, pixels: for title, a caption of two lines, and a switch on a line of its own."""
 
 
 def scale_switch(

@@ -74,5 +74,25 @@ def comparison_json(run_ids: Iterable[int], figure: str) -> str:
     return f"{API}/figures/{figure}?{_named(run_ids)}"
 
 
+def space_figure_json(reference: str, figure: str, reading: str) -> str:
+    """The data of a search space's figure, as the REST API gives it."""
+    return f"{API}/search-spaces/{quote(reference)}/figures/{figure}?" + urlencode(
+        {"count": reading}
+    )
+
+
+def preview_figure_json(
+    reference: str,
+    figure: str,
+    splitter: Mapping[str, Any],  # Any: JSON values
+    options: Mapping[str, Any],
+) -> str:
+    """The data of a figure of a partition's preview, as the REST API gives it."""
+    text = json.dumps(splitter, separators=(",", ":"))
+    return f"{API}/search-spaces/{quote(reference)}/partition/figures/{figure}?" + urlencode(
+        {"splitter": text, **options}
+    )
+
+
 def _named(run_ids: Iterable[int]) -> str:
     return urlencode([("run", run_id) for run_id in run_ids])

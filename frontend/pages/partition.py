@@ -21,14 +21,14 @@ from backend.validation import field_errors, sentence
 from frontend.context import Context, threaded
 from frontend.figures.bank_table import bank_table
 from frontend.figures.numbers import grouped, share, share_text, short
-from frontend.figures.preview import costs, shares
+from frontend.figures.registry import PREVIEW_FIGURES
 from frontend.figures.style import Theme, subspace_colour
 from frontend.forms.components import FormView
 from frontend.forms.fields import Group, form_of
 from frontend.forms.values import assemble, spread
 from frontend.pages import links
 from frontend.pages.parts import alert
-from frontend.pages.places import graph
+from frontend.pages.places import data_link, graph
 from nas.partition import AnySplitter
 from nas.partition.accumulated import bank_spans
 from nas.partition.nonlinearity import NonlinearitySplitter
@@ -38,7 +38,7 @@ Component = Any  # Dash's components are generated, without a useful common type
 
 
 class PreviewForm(Estimates):
-    """Figures that are no sizes: they are estimated from a sample, or take longer."""
+    """What is drawn, and which supernets it is drawn for."""
 
     splitter: AnySplitter = Field(default_factory=NonlinearitySplitter)
     routing: Routing = Field(default_factory=Routing)
@@ -105,11 +105,11 @@ def layout(context: Context, reference: str) -> Component:
                                     delay_show=500,
                                     overlay_style={"visibility": "visible", "opacity": 0.5},
                                 ),
-                                _framed(graph("preview-shares")),
+                                _figure("shares"),
                                 _framed(html.Div(id="preview-table")),
                                 html.Div(id="preview-banks"),
-                                _framed(graph("preview-flops")),
-                                _framed(graph("preview-parameters")),
+                                _figure("flops"),
+                                _figure("parameters"),
                             ]
                         ),
                         span={"base": 12, "lg": 8},
@@ -153,10 +153,9 @@ def register(dash: Dash, context: Context) -> None:
             said = sentence(field_errors(error.errors(include_url=False)))
         except ApiError as error:
             said = error.message
-        figures = (
-            shares(reference, found, theme=theme),
-            costs(reference, found, "flops", theme=theme),
-            costs(reference, found, "parameters", theme=theme),
+        figures = tuple(
+            PREVIEW_FIGURES[name].draw(reference, found, theme=theme)
+            for name in ("shares", "flops", "parameters")
         )
         if found is None:
             return *figures, *[None] * 4, alert("The space cannot be split so", said)
@@ -168,6 +167,22 @@ def register(dash: Dash, context: Context) -> None:
         button = dcc.Link(dmc.Button("Use in a new run", size="xs"), href=link)
         banks = _banks(reference, found, theme)
         return *figures, banks, facts(found), table(found), button, None
+
+    @dash.callback(
+        Output({"type": "preview-data", "name": ALL}, "href"),
+        Input({"type": "field", "key": ALL}, "value"),
+        Input({"type": "flag", "key": ALL}, "checked"),
+        State("space-reference", "data"),
+    )
+    def link(fields: list[Any], flags: list[Any], reference: str) -> list[str | None]:
+        names = [place["id"]["name"] for place in ctx.outputs_list]
+        try:
+            asked = PreviewForm.model_validate(_document(ctx.inputs_list[:2], (fields, flags)))
+        except ValidationError:
+            return [None] * len(names)
+        splitter = asked.splitter.model_dump(mode="json")
+        options = asked.options.model_dump(mode="json", exclude_defaults=True)
+        return [links.preview_figure_json(reference, name, splitter, options) for name in names]
 
     @dash.callback(
         Output("owner-found", "children"),
@@ -227,15 +242,16 @@ def facts(found: PartitionPreview) -> Component:
             "Suggested widths",
             f"{supernets}: {_ratio(widths.parameters, widths.parent_parameters)} of the parent",
             f"{short(widths.parameters)} parameters {together}; one supernet of"
-            f" width {widths.parent_width} has {short(widths.parent_parameters)}."
+            f" width {widths.parent_width} has {short(widths.parent_parameters)}. Exact for the"
+            " cells per stage, reduction and dataset chosen here."
             + ("" if widths.fits else " Not even width 1 stays below it."),
         ),
         (
             "Training, estimated",
             f"{short(round(training.flops))} multiply-adds",
             f"{training.steps:,} steps of {training.batch_size:,} images, forward and backward;"
-            f" the parent would take {short(round(training.one_shot_flops))}. Mean FLOPs of"
-            f" n = {found.sampling.n:,} drawn per sub-space.",
+            f" the parent would take {short(round(training.one_shot_flops))}. Mean FLOPs, in these"
+            f" supernets, of n = {found.sampling.n:,} drawn per sub-space.",
         ),
     ]
     return dmc.SimpleGrid(
@@ -257,13 +273,13 @@ def facts(found: PartitionPreview) -> Component:
 
 
 def table(found: PartitionPreview) -> Component:
-    """Return a line per sub-space; what ranges would take too long says how to ask for them."""
+    """Return a line per sub-space, and below what its ranges are."""
     head = ["Sub-space", "Valid", "Share", "Dead", "FLOPs", "Parameters", "Width"]
-    numbers = {"style": {"textAlign": "right"}}
+    numbers = {"style": {"textAlign": "right", "whiteSpace": "nowrap"}}
     rows = [
         dmc.TableTr(
             [
-                dmc.TableTd(_named(part)),
+                dmc.TableTd(_named(part), style={"minWidth": 140}),
                 *(dmc.TableTd(text, className="tabular", **numbers) for text in _cells(part)),
             ]
         )
@@ -271,8 +287,6 @@ def table(found: PartitionPreview) -> Component:
     ]
     notes = {
         "exact": "FLOPs and parameters: exact least and greatest of the valid architectures.",
-        "slow": "Exact ranges of FLOPs and parameters take a while in this space: set Costs to"
-        " exact to compute them. Until then: 5 % to 95 % of the sample (≈).",
         "none": "FLOPs and parameters: 5 % to 95 % of the sample (≈).",
     }
     return html.Div(
@@ -291,7 +305,8 @@ def table(found: PartitionPreview) -> Component:
                         dmc.TableTbody(rows),
                     ]
                 ),
-                minWidth=640,
+                minWidth=760,
+                type="native",
             ),
             dmc.Text(notes[found.costs], size="xs", c="dimmed", mt="xs"),
         ]
@@ -389,6 +404,12 @@ def _owner_card() -> Component:
         withBorder=True,
         p="md",
     )
+
+
+def _figure(name: str) -> Component:
+    place = f"preview-{name}"
+    link = data_link(PREVIEW_FIGURES[name].title, id={"type": "preview-data", "name": name})
+    return dmc.Paper([graph(place), link], withBorder=True, p="md", className="figure-card")
 
 
 def _framed(content: Component) -> Component:

@@ -57,6 +57,19 @@ def all_marks(kind: str) -> dict[str, Any]:  # Any: Dash's wildcards
     return all_shown(f"{kind}-mark")
 
 
+def data_link(title: str, **properties: Any) -> Component:
+    """Return the link to a figure's JSON, for the corner of a `figure-card`.
+
+    Args:
+        title: of the figure, for people.
+        **properties: of the link: its address, or the id by which a callback sets it.
+    """
+    return html.Div(
+        html.A("data", target="_blank", title=f"{title} as JSON", **properties),
+        className="figure-links",
+    )
+
+
 def panel_place(kind: str, name: str, tab: str = "") -> Component:
     """Return the place of a panel."""
     shown, mark = new_ids(kind, name, tab)
@@ -90,10 +103,7 @@ def figure_place(
                 ),
                 className="figure-scroll",
             ),
-            html.Div(
-                html.A("data", href=data, target="_blank", title=f"{title} as JSON"),
-                className="figure-links",
-            ),
+            data_link(title, href=data),
         ],
         withBorder=True,
         p=4,

@@ -116,13 +116,14 @@ def _header() -> Any:  # Any: a Dash component
             dcc.Link(
                 dmc.Group(
                     [
-                        html.Img(src="/ui/assets/logo.svg", width=26, height=26, alt=""),
-                        dmc.Text("EFS-NAS", fw=700, size="lg", className="brand-name"),
+                        html.Img(src="/ui/assets/logo.svg", width=26, height=26, alt="EFS-NAS"),
+                        dmc.Text("EFS-NAS", fw=700, size="lg", visibleFrom="xs"),
                         dmc.Text(
                             "few-shot architecture search", size="sm", c="dimmed", visibleFrom="sm"
                         ),
                     ],
                     gap=10,
+                    wrap="nowrap",
                 ),
                 href=links.runs_page(),
                 className="brand",
@@ -142,9 +143,8 @@ def _header() -> Any:  # Any: a Dash component
                         size="lg",
                     ),
                 ],
-                gap="lg",
                 wrap="nowrap",
-                className="nav",
+                className="nav-links",
             ),
         ],
         justify="space-between",

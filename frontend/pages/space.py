@@ -9,12 +9,13 @@ from backend.spaces import service
 from backend.spaces.documents import yaml_text
 from backend.spaces.schemas import SizeRead, SpaceRead
 from frontend.context import Context, threaded
+from frontend.figures.histogram import TITLE as HISTOGRAM_TITLE
 from frontend.figures.histogram import histogram
 from frontend.figures.numbers import grouped, share, share_text
 from frontend.figures.style import Theme
 from frontend.pages import links
 from frontend.pages.parts import moment_text
-from frontend.pages.places import graph
+from frontend.pages.places import data_link, graph
 from nas.spaces.labelling import Reading
 
 Component = Any  # Dash's components are generated, without a useful common type
@@ -81,9 +82,11 @@ def layout(context: Context, reference: str) -> Component:
                                     delay_show=500,
                                     overlay_style={"visibility": "visible", "opacity": 0.5},
                                 ),
+                                data_link(HISTOGRAM_TITLE, id="space-histogram-data"),
                             ],
                             withBorder=True,
                             p="md",
+                            className="figure-card",
                         ),
                         span={"base": 12, "lg": 7},
                     ),
@@ -112,15 +115,17 @@ def register(dash: Dash, context: Context) -> None:
 
     @dash.callback(
         Output("space-histogram", "figure"),
+        Output("space-histogram-data", "href"),
         Input("space-reading", "value"),
         Input("theme", "data"),
         State("space-reference", "data"),
     )
     @threaded
-    def count(reading: Reading, theme: Theme, reference: str) -> Any:  # Any: a figure
+    def count(reading: Reading, theme: Theme, reference: str) -> tuple[Any, str]:  # Any: a figure
         with context.db.reading() as session:
             rows = service.histogram(session, reference, reading)
-        return histogram(reference, rows, reading, theme=theme)
+        drawn = histogram(reference, rows, reading, theme=theme)
+        return drawn, links.space_figure_json(reference, "histogram", reading)
 
 
 def sizes(size: SizeRead, num_decisions: int) -> Component:

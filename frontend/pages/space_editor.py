@@ -23,6 +23,9 @@ from nas.spaces.labelling import Reading
 TYPING_MILLISECONDS = 400
 """A pause of this length in typing asks for a judgement."""
 
+TAB_SIZE = 2
+"""As the style sheet shows a tab."""
+
 Component = Any  # Dash's components are generated, without a useful common type
 
 EXAMPLE = """\
@@ -187,20 +190,27 @@ def _preview() -> Component:
 
 
 def _refused(text: str, error: ApiError) -> tuple[list[Component], Component]:
-    """Return a note at the line of every error, and all of them in words."""
-    notes, lines = [], []
+    """Return a note at every line with errors, and all of them in words."""
+    at_line: dict[int, list[str]] = {}
+    lines = []
     for item in error.extra.get("errors", [{"field": "", "message": error.message}]):
         unread = error.line if isinstance(error, BadDefinition) else None
         line = unread or line_of(text, item["field"])
         said = ": ".join(part for part in (item["field"], item["message"]) if part)
         lines.append(said if unread else f"line {line} · {said}")
-        notes.append(
-            html.Div(
-                html.Span(item["message"], title=said),
-                className="editor-note",
-                style={"--line": line - 1},
-            )
+        at_line.setdefault(line, []).append(item["message"])
+    written = [written.expandtabs(TAB_SIZE) for written in text.split("\n")]
+    notes = [
+        html.Div(
+            html.Span("; ".join(messages), title="\n".join(messages)),
+            className="editor-note",
+            style={
+                "--line": line - 1,
+                "--columns": len(written[line - 1]) if line <= len(written) else 0,
+            },
         )
+        for line, messages in at_line.items()
+    ]
     return notes, alert("This is no search space yet", "\n".join(lines))
 
 

@@ -20,7 +20,7 @@ COLUMNS: list[dict[str, Any]] = [
         "field": "reference",
         "headerName": "Search space",
         "flex": 2,
-        "minWidth": 180,
+        "minWidth": 230,
         "cellRenderer": "RunLink",
     },
     {"field": "kind", "headerName": "Kind", "width": 110},

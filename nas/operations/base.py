@@ -70,8 +70,13 @@ class Operation(Strategy, ABC):
         """
 
     @abstractmethod
-    def parameters(self, place: Place) -> int:
-        """Return its trainable parameters in a stand-alone network (BatchNorm is affine there)."""
+    def parameters(self, place: Place, *, affine: bool) -> int:
+        """Return the trainable parameters of the module that `build` returns.
+
+        Args:
+            place: one that it fits.
+            affine: as for `build`.
+        """
 
     @abstractmethod
     def build(self, place: Place, *, affine: bool) -> nn.Module:

@@ -31,8 +31,8 @@ class ReluConvBatchNorm(Operation, ABC):
         return self._weights(place) * place.output_pixels(height, width)
 
     @final
-    def parameters(self, place: Place) -> int:
-        batch_norm = 2 * place.out_channels
+    def parameters(self, place: Place, *, affine: bool) -> int:
+        batch_norm = 2 * place.out_channels if affine else 0
         return self._weights(place) + batch_norm
 
     @final

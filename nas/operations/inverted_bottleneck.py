@@ -43,11 +43,11 @@ class InvertedBottleneck(Operation, ABC):
         return expand * height * width + (depthwise + project) * output_pixels + excite
 
     @final
-    def parameters(self, place: Place) -> int:
+    def parameters(self, place: Place, *, affine: bool) -> int:
         expanded, squeezed = self._expanded(place), self._squeezed(place)
         normalised = expanded * (1 if self.expansion == 1 else 2) + place.out_channels
         biases = expanded + squeezed if self.squeezes else 0
-        return sum(self._weights(place)) + 2 * normalised + biases
+        return sum(self._weights(place)) + (2 * normalised if affine else 0) + biases
 
     @final
     def build(self, place: Place, *, affine: bool) -> nn.Module:

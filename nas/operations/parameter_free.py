@@ -14,5 +14,5 @@ class ParameterFree(Operation, ABC):
         return 0
 
     @final
-    def parameters(self, place: Place) -> int:
+    def parameters(self, place: Place, *, affine: bool) -> int:
         return 0

@@ -39,8 +39,11 @@ class SeparableConv(Operation, ABC):
         return weights * place.output_pixels(height, width)
 
     @final
-    def parameters(self, place: Place) -> int:
-        return sum(self._weights(part) + 2 * part.out_channels for part in self._parts(place))
+    def parameters(self, place: Place, *, affine: bool) -> int:
+        per_channel = 2 if affine else 0
+        return sum(
+            self._weights(part) + per_channel * part.out_channels for part in self._parts(place)
+        )
 
     @final
     def build(self, place: Place, *, affine: bool) -> nn.Module:

@@ -29,8 +29,10 @@ class SkipConnect(Operation):
     def flops(self, place: Place, height: int, width: int) -> int:
         return self._weights(place) * place.output_pixels(height, width)
 
-    def parameters(self, place: Place) -> int:
-        return 0 if place.keeps_shape else self._weights(place) + 2 * place.out_channels
+    def parameters(self, place: Place, *, affine: bool) -> int:
+        if place.keeps_shape:
+            return 0
+        return self._weights(place) + (2 * place.out_channels if affine else 0)
 
     def build(self, place: Place, *, affine: bool) -> nn.Module:
         from torch import nn

@@ -87,11 +87,9 @@ class BankedPartition(Partition):
 
     Attributes:
         banks: see there.
-        cells_per_stage: searched cells of the supernet in a row at each resolution.
     """
 
     banks: Banks
-    cells_per_stage: int
 
     def route(self, architecture: Architecture, depth: int = 0) -> int:
         """Return who owns `architecture`.
@@ -155,7 +153,6 @@ def accumulated_partition(
         subspaces=found.subspaces,
         thresholds=thresholds,
         banks=banks,
-        cells_per_stage=cells_per_stage,
     )
 
 

@@ -1,7 +1,7 @@
 """What can be known of a partition before anything is trained on it."""
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import combinations
 from statistics import fmean
 from typing import NamedTuple
@@ -13,7 +13,7 @@ from nas.spaces.base import Architecture, Count, Space
 from nas.spaces.cell import CellSpace
 from nas.spaces.costs import Cost, CostRange, Range
 from nas.spaces.shape import NetworkShape
-from nas.spaces.tables import ranges, ranges_are_quick
+from nas.spaces.tables import ranges
 
 QUANTILES = (0.05, 0.25, 0.5, 0.75, 0.95)
 PASSES_PER_STEP = 3
@@ -54,11 +54,6 @@ def cover(partition: Partition) -> Cover:
         space=partition.space.size,
         shared_labels=tuple(sorted(shared)),
     )
-
-
-def has_quick_ranges(partition: Partition) -> bool:
-    """Tell whether `exact_ranges` answers in about a second."""
-    return ranges_are_quick(partition.space, partition.labelling)
 
 
 def exact_ranges(partition: Partition) -> tuple[CostRange, ...]:
@@ -116,8 +111,8 @@ class SupernetSize(NamedTuple):
 
     Attributes:
         width: channels of its first stage.
-        parameters: as `supernet_parameters` counts them; with weight banks, of one bank per cell,
-            which is what the architectures of a sub-space read.
+        parameters: trainable ones, exactly; with weight banks, of one bank per cell, which is what
+            the architectures of a sub-space read.
     """
 
     width: int
@@ -131,12 +126,18 @@ class SuggestedWidths:
     Attributes:
         parent: the one supernet of an undivided space.
         subspaces: one per sub-space.
+        shape: of all of them, but for their widths.
         parameters: of all supernets together; with weight banks, of the one that holds them.
     """
 
+    shape: NetworkShape
     parent: SupernetSize
     subspaces: tuple[SupernetSize, ...]
     parameters: int
+
+    def shaped(self, size: SupernetSize) -> NetworkShape:
+        """Return the shape of one of these supernets."""
+        return replace(self.shape, width=size.width)
 
     @property
     def fits(self) -> bool:
@@ -144,57 +145,66 @@ class SuggestedWidths:
         return self.parameters <= self.parent.parameters
 
 
-def suggest_widths(partition: Partition, parent_width: int) -> SuggestedWidths:
+def suggest_widths(
+    partition: Partition, parent_width: int, shape: NetworkShape
+) -> SuggestedWidths:
     """Return a width for every sub-space's supernet, or for the one with weight banks.
 
-    It is the parent's width over the number of sub-spaces (of banks), rounded (16 gives 8, 5 and 4 for two,
-    three and four sub-spaces, the widths of EFS-NAS), and lower where their parameters would
+    It is the parent's width over the number of sub-spaces, or of banks, rounded (16 gives 8, 5 and
+    4 for two, three and four, the widths of EFS-NAS), and lower where their parameters would
     together exceed the parent's. All sub-spaces get the same, because every supernet holds all
     candidate operations.
 
+    Args:
+        partition: with private supernets, or with weight banks.
+        parent_width: of the one-shot parent.
+        shape: of every supernet, the parent's too, but for its width; with weight banks, of as
+            many cells as the partition has been made for.
+
+    Raises:
+        InfeasibleSupernet: if the space has no network of this shape.
+
     Source: Oh et al., AAAI 2025 (arXiv 2412.14678).
     """
-    parent = SupernetSize(parent_width, supernet_parameters(_sized(partition, parent_width)))
-    num_subspaces = len(partition.subspaces)
+    space = partition.space
+
+    def sized(width: int) -> SupernetSize:
+        return SupernetSize(width, supernet_parameters(space, replace(shape, width=width)))
+
+    def together(width: int) -> int:
+        return _parameters(partition, replace(shape, width=width))
+
+    parent, num_subspaces = sized(parent_width), len(partition.subspaces)
     parts = partition.banks.num_banks if isinstance(partition, BankedPartition) else num_subspaces
     # Halves are rounded up, as by hand.
     width = max(1, (2 * parent_width + parts) // (2 * parts))
-    while width > 1 and _parameters(partition, width) > parent.parameters:
+    while width > 1 and together(width) > parent.parameters:
         width -= 1
-    size = SupernetSize(width, supernet_parameters(_sized(partition, width)))
     return SuggestedWidths(
-        parent=parent,
-        subspaces=(size,) * num_subspaces,
-        parameters=_parameters(partition, width),
+        shape, parent, subspaces=(sized(width),) * num_subspaces, parameters=together(width)
     )
 
 
-def supernet_parameters(space: Space) -> int:
-    """Return the parameters of every candidate operation and of what surrounds them.
+def supernet_parameters(space: Space, shape: NetworkShape) -> int:
+    """Return the trainable parameters of the network that `build_supernet` builds, without torch.
 
-    Counted on the skeleton of `space`. A supernet of a run has no BatchNorm parameters and
-    possibly fewer cells and smaller reductions: this is for comparing widths.
+    Those of every candidate operation of every decision and of what surrounds them; the BatchNorms
+    of a supernet have none. Of a supernet without weight banks.
+
+    Raises:
+        InfeasibleSupernet: if the space has no network of this shape.
     """
-    costs = space.costs
-    return costs.fixed.parameters + sum(
-        cost.parameters for candidates in costs.choices for cost in candidates.values()
-    )
+    return space.resized(shape).network_costs(affine=False).parameters_of_all
 
 
-def _sized(partition: Partition, width: int) -> Space:
-    """Return the space with the skeleton at `width`; with weight banks, of the supernet's cells."""
-    cells = partition.cells_per_stage if isinstance(partition, BankedPartition) else None
-    return partition.space.resized(NetworkShape(width=width, cells_per_stage=cells))
-
-
-def _parameters(partition: Partition, width: int) -> int:
-    """Return the parameters of all supernets of a partition."""
-    space = _sized(partition, width)
-    once = supernet_parameters(space)
+def _parameters(partition: Partition, shape: NetworkShape) -> int:
+    """Return the parameters of all supernets of a partition together."""
+    once = supernet_parameters(partition.space, shape)
     if not isinstance(partition, BankedPartition):
         return len(partition.subspaces) * once
+    space = partition.space.resized(shape)
     assert isinstance(space, CellSpace)
-    cells = space.skeleton.cell_parameters(space.graph)
+    cells = space.skeleton.cell_parameters(space.graph, affine=False)
     copies = [len(banks) for banks in partition.banks.by_cell(space)]
     return once + sum(
         (number - 1) * parameters for number, parameters in zip(copies, cells, strict=True)
@@ -218,14 +228,14 @@ def training_cost(
 ) -> TrainingCost:
     """Estimate what a step costs, from architectures drawn from each sub-space.
 
-    Stand-alone skeletons at the supernets' widths (with weight banks: and of their cells) stand
-    for the supernets, as in `supernet_parameters`.
+    Counted in the supernets themselves, for images of the size that the space's skeleton reads.
     """
-    total = partition.space.size.valid
-    parent = _sized(partition, widths.parent.width)
+    space = partition.space
+    total = space.size.valid
+    parent = space.resized(widths.shaped(widths.parent))
     split = one_shot = 0.0
     for subspace, size, drawn in zip(partition.subspaces, widths.subspaces, samples, strict=True):
-        narrow = _sized(partition, size.width)
+        narrow = space.resized(widths.shaped(size))
         split += _mean_flops(drawn, narrow) / len(partition.subspaces)
         one_shot += _mean_flops(drawn, parent) * (subspace.size.valid / total)
     return TrainingCost(split=PASSES_PER_STEP * split, one_shot=PASSES_PER_STEP * one_shot)

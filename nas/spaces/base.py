@@ -15,7 +15,7 @@ from nas.plugin import Strategy
 from nas.spaces.labelling import EFFECTIVE, Labelling, NonlinearityCount, Reading, unlabelled
 
 if TYPE_CHECKING:
-    from nas.spaces.costs import Costs
+    from nas.spaces.costs import CostRange, Costs
     from nas.spaces.counting import Automaton, Counting
     from nas.spaces.shape import NetworkShape
     from nas.supernets.network import Network
@@ -60,10 +60,14 @@ class Space(Strategy, ABC):
     def live_automaton(self, labelling: Labelling) -> Automaton:
         """Return a walk that counts by `labelling` and tells which decisions are live."""
 
-    @property
     @abstractmethod
-    def costs(self) -> Costs:
-        """What the stand-alone network costs: fixed, and per live decision and operation."""
+    def network_costs(self, *, affine: bool) -> Costs:
+        """Return what the skeleton's network costs: fixed, and per live decision and operation.
+
+        Args:
+            affine: whether BatchNorm has parameters: True for a stand-alone network, False for a
+                supernet.
+        """
 
     @abstractmethod
     def label(self, architecture: Architecture, labelling: Labelling) -> int:
@@ -154,6 +158,11 @@ class Space(Strategy, ABC):
         """Yield every architecture, dead ones included, in a fixed order."""
         return product(*self.choices)
 
+    @property
+    def costs(self) -> Costs:
+        """What the stand-alone network costs."""
+        return self.network_costs(affine=True)
+
     def flops(self, architecture: Architecture) -> int:
         """Return the multiply-adds of one image through the full stand-alone network."""
         return self.costs.total(architecture, self.live(architecture)).flops
@@ -161,6 +170,15 @@ class Space(Strategy, ABC):
     def parameters(self, architecture: Architecture) -> int:
         """Return the trainable parameters of the full stand-alone network."""
         return self.costs.total(architecture, self.live(architecture)).parameters
+
+    def cost_ranges(self, labelling: Labelling) -> dict[int, CostRange]:
+        """Return the exact ranges of FLOPs and parameters per label, over valid architectures.
+
+        `nas.spaces.tables.ranges` keeps what this computes.
+        """
+        from nas.spaces.costs import cost_ranges
+
+        return cost_ranges(self.live_automaton(labelling), self.costs, labelling.reduced)
 
     def cheapest(self) -> tuple[Architecture, ...]:
         """Return valid architectures that show which limits on cost can be met.

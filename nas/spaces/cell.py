@@ -12,7 +12,8 @@ from nas.plugin import refused_at
 from nas.spaces.base import Architecture, Candidates, Space
 from nas.spaces.candidates import OperationNames
 from nas.spaces.cell_automata import ChoiceAutomaton, LiveAutomaton, PathAutomaton
-from nas.spaces.costs import Costs
+from nas.spaces.cell_ranges import cell_ranges
+from nas.spaces.costs import CostRange, Costs
 from nas.spaces.counting import Automaton
 from nas.spaces.graph import CellGraph
 from nas.spaces.labelling import EFFECTIVE, ChoiceSum, Labelling
@@ -192,9 +193,8 @@ class CellSpace(Space):
     def choices(self) -> Candidates:
         return self.graph.choices
 
-    @property
-    def costs(self) -> Costs:
-        return _costs(self.skeleton, self.graph)
+    def network_costs(self, *, affine: bool) -> Costs:
+        return _costs(self.skeleton, self.graph, affine)
 
     def automaton(self, labelling: Labelling) -> Automaton:
         if isinstance(labelling, ChoiceSum):
@@ -205,6 +205,9 @@ class CellSpace(Space):
 
     def live_automaton(self, labelling: Labelling) -> Automaton:
         return LiveAutomaton(self.graph, labelling)
+
+    def cost_ranges(self, labelling: Labelling) -> dict[int, CostRange]:
+        return cell_ranges(self.graph, self.costs, labelling)
 
     def label(self, architecture: Architecture, labelling: Labelling) -> int:
         if isinstance(labelling, ChoiceSum):
@@ -291,5 +294,5 @@ def _graph(
 
 
 @lru_cache(maxsize=64)
-def _costs(skeleton: Skeleton, graph: CellGraph) -> Costs:
-    return skeleton.costs(graph)
+def _costs(skeleton: Skeleton, graph: CellGraph, affine: bool) -> Costs:
+    return skeleton.costs(graph, affine=affine)

@@ -94,20 +94,23 @@ class ChainSkeleton(BaseModel):
         """Return the channels that the classifier reads."""
         return self.head_channels or layers[-1].channels
 
-    def costs(self, layers: Sequence[Layer], choices: Sequence[Sequence[str]]) -> Costs:
+    def costs(
+        self, layers: Sequence[Layer], choices: Sequence[Sequence[str]], *, affine: bool
+    ) -> Costs:
         """Return what the network costs, for one image.
 
         Args:
             layers: of the chain.
             choices: the candidate operations of each.
+            affine: whether BatchNorm has parameters.
         """
         return Costs(
-            fixed=self._fixed_cost(layers),
+            fixed=self._fixed_cost(layers, affine=affine),
             choices=tuple(
                 {
                     name: Cost(
                         OPERATIONS[name].flops(place, size, size),
-                        OPERATIONS[name].parameters(place),
+                        OPERATIONS[name].parameters(place, affine=affine),
                     )
                     for name in names
                 }
@@ -115,21 +118,25 @@ class ChainSkeleton(BaseModel):
             ),
         )
 
-    def _fixed_cost(self, layers: Sequence[Layer]) -> Cost:
+    def _fixed_cost(self, layers: Sequence[Layer], *, affine: bool) -> Cost:
         """Return the cost of everything but the layers."""
+        per_channel = 2 if affine else 0
         size = self.stem.output_size(self.image_size)
         weights = 9 * self.image_channels * self.stem_channels
-        cost = Cost(weights * size**2, weights + 2 * self.stem_channels)
+        cost = Cost(weights * size**2, weights + per_channel * self.stem_channels)
         if self.first_block is not None:
             block = self.first_block
             cost = cost.plus(
-                Cost(FIRST_BLOCK.flops(block, size, size), FIRST_BLOCK.parameters(block))
+                Cost(
+                    FIRST_BLOCK.flops(block, size, size),
+                    FIRST_BLOCK.parameters(block, affine=affine),
+                )
             )
         if self.head_channels is not None:
             last = self.layer_places(layers)[-1]
             weights = layers[-1].channels * self.head_channels
             pixels = last.place.output_pixels(last.size, last.size)
-            cost = cost.plus(Cost(weights * pixels, weights + 2 * self.head_channels))
+            cost = cost.plus(Cost(weights * pixels, weights + per_channel * self.head_channels))
         channels = self.classifier_channels(layers)
         return cost.plus(Cost(channels * self.num_classes, (channels + 1) * self.num_classes))
 

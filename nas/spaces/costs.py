@@ -26,7 +26,7 @@ class Cost(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Costs:
-    """The full stand-alone network in parts.
+    """A network in parts.
 
     Attributes:
         fixed: of everything that no decision changes.
@@ -44,6 +44,13 @@ class Costs:
                 flops += costs[name].flops
                 parameters += costs[name].parameters
         return Cost(flops, parameters)
+
+    @property
+    def parameters_of_all(self) -> int:
+        """Trainable parameters of a network that holds every operation of every decision."""
+        return self.fixed.parameters + sum(
+            cost.parameters for candidates in self.choices for cost in candidates.values()
+        )
 
 
 class Range(NamedTuple):

@@ -89,18 +89,6 @@ def levels(automaton: Automaton) -> list[Level]:
     return found
 
 
-def num_states(automaton: Automaton, at_most: int) -> int | None:
-    """Return how many states `levels` would hold, None once they are more than `at_most`."""
-    found = 0
-    frontier: set[Hashable] = {automaton.start}
-    for position in range(len(automaton.order)):
-        found += len(frontier)
-        if found > at_most:
-            return None
-        frontier = {step.state for state in frontier for step in automaton.steps(position, state)}
-    return found
-
-
 class Branch:
     """One decision of a sampling walk.
 

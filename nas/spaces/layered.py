@@ -67,7 +67,10 @@ class LayeredSpace(Space):
 
     @cached_property
     def costs(self) -> Costs:
-        return self.skeleton.costs(self.layers, self.choices)
+        return self.network_costs(affine=True)
+
+    def network_costs(self, *, affine: bool) -> Costs:
+        return self.skeleton.costs(self.layers, self.choices, affine=affine)
 
     def automaton(self, labelling: Labelling) -> Automaton:
         if isinstance(labelling, ChoiceSum):

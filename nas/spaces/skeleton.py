@@ -223,28 +223,43 @@ class Skeleton(BaseModel):
         """Return the channels of the features before the classifier."""
         return self._output(self.stages[-1], graph).channels
 
-    def costs(self, graph: CellGraph) -> Costs:
-        """Return what the network costs with cells of a graph, for one image."""
+    def costs(self, graph: CellGraph, *, affine: bool) -> Costs:
+        """Return what the network costs with cells of a graph, for one image.
+
+        Args:
+            graph: of every cell.
+            affine: whether BatchNorm has parameters.
+        """
         blocks = self.blocks(graph)
         cells = [block for block in blocks if isinstance(block, CellBlock)]
         by_source = [
-            {name: _operation_cost(name, source, cells) for name in set(chain(*graph.choices))}
+            {
+                name: _operation_cost(name, source, cells, affine=affine)
+                for name in set(chain(*graph.choices))
+            }
             for source in range(graph.num_nodes)
         ]
         return Costs(
-            fixed=self._ends_cost(graph).plus(_sum(_fixed_cost(block) for block in blocks)),
+            fixed=self._ends_cost(graph, affine=affine).plus(
+                _sum(_fixed_cost(block, affine=affine) for block in blocks)
+            ),
             choices=tuple(
                 {name: by_source[source][name] for name in names}
                 for (source, _), names in zip(graph.edges, graph.choices, strict=True)
             ),
         )
 
-    def cell_parameters(self, graph: CellGraph) -> tuple[int, ...]:
-        """Return, per searched cell, the parameters of all its candidates and preprocessing."""
+    def cell_parameters(self, graph: CellGraph, *, affine: bool) -> tuple[int, ...]:
+        """Return, per searched cell, the parameters of all its candidates and preprocessing.
+
+        Args:
+            graph: of every cell.
+            affine: whether BatchNorm has parameters.
+        """
         return tuple(
-            _fixed_cost(block).parameters
+            _fixed_cost(block, affine=affine).parameters
             + sum(
-                OPERATIONS[name].parameters(block.place(source))
+                OPERATIONS[name].parameters(block.place(source), affine=affine)
                 for (source, _), names in zip(graph.edges, graph.choices, strict=True)
                 for name in names
             )
@@ -252,35 +267,35 @@ class Skeleton(BaseModel):
             if isinstance(block, CellBlock)
         )
 
-    def _ends_cost(self, graph: CellGraph) -> Cost:
+    def _ends_cost(self, graph: CellGraph, *, affine: bool) -> Cost:
         """Return the cost of stem and classifier."""
+        per_channel = 2 if affine else 0
         stem = 9 * self.image_channels * self.stem_channels
         channels = self.output_channels(graph)
         return Cost(
             flops=stem * self.image_size**2 + channels * self.num_classes,
             parameters=stem
-            + 2 * self.stem_channels
-            + 2 * channels
+            + per_channel * (self.stem_channels + channels)
             + (channels + 1) * self.num_classes,
         )
 
 
-def _operation_cost(name: str, source: int, cells: list[CellBlock]) -> Cost:
+def _operation_cost(name: str, source: int, cells: list[CellBlock], *, affine: bool) -> Cost:
     """Return the cost of an operation on one edge that leaves node `source`, over all cells."""
     operation = OPERATIONS[name]
     return _sum(
         Cost(
             flops=operation.flops(cell.place(source), cell.size(source), cell.size(source)),
-            parameters=operation.parameters(cell.place(source)),
+            parameters=operation.parameters(cell.place(source), affine=affine),
         )
         for cell in cells
     )
 
 
-def _fixed_cost(block: CellBlock | ReductionBlock) -> Cost:
+def _fixed_cost(block: CellBlock | ReductionBlock, *, affine: bool) -> Cost:
     """Return the cost of what is not searched in a block."""
     if isinstance(block, ReductionBlock):
-        return _reduction_cost(block)
+        return _reduction_cost(block, affine=affine)
     if not block.preprocesses:
         return Cost(0, 0)
     # A factorised reduction has as many weights as the 1x1 convolution, and each is used once per
@@ -288,11 +303,11 @@ def _fixed_cost(block: CellBlock | ReductionBlock) -> Cost:
     weights = [read.channels * block.channels for read in block.reads]
     return Cost(
         flops=sum(weights) * block.input_size**2,
-        parameters=sum(weights) + len(weights) * 2 * block.channels,
+        parameters=sum(weights) + (len(weights) * 2 * block.channels if affine else 0),
     )
 
 
-def _reduction_cost(block: ReductionBlock) -> Cost:
+def _reduction_cost(block: ReductionBlock, *, affine: bool) -> Cost:
     before, after = block.reads.channels, block.channels
     pixels = Place(before, after, 2).output_pixels(block.reads.size, block.reads.size)
     if block.kind == "pooled":
@@ -300,7 +315,7 @@ def _reduction_cost(block: ReductionBlock) -> Cost:
     else:
         weights, num_norms = 9 * before * after + 9 * after * after + before * after, 2
     # Every weight is used once per pixel of the output.
-    return Cost(weights * pixels, weights + num_norms * 2 * after)
+    return Cost(weights * pixels, weights + (num_norms * 2 * after if affine else 0))
 
 
 def _sum(costs: Iterator[Cost]) -> Cost:

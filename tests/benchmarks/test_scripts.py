@@ -2,6 +2,7 @@
 
 import json
 import re
+from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass
 from itertools import takewhile
@@ -13,15 +14,18 @@ import demo_ranking
 import digits_mini
 import first_experiment
 import fresh_clone
+import httpx
 import live_cost
 import numpy as np
 import partition
 import pytest
 import yaml
 
+from backend.spaces import service
 from nas.benchmarks.table import builtin
 from nas.data.dataset import ImageDataset, ImageSplit
 from nas.events import ArchitecturesScored, RoundFinished
+from nas.spaces import catalogue
 from nas.spec import RunSpec
 
 ROOT = Path(__file__).parents[2]
@@ -153,7 +157,13 @@ def clone(place: Place) -> None:
 def exact(place: Place) -> None:
     times = partition.Times((0.25, 0.5))
     place.replace(
-        partition, measure=lambda space: partition.Measured(space, times, times, times, None)
+        partition,
+        measure=lambda space: partition.Measured(space, *[times] * 4, brute_force=None),
+        serve=lambda names: partition.Served(
+            {name: [2.0, 9.0 + index, 3.0] for index, name in enumerate(names)},
+            {name: [1.0, 1.5 + index, 1.25] for index, name in enumerate(names)},
+            2048,
+        ),
     )
 
 
@@ -384,6 +394,54 @@ class TestFirstExperiment:
             first_experiment, import_images=lambda *_, **__: pytest.fail("imported twice")
         )
         assert first_experiment.dataset().image_shape == (3, 16, 16)
+
+
+class TestPartition:
+    def test_the_last_line_keeps_its_figures_and_the_table_the_served_times(
+        self, place: Place, capsys: pytest.CaptureFixture[str]
+    ) -> None:
+        exact(place)
+        partition.main()
+        shown = printed(capsys)
+        assert shown.figures == {
+            "histogram_ms_max": 250.0,
+            "samples_per_s_nb201": 40_000,
+            "samples_per_s_mobilenet": 40_000,
+            "cost_ranges_ms_max": 250,
+            "histogram_request_ms_median_max": 3.0,
+            "histogram_request_ms_max": 13.0,
+            "histogram_request_processor_ms_max": 5.5,
+            "histogram_requests_grown_kib": 2,
+        }
+        served = {row[0]: row[-2:] for row in shown.rows}
+        assert [*served.values()][:2] == [
+            ["3.0 .. 9.0", "1.2 .. 1.5"],
+            ["3.0 .. 10.0", "1.2 .. 2.5"],
+        ]
+        assert [name for name, texts in served.items() if all(texts)] == [*catalogue()]
+        assert shown.sentences == ["Resident memory grew by 2 KiB over 15 requests."]
+
+    def test_histograms_are_asked_of_the_server_itself_and_timed_after_warm_up(
+        self, place: Place
+    ) -> None:
+        place.replace(partition, WARM_UP=2, REQUESTS=3)
+        asked: list[str] = []
+        answers = service.histogram
+
+        def histogram(session: Any, reference: str, count: Any) -> Any:
+            asked.append(reference)
+            return answers(session, reference, count)
+
+        place.replace(service, histogram=histogram)
+        served = partition.serve(["digits-mini", "nas-bench-201"])
+        assert Counter(asked) == {"digits-mini": 5, "nas-bench-201": 5}
+        assert {name: len(times) for name, times in served.milliseconds.items()} == {
+            "digits-mini": 3,
+            "nas-bench-201": 3,
+        }
+        assert all(time > 0 for times in served.milliseconds.values() for time in times)
+        with pytest.raises(httpx.HTTPStatusError, match="404"):
+            partition.serve(["no-such-space"])
 
 
 class TestLiveCost:

@@ -6,8 +6,10 @@ from pathlib import Path
 import httpx
 import pytest
 
+from backend.spaces.schemas import HistogramRead, PartitionPreview
 from frontend.figures.comparison.registry import COMPARISONS
-from frontend.figures.registry import FIGURES
+from frontend.figures.histogram import histogram
+from frontend.figures.registry import FIGURES, PREVIEW_FIGURES, SPACE_FIGURES
 from frontend.server import main
 from tests.backend.api import fields_of, problem_of
 from tests.frontend.seeding import SeededRun, small_spec
@@ -138,6 +140,68 @@ def test_a_figure_of_one_run_alone_is_refused_with_those_that_compare(client):
     for name in COMPARISONS:
         assert name in refused.json()["detail"]
         assert name in unknown["detail"]
+
+
+SPACES = "/api/v1/search-spaces"
+THREE = {"splitter": '{"kind": "nonlinearity", "num_subspaces": 3}'}
+
+
+def test_the_histogram_of_a_space_is_served_as_its_page_draws_it(client):
+    assert client.get(f"{SPACES}/nas-bench-201/figures").json() == list(SPACE_FIGURES)
+    drawn = client.get(f"{SPACES}/nas-bench-201/figures/histogram").json()
+    valid, dead = drawn["data"]
+    assert [row[0] for row in valid["customdata"]] == ["1,642", "7,122", "5,520", "1,000"]
+    assert [row[0] for row in dead["customdata"]] == ["341", "0", "0", "0"]
+    assert "nas-bench-201@1" in drawn["layout"]["title"]["subtitle"]["text"]
+    total = client.get(f"{SPACES}/nas-bench-201@1/figures/histogram?count=total&theme=dark").json()
+    assert total["data"][0]["x"] == [0, 1, 2, 3, 4, 5, 6]
+    assert total["layout"]["template"] != drawn["layout"]["template"]
+    rows = HistogramRead.model_validate_json(client.get(f"{SPACES}/nas-bench-201/histogram").text)
+    same = histogram("nas-bench-201@1", rows, "effective")
+    assert json.loads(same.to_json()) == drawn
+
+
+@pytest.mark.parametrize("name", PREVIEW_FIGURES)
+def test_every_figure_of_a_preview_is_served_with_the_numbers_of_the_preview(client, name):
+    assert client.get(f"{SPACES}/digits-mini/partition/figures").json() == list(PREVIEW_FIGURES)
+    path = f"{SPACES}/digits-mini/partition/figures/{name}"
+    drawn = client.get(path, params=THREE | {"sample": 30, "seed": 5}).json()
+    assert drawn["layout"]["title"]["text"] == PREVIEW_FIGURES[name].title
+    preview = client.post(
+        f"{SPACES}/digits-mini/partition?sample=30&seed=5", json=json.loads(THREE["splitter"])
+    )
+    same = PREVIEW_FIGURES[name].draw(
+        "digits-mini@1", PartitionPreview.model_validate_json(preview.text)
+    )
+    assert json.loads(same.to_json()) == drawn
+    dark = client.get(path, params=THREE | {"theme": "dark"}).json()
+    assert dark["layout"]["template"] != drawn["layout"]["template"]
+
+
+@pytest.mark.parametrize(
+    ("path", "status"),
+    [
+        ("nowhere/figures", 404),
+        ("nowhere/figures/histogram", 404),
+        ("digits-mini/figures/none-such", 404),
+        ("digits-mini/figures/histogram?count=other", 422),
+        ("digits-mini/figures/histogram?theme=pink", 422),
+        ("nowhere/partition/figures", 404),
+        ('nowhere/partition/figures/shares?splitter={"kind":"none"}', 404),
+        ('digits-mini/partition/figures/none-such?splitter={"kind":"none"}', 404),
+        ("digits-mini/partition/figures/shares", 422),
+        ("digits-mini/partition/figures/shares?splitter={", 422),
+        ('digits-mini/partition/figures/shares?splitter={"kind":"other"}', 422),
+        ('digits-mini/partition/figures/shares?splitter={"kind":"none"}&sample=0', 422),
+        ('digits-mini/partition/figures/shares?splitter={"kind":"none"}&colour=red', 422),
+        (
+            'digits-mini/partition/figures/shares?splitter={"kind":"nonlinearity","num_subspaces":9}',
+            422,
+        ),
+    ],
+)
+def test_a_figure_of_a_space_that_cannot_be_drawn_is_a_problem(client, path, status):
+    problem_of(client.get(f"{SPACES}/{path}"), status)
 
 
 @pytest.mark.parametrize(

@@ -1,14 +1,22 @@
 import statistics
 import time
+from dataclasses import replace
 from itertools import pairwise
+from math import comb
+from urllib.parse import parse_qsl
 
 import pytest
+import torch
 import yaml
 from jsonschema import Draft202012Validator
 
 from backend.db import Database
 from backend.spaces import service
-from nas.spaces import catalogue
+from nas.spaces import catalogue, tables
+from nas.spaces.cell import CellSpace
+from nas.spaces.layered import LayeredSpace
+from nas.spec import SupernetSpec
+from nas.supernets.build import build_supernet
 from tests.backend.api import Api, fields_of, problem_of
 from tests.backend.conftest import CONV, DEAD, POOL
 
@@ -299,6 +307,32 @@ class TestHistogram:
         response = api.get(f"{SPACES}/nas-bench-201/histogram?count=other")
         assert fields_of(response) == ["count"]
 
+    def test_it_looks_at_no_architecture(self, api: Api, monkeypatch: pytest.MonkeyPatch):
+        """Counted from nothing, in spaces that nobody could enumerate."""
+
+        def refuse(*_: object) -> None:
+            raise AssertionError("an architecture was looked at")
+
+        for kind in (CellSpace, LayeredSpace):
+            for method in ("enumerate", "label", "live", "is_valid", "sample"):
+                monkeypatch.setattr(kind, method, refuse)
+        tables.counting.cache_clear()
+        started = time.perf_counter()
+        darts = api.get(f"{SPACES}/darts-cell/histogram").json()
+        mobilenet = api.get(f"{SPACES}/mobilenet-proxyless/histogram").json()
+        assert time.perf_counter() - started < 10
+        assert sum(int(size["all"]) for size in darts["counts"].values()) == 8**14
+        # Count 8: two of the eight operations count 2, and one of them stands on every edge of a
+        # path over all four nodes, which may start at either input; nine edges are free.
+        assert int(darts["counts"]["8"]["all"]) == (8**2 - 6**2) * 2**3 * 8**9
+        # k of the fifteen layers that may be left out are.
+        assert mobilenet["counts"] == {
+            str(42 - 2 * k): dict.fromkeys(
+                ("all", "valid"), str(6**6 * comb(15, k) * 6 ** (15 - k))
+            )
+            for k in range(16)
+        }
+
     @pytest.mark.parametrize("reading", ["effective", "total"])
     def test_it_is_answered_within_50_ms_once_it_is_warm(
         self, api: Api, stocked: Database, reading: str
@@ -376,11 +410,21 @@ class TestPartition:
         assert preview["costs"] == "none"
         assert [row["costs"] for row in preview["subspaces"]] == [None] * 3
 
-    def test_slow_ranges_wait_until_they_are_asked_for(self, api: Api, mine: dict):
+    @pytest.mark.parametrize("count", ["effective", "total"])
+    def test_ranges_are_exact_in_large_cells_too(self, api: Api, mine: dict, count: str):
         api.post(SPACES, json=mine | {"num_nodes": 7})
-        preview = api.post(f"{SPACES}/mine/partition", json=THREE).json()
-        assert (preview["costs"], preview["subspaces"][0]["costs"]) == ("slow", None)
+        preview = api.post(f"{SPACES}/mine/partition", json=THREE | {"count": count}).json()
+        assert preview["costs"] == "exact"
         assert preview["cover"]["holds"]
+        rows = preview["subspaces"]
+        space = CellSpace.model_validate(mine | {"num_nodes": 7})
+        dearest = space.flops(("nor_conv_3x3",) * len(space.choices))
+        assert max(int(row["costs"]["flops"]["max"]) for row in rows) == dearest
+        for row in rows:
+            spread = row["costs"]["flops"]
+            drawn = [int(value) for value in row["sampled_costs"]["flops"]]
+            assert int(spread["min"]) <= min(drawn)
+            assert max(drawn) <= int(spread["max"])
 
     def test_suggested_widths_stay_below_the_parent(self, api: Api):
         preview = api.post(f"{SPACES}/nas-bench-201/partition?width=16", json=THREE).json()
@@ -391,6 +435,36 @@ class TestPartition:
         assert widths["fits"]
         training = preview["training"]
         assert 0 < training["flops"] < training["one_shot_flops"]
+
+    def test_supernets_are_those_of_a_run_with_these_settings(self, api: Api):
+        for query in ("", "cells_per_stage=3&reduction=residual", "dataset=digits&width=7"):
+            path = f"{SPACES}/nas-bench-201/partition?sample=1&{query}"
+            preview = api.post(path, json=THREE).json()
+            given = dict(parse_qsl(query))
+            digits = "dataset" in given
+            supernet = SupernetSpec.model_validate(
+                {name: value for name, value in given.items() if name not in ("dataset", "width")}
+            )
+            shape = supernet.shape(image_channels=1 if digits else 3, num_classes=10)
+            row = preview["subspaces"][0]
+            for width, parameters in (
+                (row["suggested_width"], row["supernet_parameters"]),
+                (int(given.get("width", 16)), preview["widths"]["parent_parameters"]),
+            ):
+                with torch.device("meta"):
+                    built = build_supernet(
+                        catalogue()["nas-bench-201"], replace(shape, width=width)
+                    )
+                assert sum(weight.numel() for weight in built.parameters()) == int(parameters)
+
+    def test_supernets_that_cannot_be_are_refused(self, api: Api):
+        for space, query, field in (
+            ("mobilenet-proxyless", "cells_per_stage=2", "cells_per_stage"),
+            ("darts-cell", "reduction=residual", "reduction"),
+            ("digits-mini", "dataset=nowhere", "dataset"),
+        ):
+            response = api.post(f"{SPACES}/{space}/partition?{query}", json=THREE)
+            assert fields_of(response) == [field]
 
     def test_bad_options_are_refused(self, api: Api):
         for query in ("sample=0", "width=0", "costs=all", "colour=red"):

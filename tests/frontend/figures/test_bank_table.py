@@ -6,6 +6,7 @@ from frontend.figures.bank_table import bank_table
 from frontend.figures.style import is_empty
 from nas.partition.nonlinearity import NonlinearitySplitter
 from nas.spaces import catalogue
+from nas.spec import SupernetSpec
 
 THEMES = pytest.mark.parametrize("theme", ["light", "dark"])
 
@@ -13,7 +14,9 @@ THEMES = pytest.mark.parametrize("theme", ["light", "dark"])
 def previewed(thresholds, **routing):
     options = PreviewOptions(sample=5, routing="accumulated", **routing)
     splitter = NonlinearitySplitter(num_subspaces=len(thresholds) + 1, thresholds=thresholds)
-    return preview(options.partition(splitter, catalogue()["nas-bench-201"]), options)
+    partition = options.partition(splitter, catalogue()["nas-bench-201"])
+    shape = SupernetSpec(cells_per_stage=options.cells_per_stage).shape()
+    return preview(partition, options, shape)
 
 
 @THEMES
@@ -46,7 +49,7 @@ def test_many_cells_are_told_by_colour_with_a_scale():
 @THEMES
 def test_private_supernets_have_no_table(theme):
     partition = NonlinearitySplitter().split(catalogue()["digits-mini"])
-    private = preview(partition, PreviewOptions(sample=5))
+    private = preview(partition, PreviewOptions(sample=5), SupernetSpec().shape())
     for found in (None, private):
         drawn = bank_table("digits-mini@1", found, theme=theme)
         assert is_empty(drawn)

@@ -8,6 +8,7 @@ from frontend.figures.preview import costs, prepare_shares, shares
 from frontend.figures.style import is_empty, subspace_colour
 from nas.partition.nonlinearity import NonlinearitySplitter
 from nas.spaces import catalogue
+from nas.spec import SupernetSpec
 
 ROWS = HistogramRead(
     counts={
@@ -25,7 +26,7 @@ THEMES = pytest.mark.parametrize("theme", ["light", "dark"])
 @pytest.fixture(scope="module")
 def found():
     partition = NonlinearitySplitter(num_subspaces=3).split(catalogue()["digits-mini"])
-    return preview(partition, PreviewOptions(sample=40))
+    return preview(partition, PreviewOptions(sample=40), SupernetSpec().shape())
 
 
 @pytest.mark.parametrize(
@@ -98,8 +99,8 @@ def test_shares_have_the_colours_of_their_sub_spaces(found, theme):
     drawn = shares("digits-mini@1", found, theme=theme)
     assert list(drawn.data[0].marker.color) == [subspace_colour(index) for index in range(3)]
     assert sum(drawn.data[0].x) == pytest.approx(100)
-    assert "n = 116 valid architectures of digits-mini@1 (9 dead" in (
-        drawn.layout.title.subtitle.text
+    assert drawn.layout.title.subtitle.text == (
+        "n = 116 valid architectures, K = 3<br>9 dead left out; digits-mini@1"
     )
     assert [bar.dead for bar in prepare_shares(found)] == [9, 0, 0]
 
@@ -120,6 +121,6 @@ def test_costs_span_the_exact_range_around_the_sample(found, theme, kind):
 
 def test_without_exact_ranges_the_figure_says_what_the_thin_line_is():
     partition = NonlinearitySplitter(num_subspaces=2).split(catalogue()["digits-mini"])
-    found = preview(partition, PreviewOptions(sample=40, costs="none"))
+    found = preview(partition, PreviewOptions(sample=40, costs="none"), SupernetSpec().shape())
     drawn = costs("digits-mini@1", found, "flops")
     assert "5 % to 95 % of the sample" in drawn.layout.title.subtitle.text

@@ -1,9 +1,13 @@
 """Search spaces and their partitions in a real Chromium."""
 
+import re
+
 import pytest
 from playwright.sync_api import expect
 
 from backend.spaces import service
+from frontend.figures.histogram import TITLE as HISTOGRAM_TITLE
+from frontend.figures.registry import PREVIEW_FIGURES
 
 pytestmark = pytest.mark.browser
 
@@ -39,6 +43,98 @@ def test_a_definition_is_judged_at_its_line_counted_and_saved(quiet_page, addres
         assert service.read_space(session, "my-cell").size.all == "54"
     quiet_page.get_by_role("link", name="Edit as a new version").click()
     expect(quiet_page.get_by_text("stored already as my-cell@1")).to_be_visible()
+
+
+def box(locator):
+    return locator.evaluate("element => element.getBoundingClientRect().toJSON()")
+
+
+@pytest.mark.parametrize("width", [400, 1280])
+def test_a_note_hides_nothing_of_its_line_and_says_all_below(quiet_page, address, width):
+    quiet_page.set_viewport_size({"width": width, "height": 900})
+    quiet_page.goto(f"{address}/ui/space-editor")
+    text = quiet_page.get_by_label("Definition as YAML or JSON")
+    good = text.input_value()
+    long_line = "- {source: 1, target: 2, operations: [nor_conv_1x1, nor_conv_3x3]}"
+    faulty = good.replace("target: 2,", "target: 9,").replace("width: 16", "width: 0")
+    text.fill(faulty)
+    notes = quiet_page.locator(".editor-note")
+    expect(notes).to_have_count(2)
+    frame = box(quiet_page.locator(".editor textarea"))
+    character = quiet_page.evaluate(
+        """() => {
+            const style = getComputedStyle(document.querySelector(".editor textarea"));
+            const canvas = document.createElement("canvas").getContext("2d");
+            canvas.font = `${style.fontSize} ${style.fontFamily}`;
+            return canvas.measureText("0").width;
+        }"""
+    )
+    for note, line in zip(notes.all(), (long_line, "  width: 0"), strict=True):
+        row, message = box(note), box(note.locator("span"))
+        assert frame["left"] <= row["left"] < row["right"] <= frame["right"]
+        end_of_text = frame["left"] + 12 + len(line) * character
+        in_sight = message["top"] < row["bottom"]
+        assert not in_sight or end_of_text < message["left"] < message["right"] <= row["right"]
+        # Only a long line may leave no room for its message.
+        assert in_sight or line == long_line
+    alert = quiet_page.get_by_role("alert")
+    expect(alert).to_contain_text("edges.1.target: there is no node 9; the nodes are 0 to 3")
+    expect(alert).to_contain_text("skeleton.width: Input should be greater than or equal to 1")
+
+
+@pytest.mark.parametrize("width", [400, 1280])
+@pytest.mark.parametrize(
+    "path",
+    [
+        "spaces",
+        "spaces/mobilenet-proxyless",
+        "spaces/mobilenet-proxyless/partition",
+        "space-editor",
+    ],
+)
+def test_pages_of_spaces_fit_a_telephone_and_a_desk(quiet_page, address, path, width):
+    quiet_page.set_viewport_size({"width": width, "height": 900})
+    quiet_page.goto(f"{address}/ui/{path}")
+    expect(quiet_page.get_by_role("heading").first).to_be_visible()
+    header = box(quiet_page.locator("header"))
+    for link in quiet_page.locator("header a").all():
+        inside = box(link)
+        assert header["top"] <= inside["top"] < inside["bottom"] <= header["bottom"]
+        assert 0 <= inside["left"] < inside["right"] <= width
+    if path.startswith("spaces/"):
+        figure = quiet_page.locator(".js-plotly-plot .gtitle").first
+        expect(figure).to_be_visible()
+        for plot in quiet_page.locator(".js-plotly-plot").all():
+            caption, switch = plot.locator(".gtitle-subtitle"), plot.locator(".updatemenu-button")
+            frame = box(plot)
+            assert box(caption)["right"] <= frame["right"]
+            for button in switch.all():
+                assert box(button)["top"] >= box(caption)["bottom"]
+    assert quiet_page.evaluate("document.documentElement.scrollWidth") <= width
+
+
+def test_the_data_links_lead_to_the_figures_of_the_pages(quiet_page, address):
+    def linked(link):
+        expect(link).to_have_attribute("href", re.compile("^/api/v1/"))
+        answer = quiet_page.request.get(address + link.get_attribute("href"))
+        assert answer.ok, answer.text()
+        return answer.json()["layout"]["title"]
+
+    quiet_page.goto(f"{address}/ui/spaces/nas-bench-201")
+    quiet_page.get_by_text("total: on all live paths").click()
+    link = quiet_page.locator("#space-histogram-data")
+    expect(link).to_have_attribute("href", re.compile("count=total"))
+    assert linked(link)["text"] == HISTOGRAM_TITLE
+    quiet_page.goto(f"{address}/ui/spaces/digits-mini/partition")
+    field(quiet_page, "splitter[nonlinearity].num_subspaces").fill("2")
+    expect(quiet_page.locator(".figure-preview-shares")).to_contain_text("K = 2")
+    links = quiet_page.get_by_role("link", name="data", exact=True)
+    expect(links).to_have_count(len(PREVIEW_FIGURES))
+    titles = [linked(link) for link in links.all()]
+    assert [title["text"] for title in titles] == [
+        definition.title for definition in PREVIEW_FIGURES.values()
+    ]
+    assert "K = 2" in titles[0]["subtitle"]["text"]
 
 
 def test_a_partition_is_previewed_asked_for_an_owner_and_used(quiet_page, address):

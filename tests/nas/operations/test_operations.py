@@ -130,10 +130,11 @@ def test_the_module_is_linear_where_it_holds_no_nonlinear_function(operation: Op
 
 
 @EVERY
-def test_parameters_are_those_of_the_built_module(operation: Operation) -> None:
+@pytest.mark.parametrize("affine", [True, False])
+def test_parameters_are_those_of_the_built_module(operation: Operation, affine: bool) -> None:
     for place in places(operation):
-        module = operation.build(place, affine=True)
-        assert operation.parameters(place) == sum(part.numel() for part in module.parameters())
+        built = sum(part.numel() for part in operation.build(place, affine=affine).parameters())
+        assert operation.parameters(place, affine=affine) == built
 
 
 @EVERY
@@ -214,4 +215,6 @@ def test_the_hand_counted_costs_of_a_block_with_squeeze_and_excitation() -> None
     expand, depthwise, project, excite = 8 * 48, 25 * 48, 48 * 10, 2 * 48 * 12
     assert operation.flops(place, 6, 6) == expand * 36 + (depthwise + project) * 9 + excite
     norms, biases = 2 * (48 + 48 + 10), 12 + 48
-    assert operation.parameters(place) == expand + depthwise + project + excite + norms + biases
+    weights = expand + depthwise + project + excite + biases
+    assert operation.parameters(place, affine=True) == weights + norms
+    assert operation.parameters(place, affine=False) == weights

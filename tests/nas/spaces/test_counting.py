@@ -1,9 +1,11 @@
 """Exact counting against brute force, over spaces that nobody would write by hand."""
 
 import random
+import time
 from collections import Counter
 from itertools import product
 from math import prod
+from typing import Any
 
 import pytest
 from hypothesis import HealthCheck, assume, given, settings
@@ -15,6 +17,7 @@ from nas.operations import OPERATIONS
 from nas.spaces import catalogue
 from nas.spaces.base import Architecture, Count
 from nas.spaces.cell import CellSpace, Edge
+from nas.spaces.costs import cost_ranges
 from nas.spaces.counting import Counting
 from nas.spaces.labelling import EFFECTIVE, TOTAL, ChoiceSum, Labelling
 from nas.spaces.skeleton import Skeleton
@@ -37,7 +40,9 @@ def cells(draw: st.DrawFn) -> CellSpace:
         (source, target) for target in range(num_inputs, num_nodes) for source in range(target)
     ]
     chosen = draw(st.lists(st.sampled_from(pairs), min_size=1, max_size=8, unique=True))
-    names = st.lists(st.sampled_from(OPERATION_NAMES), min_size=1, max_size=3, unique=True)
+    names = st.lists(
+        st.sampled_from((*OPERATION_NAMES, "sep_conv_3x3")), min_size=1, max_size=3, unique=True
+    )
     edges = tuple(
         Edge(source=source, target=target, operations=tuple(draw(names)))
         for source, target in chosen
@@ -159,6 +164,66 @@ def test_any_small_cell_is_counted_as_by_brute_force(space: CellSpace) -> None:
     assert set(cheapest) <= costs
     for flops, parameters in costs:
         assert any(low <= flops and few <= parameters for low, few in cheapest)
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {},
+        {"num_inputs": 2, "outputs": [3, 4, 5]},
+        {"operations": ["skip_connect", "nor_conv_1x1", "sep_conv_3x3"]},
+        {"operations": ["none", "nor_conv_3x3"], "outputs": [2, 5]},
+        {"operations": ["nor_conv_1x1", "sep_conv_3x3"], "num_inputs": 2},
+    ],
+)
+def test_ranges_of_six_nodes_are_those_of_a_walk_that_meets_every_architecture_once(
+    changes: dict[str, Any],
+) -> None:
+    space = CellSpace.model_validate(
+        NB201.model_dump() | {"name": "six", "num_nodes": 6} | changes
+    )
+    for labelling in (EFFECTIVE, TOTAL, choice_sum(space)):
+        walked = cost_ranges(space.live_automaton(labelling), space.costs, labelling.reduced)
+        assert space.cost_ranges(labelling) == walked
+
+
+def test_ranges_of_eight_nodes_follow_from_graph_theory_and_take_seconds() -> None:
+    space = CellSpace.model_validate(NB201.model_dump() | {"name": "eight", "num_nodes": 8})
+    started = time.perf_counter()
+    found = space.cost_ranges(EFFECTIVE)
+    # Half a second on one core; a walk that meets every architecture once takes most of a minute.
+    assert time.perf_counter() - started < 10
+    assert list(found) == list(range(8))
+    fixed, (*_, last) = space.costs.fixed, space.costs.choices
+    for count, spread in found.items():
+        # Fewest: one path of `count` convolutions. Most: the convolutions join count + 1 groups of
+        # nodes, as many edges as a graph without a clique of count + 2 can have (Turan).
+        most = sum(
+            one % (count + 1) != other % (count + 1) for one in range(8) for other in range(one)
+        )
+        for kind in ("flops", "parameters"):
+            free = getattr(fixed, kind)
+            assert getattr(spread, kind) == (
+                free + count * getattr(last["nor_conv_1x1"], kind),
+                free + most * getattr(last["nor_conv_3x3"], kind),
+            )
+
+
+def test_costs_beyond_64_bits_have_exact_ranges() -> None:
+    skeleton = Skeleton(
+        width=4096,
+        widths=(4096, 65536, 65536),
+        cells_per_stage=100,
+        num_stages=3,
+        image_size=4096,
+        image_channels=3,
+        num_classes=10,
+    )
+    names = ("none", "nor_conv_1x1", "nor_conv_3x3")
+    space = CellSpace(name="vast", num_nodes=3, operations=names, skeleton=skeleton)
+    assert space.flops(("nor_conv_3x3",) * 3) > 2**64
+    for labelling in (EFFECTIVE, TOTAL, choice_sum(space)):
+        assert_counted(space, labelling)
 
 
 @pytest.mark.parametrize("labels", [{0}, {2, 5}, {6}])
