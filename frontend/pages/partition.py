@@ -343,9 +343,8 @@ def _banks_text(banks: Sequence[int]) -> str:
 def _banks(reference: str, found: PartitionPreview, theme: Theme) -> Component:
     if found.banks is None:
         return None
-    place = graph("preview-bank-table")
-    place.figure = bank_table(reference, found, theme=theme)
-    return _framed(place)
+    drawn = bank_table(reference, found, theme=theme)
+    return _framed(graph("preview-bank-table", figure=drawn))
 
 
 def _cells(part: SubspacePreview) -> list[str]:

@@ -32,11 +32,11 @@ BLANK = {
 }
 
 
-def graph(name: str, *, height: int | None = None) -> Component:
-    """Return a place for a figure; without a height the figure has its own."""
+def graph(name: str, *, figure: Any = BLANK, height: int | None = None) -> Component:
+    """Return a place for a figure, blank at first; without a height the figure has its own."""
     style = {} if height is None else {"height": height}
     drawn = dcc.Graph(
-        id=name, figure=BLANK, config=GRAPH_CONFIG, style=style, className=f"figure figure-{name}"
+        id=name, figure=figure, config=GRAPH_CONFIG, style=style, className=f"figure figure-{name}"
     )
     return html.Div(drawn, className="figure-scroll")
 

@@ -4,7 +4,6 @@ Source: Alpaydin and Kaynak, Optical Recognition of Handwritten Digits, UCI, 199
 """
 
 import numpy as np
-from sklearn.datasets import load_digits
 
 from nas.data.dataset import ImageDataset, ImageSplit
 from nas.data.splits import hold_out
@@ -19,6 +18,9 @@ def digits() -> ImageDataset:
 
     Intensities 0 to 16 are scaled to 0 to 255.
     """
+    # Here, because it takes two seconds, which only the first start of a server needs.
+    from sklearn.datasets import load_digits
+
     source = load_digits()
     images = np.rint(source.images * (255 / 16)).astype(np.uint8)[:, None]
     labels = source.target.astype(np.int64)

@@ -8,10 +8,12 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
+import scipy
 from numpy.typing import NDArray
-from scipy import stats
 
 from nas.errors import ScoreUndefined
+
+# scipy.stats is loaded by its first use: it takes a second, which many a process never needs.
 
 CONFIDENCE = 0.95
 """Coverage of the bootstrap interval."""
@@ -78,7 +80,7 @@ def rank_correlation(
         tau=tau,
         tau_low=low,
         tau_high=high,
-        spearman=None if tau is None else float(stats.spearmanr(x, y).statistic),
+        spearman=None if tau is None else float(scipy.stats.spearmanr(x, y).statistic),
         top_half_tau=kendall_tau(x[top], y[top]),
         num_architectures=len(x),
         num_ties=_tied_pairs(x) + _tied_pairs(y) - _tied_pairs(np.stack([x, y], axis=1)),
@@ -89,7 +91,7 @@ def kendall_tau(scores: Values, truth: Values) -> float | None:
     """Return Kendall's tau-b, None where it is undefined."""
     if len(scores) < 2 or np.ptp(scores) == 0 or np.ptp(truth) == 0:
         return None
-    return float(stats.kendalltau(scores, truth).statistic)
+    return float(scipy.stats.kendalltau(scores, truth).statistic)
 
 
 def _tied_pairs(values: NDArray[np.float64]) -> int:

@@ -1,6 +1,7 @@
 """Ways to call the application from a test: in-process, or as a real server."""
 
 import asyncio
+import socket
 import threading
 import time
 from collections.abc import Iterator
@@ -40,11 +41,26 @@ class Api:
         return self.request("DELETE", path, **options)
 
 
+def is_free(port: int) -> bool:
+    """Tell whether a server could listen on a local port."""
+    with socket.socket() as tried:
+        tried.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            tried.bind(("127.0.0.1", port))
+        except OSError:
+            return False
+        return True
+
+
 @contextmanager
-def serving(app: FastAPI) -> Iterator[str]:
-    """Serve `app` on a free port; yield its address."""
+def serving(app: FastAPI, port: int = 0) -> Iterator[str]:
+    """Serve `app` on `port` if it is free, else on another; yield its address."""
     config = uvicorn.Config(
-        app, host="127.0.0.1", port=0, log_level="warning", timeout_graceful_shutdown=2
+        app,
+        host="127.0.0.1",
+        port=port if is_free(port) else 0,
+        log_level="warning",
+        timeout_graceful_shutdown=2,
     )
     server = uvicorn.Server(config)
     thread = threading.Thread(target=server.run)

@@ -1,6 +1,7 @@
 """The whole server over a database of its own, shared by the tests of a module."""
 
 import shutil
+import socket
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -37,10 +38,19 @@ def served_db(
     db.close()
 
 
+@pytest.fixture(scope="session")
+def usual_port() -> int:
+    """A port for one module's server after the other: the browser then knows their scripts."""
+    with socket.socket() as found:
+        found.bind(("127.0.0.1", 0))
+        port: int = found.getsockname()[1]
+        return port
+
+
 @pytest.fixture(scope="module")
-def address(served_db: Database) -> Iterator[str]:
+def address(served_db: Database, usual_port: int) -> Iterator[str]:
     """Where the server of this module answers."""
     app = build(Settings(database_url=served_db.engine.url.render_as_string(), port=0))
-    with serving(app) as served:
+    with serving(app, usual_port) as served:
         yield served
     app.state.db.close()
