@@ -1,5 +1,6 @@
 """Cell search spaces: a directed acyclic graph with an operation on every edge."""
 
+from collections.abc import Sequence
 from functools import cached_property, lru_cache
 from typing import TYPE_CHECKING, Annotated, Literal, Self, final
 
@@ -34,19 +35,10 @@ class Edge(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     source: Node = Field(description="Node it reads.")
-    target: Node = Field(description="Node it adds to; its number is higher than the source's.")
+    target: Node = Field(description="Node it adds to.")
     operations: OperationNames | None = Field(
         None, description="Its candidates; null for the cell's."
     )
-
-    @model_validator(mode="after")
-    def _leads_upwards(self) -> Self:
-        if self.source >= self.target:
-            raise ValueError(
-                f"edge {self.source} -> {self.target} runs backwards, which would close a cycle: "
-                "number the nodes so that every edge leads from a lower to a higher one"
-            )
-        return self
 
 
 @final
@@ -65,7 +57,11 @@ class CellSpace(Space):
     kind: Literal["cell"] = "cell"
     num_nodes: int = Field(ge=2, description="Nodes of a cell, inputs included.")
     num_inputs: int = Field(
-        1, ge=1, le=2, description="1: the cell before; 2: the two cells before, as in DARTS."
+        1,
+        ge=1,
+        lt=MAX_NODES,
+        description="1: the cell before; 2: the two before, as in DARTS; and so on. Where there are "
+        "not so many, the stem stands for the others.",
     )
     operations: OperationNames = Field(description="Candidate operations of every edge.")
     edges: tuple[Edge, ...] | None = Field(
@@ -108,6 +104,8 @@ class CellSpace(Space):
             return edges
         seen: set[tuple[int, int]] = set()
         for place, edge in enumerate(edges):
+            if edge.source >= edge.target:
+                raise refused_at((place,), _backwards(edge, edges))
             if edge.target >= num_nodes:
                 raise refused_at(
                     (place, "target"),
@@ -259,6 +257,32 @@ class CellSpace(Space):
         from nas.supernets.cell_network import CellNetwork
 
         return CellNetwork(self, candidates=candidates, affine=affine)
+
+
+def _backwards(edge: Edge, edges: Sequence[Edge]) -> str:
+    """Return why an edge to no higher node is refused."""
+    back = _path(edge.target, edge.source, edges)
+    if back is not None:
+        return f"{' -> '.join(map(str, (edge.source, *back)))} is a cycle"
+    return (
+        f"{edge.source} -> {edge.target} leads to a lower node: number the nodes so that every "
+        "edge leads to a higher one, which any graph without a cycle allows"
+    )
+
+
+def _path(start: int, end: int, edges: Sequence[Edge]) -> tuple[int, ...] | None:
+    """Return a shortest path between two nodes, both included, None if there is none."""
+    paths: list[tuple[int, ...]] = [(start,)]
+    met = {start}
+    for path in paths:  # grows while it is read: breadth first
+        if path[-1] == end:
+            return path
+        onwards = [edge.target for edge in edges if edge.source == path[-1]]
+        for node in dict.fromkeys(onwards):
+            if node not in met:
+                met.add(node)
+                paths.append((*path, node))
+    return None
 
 
 def _reached(graph: CellGraph, edges: set[tuple[int, int]]) -> set[int]:

@@ -5,12 +5,10 @@ from itertools import product
 from typing import Literal, NamedTuple, cast
 
 from nas.operations import OPERATIONS
-from nas.spaces.counting import Automaton, Outcome, Step
+from nas.spaces.counting import Automaton, Outcome, Step, Tables, WalkedTables
 from nas.spaces.graph import UNREACHED, CellGraph
 from nas.spaces.labelling import ChoiceSum, Labelling
-
-FORGOTTEN = -2
-"""Stands for what was known of a node that no later decision depends on."""
+from nas.spaces.node_tables import FORGOTTEN, NodeTables
 
 
 class PathAutomaton(Automaton):
@@ -44,6 +42,9 @@ class PathAutomaton(Automaton):
         best = cast("tuple[int, ...]", state)[-1]
         return Outcome(label=max(best, 0), valid=best != UNREACHED)
 
+    def tables(self, bits: int) -> Tables:
+        return NodeTables(self, self._graph, bits)
+
     def _weight(self, position: int, name: str) -> int:
         return 0
 
@@ -72,6 +73,10 @@ class ChoiceAutomaton(PathAutomaton):
 
     def outcome(self, state: Hashable) -> Outcome:
         return Outcome(label=0, valid=super().outcome(state).valid)
+
+    def tables(self, bits: int) -> Tables:
+        # What is known of a node is one of two things: there are few states, edge by edge too.
+        return WalkedTables(self, bits)
 
     def _weight(self, position: int, name: str) -> int:
         return self._weights[position][name]

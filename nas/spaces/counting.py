@@ -73,6 +73,30 @@ class Automaton(ABC):
     def outcome(self, state: Hashable) -> Outcome | None:
         """Return what a state means after the last decision, None for a wrong guess."""
 
+    def tables(self, bits: int) -> "Tables":
+        """Return the completions of every state, packed in digits of so many bits."""
+        return WalkedTables(self, bits)
+
+
+class Tables(ABC):
+    """How many completions the states of a walk have, packed as the module says.
+
+    Attributes:
+        valid_at_start: valid architectures of the whole space.
+        dead_at_start: its dead ones.
+    """
+
+    valid_at_start: int
+    dead_at_start: int
+
+    @abstractmethod
+    def steps(self, position: int, state: Hashable) -> Sequence[Step]:
+        """Return what can be chosen at a position of the order."""
+
+    @abstractmethod
+    def valid(self, position: int, state: Hashable) -> int:
+        """Return the valid completions of a state before a position, or at the end."""
+
 
 Level = Mapping[Hashable, tuple[Step, ...]]
 """The states before one position of the walk, with their steps."""
@@ -87,6 +111,44 @@ def levels(automaton: Automaton) -> list[Level]:
         found.append(level)
         frontier = {step.state for steps in level.values() for step in steps}
     return found
+
+
+class WalkedTables(Tables):
+    """Completions of every state that a walk can reach.
+
+    Args:
+        automaton: the walk.
+        bits: of a digit.
+    """
+
+    def __init__(self, automaton: Automaton, bits: int) -> None:
+        self._bits = bits
+        self._levels = levels(automaton)
+        last = {step.state for steps in self._levels[-1].values() for step in steps}
+        valid: dict[Hashable, int] = {}
+        dead: dict[Hashable, int] = {}
+        for state in last:
+            outcome = automaton.outcome(state)
+            digit = 0 if outcome is None else 1 << (bits * outcome.label)
+            valid[state] = digit if outcome is not None and outcome.valid else 0
+            dead[state] = digit if outcome is not None and not outcome.valid else 0
+        all_valid = [valid]
+        for level in reversed(self._levels):
+            valid = {state: self._added(valid, steps) for state, steps in level.items()}
+            dead = {state: self._added(dead, steps) for state, steps in level.items()}
+            all_valid.append(valid)
+        self._valid = all_valid[::-1]
+        self.valid_at_start = self._valid[0][automaton.start]
+        self.dead_at_start = dead[automaton.start]
+
+    def steps(self, position: int, state: Hashable) -> Sequence[Step]:
+        return self._levels[position][state]
+
+    def valid(self, position: int, state: Hashable) -> int:
+        return self._valid[position][state]
+
+    def _added(self, below: Mapping[Hashable, int], steps: Sequence[Step]) -> int:
+        return sum(below[step.state] << (self._bits * step.weight) for step in steps)
 
 
 class Branch:
@@ -112,6 +174,7 @@ class Counting:
     Attributes:
         tallies: exact number of architectures per label, ascending; labels that no architecture
             has are absent.
+        tables: the completions of its walk.
     """
 
     def __init__(
@@ -127,10 +190,11 @@ class Counting:
         self._reduced = reduced
         # One bit more than the largest number that a digit can hold.
         self._bits = prod(len(names) for names in automaton.choices).bit_length() + 1
-        self._levels = levels(automaton)
-        self._valid, dead = self._completions()
+        self.tables = automaton.tables(self._bits)
         self._trees: dict[frozenset[int] | None, tuple[int, Branch | None]] = {}
-        self.tallies: Mapping[int, Count] = self._tallies(self._valid[0][automaton.start], dead)
+        self.tallies: Mapping[int, Count] = self._tallies(
+            self.tables.valid_at_start, self.tables.dead_at_start
+        )
 
     def num_valid(self, labels: frozenset[int] | None = None) -> int:
         """Return the number of valid architectures with a label in `labels` (None: any)."""
@@ -197,27 +261,6 @@ class Counting:
                 return branch.cumulative[index] + below
         return None
 
-    def _completions(self) -> tuple[list[dict[Hashable, int]], int]:
-        """Return the valid completions per position and state, and the dead ones of the start."""
-        last = {step.state for steps in self._levels[-1].values() for step in steps}
-        valid: dict[Hashable, int] = {}
-        dead: dict[Hashable, int] = {}
-        for state in last:
-            outcome = self._automaton.outcome(state)
-            digit = 0 if outcome is None else 1 << (self._bits * outcome.label)
-            valid[state] = digit if outcome is not None and outcome.valid else 0
-            dead[state] = digit if outcome is not None and not outcome.valid else 0
-        all_valid = [valid]
-        for level in reversed(self._levels):
-            valid = {state: self._added(valid, steps) for state, steps in level.items()}
-            dead = {state: self._added(dead, steps) for state, steps in level.items()}
-            all_valid.append(valid)
-        return all_valid[::-1], dead[self._automaton.start]
-
-    def _added(self, below: Mapping[Hashable, int], steps: Sequence[Step]) -> int:
-        bits = self._bits
-        return sum(below[step.state] << (bits * step.weight) for step in steps)
-
     def _tallies(self, valid: int, dead: int) -> dict[int, Count]:
         tallies: dict[int, Count] = {}
         both = dict(self._digits(valid)), dict(self._digits(dead))
@@ -278,12 +321,12 @@ class _Walk:
         made = Branch()
         total = 0
         known: dict[tuple[Hashable, int], int] = {}
-        for step in counting._levels[position][state]:
+        for step in counting.tables.steps(position, state):
             # Without a choice of labels the sum so far makes no difference: share the branches.
             after = 0 if labels is None else before + step.weight
             target = (step.state, after)
             if target not in known:
-                packed = counting._valid[position + 1][step.state]
+                packed = counting.tables.valid(position + 1, step.state)
                 known[target] = counting.wanted(packed, after, labels)
             if not known[target]:
                 continue

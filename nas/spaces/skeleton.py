@@ -201,19 +201,19 @@ class Skeleton(BaseModel):
             or self.reduction == "cell"
             or self.stem_multiplier > 1
         )
-        older = newer = Features(self.stem_channels, self.image_size)
+        before = [Features(self.stem_channels, self.image_size)] * graph.num_inputs
         for index, stage in enumerate(self.stages):
             strides = [1] * self.cells_per_stage
             if index:
                 if self.reduction == "cell":
                     strides = [2, *strides]
                 else:
-                    yield ReductionBlock(newer, stage.channels, self.reduction)
-                    older, newer = newer, stage
+                    yield ReductionBlock(before[-1], stage.channels, self.reduction)
+                    before.append(stage)
             for stride in strides:
-                reads = (older, newer)[-graph.num_inputs :]
+                reads = tuple(before[-graph.num_inputs :])
                 yield CellBlock(reads, stage.channels, stride, preprocesses)
-                older, newer = newer, self._output(stage, graph)
+                before.append(self._output(stage, graph))
 
     def _output(self, stage: Features, graph: CellGraph) -> Features:
         """Return what a cell of a stage gives."""
@@ -299,7 +299,7 @@ def _fixed_cost(block: CellBlock | ReductionBlock, *, affine: bool) -> Cost:
     if not block.preprocesses:
         return Cost(0, 0)
     # A factorised reduction has as many weights as the 1x1 convolution, and each is used once per
-    # pixel of the output too.
+    # pixel of the output too. Average pooling before it has none.
     weights = [read.channels * block.channels for read in block.reads]
     return Cost(
         flops=sum(weights) * block.input_size**2,

@@ -74,16 +74,16 @@ class CellNetwork(Network):
         A dead architecture's cells output zeros, so its scores are the same for every image.
         """
         live = self.space.live(architecture)
-        older = newer = self.stem(images_NCHW)
+        before = [self.stem(images_NCHW)] * self.space.graph.num_inputs
         banks = iter(self.banks_read(architecture))
         for block in self.blocks:
             if isinstance(block, (Cell, nn.ModuleDict)):
                 cell = block if isinstance(block, Cell) else block[str(next(banks))]
-                output = cell((older, newer), architecture, live)
+                output = cell(before, architecture, live)
             else:
-                output = block(newer)
-            older, newer = newer, output
-        pooled: Tensor = relu(self.tail(newer)).mean(dim=(2, 3))
+                output = block(before[-1])
+            before = [*before[1:], output]
+        pooled: Tensor = relu(self.tail(before[-1])).mean(dim=(2, 3))
         scores: Tensor = self.classifier(pooled)
         return scores
 
@@ -132,14 +132,13 @@ class Cell(nn.Module):
         source node.
 
         Args:
-            given: outputs of the blocks before, older first; the last of them are the inputs.
+            given: outputs of as many blocks before as the cell has inputs, the oldest first.
             architecture: the operation of each edge.
             live: per edge, whether it lies on a path from input to output.
         """
-        reads = given[-self.graph.num_inputs :]
         nodes = {
             node: prepare(features)
-            for node, (prepare, features) in enumerate(zip(self.preprocess, reads, strict=True))
+            for node, (prepare, features) in enumerate(zip(self.preprocess, given, strict=True))
         }
         rectified: dict[int, Tensor] = {}
         for index, (source, target) in enumerate(self.graph.edges):
@@ -166,7 +165,11 @@ class Cell(nn.Module):
 def _preprocessing(block: CellBlock, *, affine: bool) -> Iterable[nn.Module]:
     for read in block.reads:
         if read.size > block.input_size:
-            yield FactorisedReduction(read.channels, block.channels, affine=affine)
+            halved = FactorisedReduction(read.channels, block.channels, affine=affine)
+            # Several reductions lie between a cell that reads far back and what it reads.
+            more = (read.size // block.input_size).bit_length() - 2
+            pools = [nn.AvgPool2d(2, ceil_mode=True) for _ in range(more)]
+            yield nn.Sequential(*pools, halved) if pools else halved
         else:
             yield nn.Sequential(
                 nn.ReLU(),

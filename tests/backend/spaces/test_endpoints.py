@@ -156,8 +156,26 @@ def with_edge(space: dict, **edge) -> dict:
 
 
 BAD = {
-    "a cycle": (lambda mine: with_edge(mine, source=2, target=1), "edges.1", "cycle"),
-    "an edge to itself": (lambda mine: with_edge(mine, source=2), "edges.1", "cycle"),
+    "a cycle": (
+        lambda mine: (
+            mine
+            | {
+                "edges": [
+                    {"source": source, "target": target}
+                    for source, target in ((0, 1), (1, 2), (2, 3), (3, 1))
+                ],
+                "num_nodes": 4,
+            }
+        ),
+        "edges.3",
+        "3 -> 1 -> 2 -> 3 is a cycle",
+    ),
+    "an edge to itself": (lambda mine: with_edge(mine, source=2), "edges.1", "2 -> 2 is a cycle"),
+    "nodes out of order": (
+        lambda mine: with_edge(mine, source=2, target=1),
+        "edges.1",
+        "number the nodes so that every edge leads to a higher one",
+    ),
     "an edge twice": (lambda mine: with_edge(mine, source=0, target=1), "edges.1", "already"),
     "an edge to nowhere": (lambda mine: with_edge(mine, target=7), "edges.1.target", "0 to 2"),
     "an unreachable output": (

@@ -18,7 +18,7 @@ from nas.spaces import catalogue
 from nas.spaces.base import Architecture, Count
 from nas.spaces.cell import CellSpace, Edge
 from nas.spaces.costs import cost_ranges
-from nas.spaces.counting import Counting
+from nas.spaces.counting import Counting, WalkedTables
 from nas.spaces.labelling import EFFECTIVE, TOTAL, ChoiceSum, Labelling
 from nas.spaces.skeleton import Skeleton
 from nas.spaces.tables import ranges
@@ -35,7 +35,7 @@ NB201 = catalogue()["nas-bench-201"]
 def cells(draw: st.DrawFn) -> CellSpace:
     """Any graph of up to five nodes, nodes that lead nowhere and edges of `none` alone included."""
     num_nodes = draw(st.integers(2, 5))
-    num_inputs = draw(st.integers(1, min(2, num_nodes - 1)))
+    num_inputs = draw(st.integers(1, min(3, num_nodes - 1)))
     pairs = [
         (source, target) for target in range(num_inputs, num_nodes) for source in range(target)
     ]
@@ -261,6 +261,67 @@ def test_cells_of_eight_nodes_are_counted_and_drawn_exactly() -> None:
     rng = random.Random(0)
     for count in (0, 4, 7):
         assert space.nonlinearity_count(space.sample(rng, {count})) == count
+
+
+FAR_APART = ("none", "skip_connect", "nor_conv_3x3", "sep_conv_3x3", "mbconv_3x3_e3_se")
+"""Operations of 0, 0, 1, 2 and 4 nonlinear functions."""
+
+
+@pytest.mark.parametrize(
+    "operations", [catalogue()["darts-cell"].operations, FAR_APART, tuple(OPERATIONS)], ids=len
+)
+def test_cells_of_eight_nodes_and_many_counts_are_counted_within_seconds(
+    operations: tuple[str, ...],
+) -> None:
+    space = CellSpace(name="large", num_nodes=8, operations=operations, skeleton=SKELETON)
+    started = time.process_time()
+    histogram = Counting(space.automaton(EFFECTIVE)).tallies
+    # A fifth of a second to two; a walk edge by edge takes minutes.
+    assert time.process_time() - started < 12
+    assert sum(count.all for count in histogram.values()) == len(operations) ** 28
+    assert sum(count.valid for count in histogram.values()) == space.size.valid
+    # The best path has all seven edges, each with as many nonlinear functions as there are.
+    most = max(OPERATIONS[name].nonlinearities for name in operations)
+    number = sum(OPERATIONS[name].nonlinearities == most for name in operations)
+    ways = number**7 * len(operations) ** 21
+    assert max(histogram) == 7 * most
+    assert histogram[7 * most] == Count(ways, ways)
+
+
+def test_large_cells_are_drawn_and_ranked_with_their_label() -> None:
+    space = CellSpace(name="large", num_nodes=8, operations=FAR_APART, skeleton=SKELETON)
+    counting = Counting(space.automaton(EFFECTIVE))
+    rng = random.Random(0)
+    for labels in (frozenset({0}), frozenset({13, 14}), frozenset({28})):
+        for _ in range(5):
+            drawn = counting.sample(rng, labels)
+            assert drawn is not None
+            assert space.nonlinearity_count(drawn) in labels
+            assert space.is_valid(drawn)
+            assert counting.unrank(counting.rank(drawn, labels), labels) == drawn
+
+
+@pytest.mark.parametrize("num_nodes", [5, 6])
+def test_counting_by_nodes_agrees_with_a_walk_over_the_edges(num_nodes: int) -> None:
+    space = CellSpace(
+        name="mixed",
+        num_nodes=num_nodes,
+        num_inputs=2,
+        operations=FAR_APART,
+        outputs=(num_nodes - 2, num_nodes - 1),
+        skeleton=SKELETON,
+    )
+    automaton = space.automaton(EFFECTIVE)
+    by_edges = WalkedTables(automaton, 100)
+    by_nodes = automaton.tables(100)
+    assert by_nodes.valid_at_start == by_edges.valid_at_start
+    assert by_nodes.dead_at_start == by_edges.dead_at_start
+    rng = random.Random(0)
+    for _ in range(20):
+        state = automaton.start
+        for position in automaton.order:
+            assert by_nodes.valid(position, state) == by_edges.valid(position, state)
+            state = rng.choice(by_edges.steps(position, state)).state
 
 
 def test_ranks_beyond_the_last_and_strangers_are_refused() -> None:

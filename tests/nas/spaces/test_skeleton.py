@@ -64,8 +64,7 @@ def test_nas_bench_201_alternates_five_cells_with_a_reduction() -> None:
 
 SHAPES = [
     {"num_inputs": num_inputs, "outputs": outputs, "skeleton": changes}
-    for num_inputs in (1, 2)
-    for outputs in ([3], [2, 3])
+    for num_inputs, outputs in ((1, [3]), (1, [2, 3]), (2, [3]), (2, [2, 3]), (3, [3]))
     for changes in (
         {"reduction": "residual"},
         {"reduction": "pooled", "widths": [4, 5, 9]},
