@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 from playwright.sync_api import expect
+from structlog.testing import capture_logs
 
 from backend.models import Run
 from backend.settings import Settings
@@ -250,24 +251,21 @@ def test_a_run_is_archived_restored_and_deleted_from_its_page(quiet_page, addres
         assert session.get(Run, run.run_id) is None
 
 
-def test_a_callback_that_fails_says_so_and_is_logged(
-    quiet_page, address, finished, monkeypatch, capsys
-):
+def test_a_callback_that_fails_says_so_and_is_logged(quiet_page, address, finished, monkeypatch):
     def broken(*_, **__):
         raise ValueError("the tab is stuck")
 
     quiet_page.goto(f"{address}/ui/runs/{finished.run_id}")
     wait_for_points(quiet_page, "subspace-sizes")
     monkeypatch.setattr("frontend.pages.run.page.read_rows", broken)
-    quiet_page.get_by_role("tab", name="Training").click()
-    expect(quiet_page.get_by_text("ValueError: the tab is stuck")).to_be_visible()
-    logged: list[str] = []
-
-    def is_logged() -> bool:
-        logged.extend(capsys.readouterr())
-        return "callback failed" in "".join(logged)
-
-    wait_until(is_logged, seconds=10, what="the failure is logged")
+    with capture_logs() as logged:
+        quiet_page.get_by_role("tab", name="Training").click()
+        expect(quiet_page.get_by_text("ValueError: the tab is stuck")).to_be_visible()
+        wait_until(
+            lambda: any(line["event"] == "callback failed" for line in logged),
+            seconds=10,
+            what="the failure is logged",
+        )
 
 
 def test_the_three_figures_gain_data_without_a_reload_and_within_three_seconds(
