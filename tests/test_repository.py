@@ -314,6 +314,14 @@ def copied_into_the_image() -> list[str]:
     return [name for line in lines for name in line.split()]
 
 
+def test_ci_runs_the_commands_of_the_compose_file_against_its_services():
+    lines = (ROOT / ".ci" / "run").read_text().splitlines()
+    started = lines.index("start_services")
+    check = lines.index(".venv/bin/python scripts/compose_as_processes.py")
+    assert "set -euo pipefail" in lines[:started]
+    assert started < check
+
+
 @pytest.mark.slow
 def test_the_installed_image_holds_every_file_of_the_packages_and_works(tmp_path: Path):
     source, installed = tmp_path / "app", tmp_path / "installed"
