@@ -2,15 +2,22 @@
 
 For every catalogue space, and for complete cells of 4 to 8 nodes with the operations of
 NAS-Bench-201: the time to build the tables of the effective nonlinearity count from nothing, to
-draw 10,000 architectures uniformly, to route 10,000 architectures to their sub-space, to find the
-exact range of FLOPs and parameters of every count, and, where the space can be enumerated, the time
-of brute force for the same histogram. One thread. The fastest of three repetitions counts, because
-the machine may be shared; the slowest is shown.
+draw 10,000 architectures uniformly as runs do, from the whole space and from each of three
+sub-spaces in turn, to route 10,000 architectures to their sub-space, to find the exact range of
+FLOPs and parameters of every count, and, where the space can be enumerated, the time of brute force
+for the same histogram, which must be the same. One thread. Sampling starts with tables that have
+just been built, so that it pays for every branch it enters first.
+
+Each time is that of the processor, because the machine may be shared, beside what the clock showed
+meanwhile: of three repetitions, the one that took the processor least. The last line gives the
+slowest histogram of all these spaces, and the rate of the slower of both ways to sample.
 
 For the catalogue also the time of `GET /search-spaces/{name}/histogram`, from the whole server on a
-new SQLite database, in this process: median and slowest of 50 requests after warm-up, and the same of the processor's time, which tells
-the server's work from what else the machine does; and by how much the resident memory grew over all
-of them.
+new SQLite database, in this process: median and slowest of 50 requests after warm-up, and the same
+of the processor's time; and by how much the resident memory grew over all of them.
+
+Keeps its figures in `results/partition/`. Exits with 1 if an answer differs from brute force, or if
+sampling is slower than `LEAST_PER_SECOND`.
 
     python benchmarks/partition.py
 """
@@ -18,6 +25,7 @@ of them.
 import asyncio
 import gc
 import statistics
+import sys
 import time
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
@@ -28,15 +36,16 @@ from tempfile import TemporaryDirectory
 
 import httpx
 import psutil
-from measuring.report import print_figures, print_table
+from measuring.report import RESULTS, Row, keep, print_figures, print_table, provenance
 
 from backend.catalogue import install_catalogue
 from backend.db import Database
 from backend.migrate import upgrade
 from backend.settings import Settings
 from frontend.server import build
+from nas.partition.base import Partition
 from nas.partition.nonlinearity import NonlinearitySplitter
-from nas.spaces import catalogue
+from nas.spaces import catalogue, tables
 from nas.spaces.base import Count, Space
 from nas.spaces.cell import CellSpace
 from nas.spaces.counting import Counting
@@ -47,48 +56,89 @@ REPETITIONS = 3
 MAX_ENUMERATED = 100_000
 WARM_UP = 10
 REQUESTS = 50
+SEED = 0
+KEPT = RESULTS / "partition" / "partition.json"
+LEAST_PER_SECOND = {"nas-bench-201": 50_000, "mobilenet-proxyless": 10_000}
+"""Architectures that one core must draw in a second."""
 
 
 @dataclass(frozen=True, slots=True)
 class Times:
-    """Seconds of the repetitions, fastest first."""
+    """Seconds of one repetition.
 
-    seconds: tuple[float, ...]
+    Attributes:
+        processor: that this process had the processor.
+        clock: that went by.
+    """
 
-    @property
-    def best(self) -> float:
-        """Seconds of the fastest."""
-        return self.seconds[0]
+    processor: float
+    clock: float
 
     def shown(self) -> str:
-        """Return fastest and slowest in milliseconds."""
-        return f"{1000 * self.seconds[0]:,.1f} .. {1000 * self.seconds[-1]:,.1f}"
+        """Return both in milliseconds."""
+        return f"{1000 * self.processor:,.1f} / {1000 * self.clock:,.1f}"
+
+    def row(self) -> Row:
+        """Return both in milliseconds, to be kept."""
+        return {
+            "processor_ms": round(1000 * self.processor, 3),
+            "clock_ms": round(1000 * self.clock, 3),
+        }
 
 
 @dataclass(frozen=True, slots=True)
 class Measured:
-    """One space's times; `brute_force` is None where it has too many architectures."""
+    """One space's times.
+
+    Attributes:
+        space: which.
+        histogram: of the tables.
+        samples: of draws from the whole space.
+        subspace_samples: of draws from its sub-spaces in turn.
+        membership: of routing.
+        ranges: of the exact ranges of cost.
+        brute_force: None where there are too many architectures.
+    """
 
     space: Space
     histogram: Times
     samples: Times
+    subspace_samples: Times
     membership: Times
     ranges: Times
-    brute_force: float | None
+    brute_force: Times | None
 
-    def row(self) -> list[str]:
+    @property
+    def samples_per_s(self) -> int:
+        """Architectures drawn in a second of the processor, by the slower way."""
+        return round(DRAWS / max(self.samples.processor, self.subspace_samples.processor))
+
+    def line(self) -> list[str]:
         """Return the line of the table."""
-        brute = "" if self.brute_force is None else f"{1000 * self.brute_force:,.0f}"
         return [
             self.space.name,
             f"{self.space.size.all:.3g}",
             self.histogram.shown(),
             self.samples.shown(),
-            f"{DRAWS / self.samples.best:,.0f}",
+            self.subspace_samples.shown(),
+            f"{self.samples_per_s:,}",
             self.membership.shown(),
             self.ranges.shown(),
-            brute,
+            "" if self.brute_force is None else self.brute_force.shown(),
         ]
+
+    def row(self) -> Row:
+        """Return everything, to be kept."""
+        return {
+            "architectures": str(self.space.size.all),
+            "histogram": self.histogram.row(),
+            "samples": self.samples.row(),
+            "subspace_samples": self.subspace_samples.row(),
+            "samples_per_s": self.samples_per_s,
+            "membership": self.membership.row(),
+            "cost_ranges": self.ranges.row(),
+            "brute_force": None if self.brute_force is None else self.brute_force.row(),
+        }
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,7 +155,7 @@ class Served:
     processor_milliseconds: dict[str, list[float]]
     grown_bytes: int
 
-    def row(self, name: str) -> list[str]:
+    def cells(self, name: str) -> list[str]:
         """Return medians and slowest for the line of a space, which may not have been served."""
         return [
             f"{statistics.median(times[name]):.1f} .. {max(times[name]):.1f}"
@@ -114,19 +164,60 @@ class Served:
             for times in (self.milliseconds, self.processor_milliseconds)
         ]
 
+    def row(self) -> Row:
+        """Return the slowest space's figures, to be kept."""
+        return {
+            "clock_ms_median": _slowest_median(self.milliseconds),
+            "processor_ms_median": _slowest_median(self.processor_milliseconds),
+            "clock_ms_max": _slowest(self.milliseconds),
+            "processor_ms_max": _slowest(self.processor_milliseconds),
+            "requests": sum(map(len, self.milliseconds.values())),
+            "grown_kib": round(self.grown_bytes / 1024),
+        }
+
 
 def main() -> None:
-    """Measure every space and print the table."""
+    """Measure every space, keep and print the times, and fail where sampling is too slow."""
+    origin = provenance()
     by_name = catalogue()
     spaces = [*by_name.values(), *complete_cells(by_name["nas-bench-201"])]
     served = serve(by_name)
     measured = {space.name: measure(space) for space in spaces}
+    figures: Row = {
+        "histogram_ms_max": round(
+            1000 * max(found.histogram.processor for found in measured.values()), 2
+        ),
+        "samples_per_s_nb201": measured["nas-bench-201"].samples_per_s,
+        "samples_per_s_mobilenet": measured["mobilenet-proxyless"].samples_per_s,
+    }
+    row: Row = {
+        "seed": SEED,
+        **origin,
+        "draws": DRAWS,
+        "spaces": {name: found.row() for name, found in measured.items()},
+        "served": served.row(),
+        "figures": figures,
+    }
+    keep(KEPT, row)
+    show(measured, served, figures)
+    slow = [
+        f"{measured[name].samples_per_s:,} architectures of {name} per second, not {least:,}"
+        for name, least in LEAST_PER_SECOND.items()
+        if measured[name].samples_per_s < least
+    ]
+    if slow:
+        sys.exit(f"Sampling is too slow: {'; '.join(slow)}.")
+
+
+def show(measured: dict[str, Measured], served: Served, figures: Row) -> None:
+    """Print one line per space, what the server needed, and the last line."""
     print_table(
         [
             "space",
             "architectures",
             "histogram ms",
             "10,000 samples ms",
+            "in sub-spaces ms",
             "samples/s",
             "10,000 routed ms",
             "cost ranges ms",
@@ -134,32 +225,14 @@ def main() -> None:
             "GET histogram ms",
             "of the processor",
         ],
-        [found.row() + served.row(name) for name, found in measured.items()],
+        [found.line() + served.cells(name) for name, found in measured.items()],
     )
+    print("Pairs of times: of the processor / by the clock. Of GET: median .. slowest.")
     print(
         f"Resident memory grew by {served.grown_bytes / 1024:,.0f} KiB over "
         f"{sum(map(len, served.milliseconds.values()))} requests."
     )
-    print_figures(
-        {
-            "histogram_ms_max": round(
-                1000 * max(measured[name].histogram.best for name in by_name), 2
-            ),
-            "samples_per_s_nb201": round(DRAWS / measured["nas-bench-201"].samples.best),
-            "samples_per_s_mobilenet": round(DRAWS / measured["mobilenet-proxyless"].samples.best),
-            "cost_ranges_ms_max": round(
-                1000 * max(found.ranges.best for found in measured.values())
-            ),
-            "histogram_request_ms_median_max": round(
-                max(statistics.median(times) for times in served.milliseconds.values()), 2
-            ),
-            "histogram_request_ms_max": round(max(map(max, served.milliseconds.values())), 2),
-            "histogram_request_processor_ms_max": round(
-                max(map(max, served.processor_milliseconds.values())), 2
-            ),
-            "histogram_requests_grown_kib": round(served.grown_bytes / 1024),
-        }
-    )
+    print_figures(figures)
 
 
 def serve(names: Iterable[str]) -> Served:
@@ -207,56 +280,100 @@ def complete_cells(model: Space) -> Iterator[CellSpace]:
 
 
 def measure(space: Space) -> Measured:
-    """Return the times of one space, its answers compared with brute force where there is one."""
+    """Return the times of one space, its answers compared with brute force where there is one.
+
+    Raises:
+        SystemExit: if they differ.
+    """
     histogram = repeated(lambda: Counting(space.automaton(EFFECTIVE)))
-    expected, seconds = brute_force(space)
-    if expected is not None:
-        assert space.histogram() == expected, space.name
-    # A fresh table per repetition, so that each pays for the branches it enters.
-    tables = [Counting(space.automaton(EFFECTIVE)) for _ in range(REPETITIONS)]
-    samples = repeated(lambda: _draw(tables.pop()))
+    expected, brute = brute_force(space)
+    if expected is not None and space.histogram() != expected:
+        raise SystemExit(f"The histogram of {space.name} is not that of brute force.")
     num_counts = sum(count.valid > 0 for count in space.histogram().values())
     partition = NonlinearitySplitter(num_subspaces=min(3, num_counts)).split(space)
-    rng = Random(1)
+    rng = Random(SEED + 1)
     drawn = [space.sample(rng) for _ in range(DRAWS)]
+
+    def fresh() -> None:
+        tables.counting.cache_clear()
+        space.counting()
 
     def route() -> None:
         for architecture in drawn:
             partition.route(architecture)
 
-    ranges = repeated(lambda: space.cost_ranges(EFFECTIVE))
-    return Measured(space, histogram, samples, repeated(route), ranges, seconds)
+    return Measured(
+        space=space,
+        histogram=histogram,
+        samples=repeated(lambda: draw(space), before=fresh),
+        subspace_samples=repeated(lambda: draw_in_turn(partition), before=fresh),
+        membership=repeated(route),
+        ranges=repeated(lambda: space.cost_ranges(EFFECTIVE)),
+        brute_force=brute,
+    )
 
 
-def brute_force(space: Space) -> tuple[dict[int, Count] | None, float | None]:
-    """Return the histogram by looking at every architecture, and the seconds it took."""
+def draw(space: Space) -> None:
+    """Draw from all valid architectures, as uniform training does."""
+    rng = Random(SEED)
+    for _ in range(DRAWS):
+        space.sample(rng)
+
+
+def draw_in_turn(partition: Partition) -> None:
+    """Draw from one sub-space after the other, as balanced training does."""
+    rng = Random(SEED)
+    num_subspaces = len(partition.subspaces)
+    for number in range(DRAWS):
+        partition.sample(number % num_subspaces, rng)
+
+
+def brute_force(space: Space) -> tuple[dict[int, Count] | None, Times | None]:
+    """Return the histogram by looking at every architecture, and how long it took."""
     if space.size.all > MAX_ENUMERATED:
         return None, None
-    started = time.perf_counter()
-    every: Counter[int] = Counter()
-    valid: Counter[int] = Counter()
-    for architecture in space.enumerate():
-        count = space.nonlinearity_count(architecture)
-        every[count] += 1
-        valid[count] += space.is_valid(architecture)
-    found = {count: Count(every[count], valid[count]) for count in sorted(every)}
-    return found, time.perf_counter() - started
+    found: dict[int, Count] = {}
+
+    def look_at_all() -> None:
+        every: Counter[int] = Counter()
+        valid: Counter[int] = Counter()
+        for architecture in space.enumerate():
+            count = space.nonlinearity_count(architecture)
+            every[count] += 1
+            valid[count] += space.is_valid(architecture)
+        found.update({count: Count(every[count], valid[count]) for count in sorted(every)})
+
+    return found, timed(look_at_all)
 
 
-def repeated(action: Callable[[], object]) -> Times:
-    """Time an action several times."""
-    seconds = []
+def timed(action: Callable[[], object]) -> Times:
+    """Time an action."""
+    clock, processor = time.perf_counter(), time.process_time()
+    action()
+    return Times(time.process_time() - processor, time.perf_counter() - clock)
+
+
+def repeated(action: Callable[[], object], before: Callable[[], object] | None = None) -> Times:
+    """Time an action several times and return the time that took the processor least.
+
+    Args:
+        action: what is timed.
+        before: what is done before each time and not timed.
+    """
+    times = []
     for _ in range(REPETITIONS):
-        started = time.perf_counter()
-        action()
-        seconds.append(time.perf_counter() - started)
-    return Times(tuple(sorted(seconds)))
+        if before is not None:
+            before()
+        times.append(timed(action))
+    return min(times, key=lambda found: found.processor)
 
 
-def _draw(table: Counting) -> None:
-    rng = Random(0)
-    for _ in range(DRAWS):
-        table.sample(rng)
+def _slowest(milliseconds: dict[str, list[float]]) -> float:
+    return round(max(map(max, milliseconds.values())), 2)
+
+
+def _slowest_median(milliseconds: dict[str, list[float]]) -> float:
+    return round(max(map(statistics.median, milliseconds.values())), 2)
 
 
 if __name__ == "__main__":

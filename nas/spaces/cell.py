@@ -139,24 +139,24 @@ class CellSpace(Space):
                 )
         if len(set(outputs)) != len(outputs):
             raise ValueError(f"each output may be named once, got {list(outputs)}")
-        return tuple(sorted(outputs))
+        in_order = tuple(sorted(outputs))
+        if {"operations", "edges"} <= info.data.keys():
+            operations, edges = info.data["operations"], info.data["edges"]
+            graph = _graph(num_nodes, num_inputs, operations, edges, in_order)
+            _refuse_unreached_outputs(graph, outputs)
+        return in_order
 
     @model_validator(mode="after")
     def _something_is_live(self) -> Self:
         graph = self.graph
-        by_edge = dict(zip(graph.edges, graph.choices, strict=True))
         drawn = _reached(graph, set(graph.edges))
+        # Outputs that are named have been looked at one by one.
         if not drawn & set(graph.outputs):
             raise refused_at(
                 ("edges",),
                 f"no path leads from an input to the output {list(graph.outputs)}",
             )
-        connecting = {
-            edge
-            for edge, names in by_edge.items()
-            if any(OPERATIONS[name].connects for name in names)
-        }
-        if not _reached(graph, connecting) & set(graph.outputs):
+        if not _reached(graph, _connecting(graph)) & set(graph.outputs):
             raise refused_at(
                 ("operations",),
                 "no architecture is live: on every path from an input to the output some edge has "
@@ -283,6 +283,33 @@ def _path(start: int, end: int, edges: Sequence[Edge]) -> tuple[int, ...] | None
                 met.add(node)
                 paths.append((*path, node))
     return None
+
+
+def _refuse_unreached_outputs(graph: CellGraph, outputs: tuple[int, ...]) -> None:
+    """Refuse an output that depends on no input whatever is chosen, at its place in `outputs`.
+
+    Where that is so of all of them for want of connecting operations, the space is dead, which is
+    no fault of one output.
+    """
+    drawn, live = _reached(graph, set(graph.edges)), _reached(graph, _connecting(graph))
+    for place, node in enumerate(outputs):
+        if node not in drawn:
+            raise refused_at((place,), f"no path leads from an input to output node {node}")
+        if node not in live and live & set(outputs):
+            raise refused_at(
+                (place,),
+                f"output node {node} depends on no input: on every path to it some edge has no "
+                "operation that connects two nodes",
+            )
+
+
+def _connecting(graph: CellGraph) -> set[tuple[int, int]]:
+    """Return the edges with an operation that connects two nodes."""
+    return {
+        edge
+        for edge, names in zip(graph.edges, graph.choices, strict=True)
+        if any(OPERATIONS[name].connects for name in names)
+    }
 
 
 def _reached(graph: CellGraph, edges: set[tuple[int, int]]) -> set[int]:

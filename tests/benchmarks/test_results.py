@@ -214,3 +214,37 @@ def test_live_ranking_costs_at_most_15_percent_of_training() -> None:
         share = row["live_scores_seconds"] / row["training_seconds"]
         assert row["share"] == pytest.approx(share, abs=1e-3)
         assert share <= 0.15
+
+
+def test_the_exact_arithmetic_is_measured_on_ten_spaces_and_samples_fast_enough() -> None:
+    (row,) = rows("partition")
+    spaces = row["spaces"]
+    assert spaces.keys() == {*catalogue(), *(f"complete-{number}" for number in range(4, 9))}
+    assert row["draws"] == 10_000
+    rates = {}
+    for name, found in spaces.items():
+        slower = max(found[way]["processor_ms"] for way in ("samples", "subspace_samples"))
+        rates[name] = 10_000 / slower * 1000
+        assert found["samples_per_s"] == pytest.approx(rates[name], rel=1e-3)
+        # The clock never shows less than the processor, but for its resolution.
+        for way in ("histogram", "samples", "subspace_samples", "membership", "cost_ranges"):
+            assert 0 < found[way]["processor_ms"] <= found[way]["clock_ms"] + 0.1
+        assert (found["brute_force"] is not None) == (int(found["architectures"]) <= 100_000)
+    assert rates["nas-bench-201"] >= 50_000
+    assert rates["mobilenet-proxyless"] >= 10_000
+    assert row["figures"] == {
+        "histogram_ms_max": pytest.approx(
+            max(found["histogram"]["processor_ms"] for found in spaces.values()), abs=0.01
+        ),
+        "samples_per_s_nb201": spaces["nas-bench-201"]["samples_per_s"],
+        "samples_per_s_mobilenet": spaces["mobilenet-proxyless"]["samples_per_s"],
+    }
+
+
+def test_a_histogram_is_served_within_50_milliseconds_in_flat_memory() -> None:
+    (row,) = rows("partition")
+    served = row["served"]
+    assert served["requests"] == 250
+    assert served["processor_ms_median"] < 50
+    assert served["clock_ms_median"] < 50
+    assert served["grown_kib"] < 1024

@@ -180,8 +180,33 @@ BAD = {
     "an edge to nowhere": (lambda mine: with_edge(mine, target=7), "edges.1.target", "0 to 2"),
     "an unreachable output": (
         lambda mine: mine | {"edges": [{"source": 0, "target": 1}], "outputs": [2]},
+        "outputs.0",
+        "no path leads from an input to output node 2",
+    ),
+    "a last node that no edge reaches": (
+        lambda mine: mine | {"edges": [{"source": 0, "target": 1}], "outputs": None},
         "edges",
-        "no path leads from an input to the output",
+        "no path leads from an input to the output [2]",
+    ),
+    "an unreachable output beside another": (
+        lambda mine: mine | {"edges": [{"source": 0, "target": 1}], "outputs": [1, 2]},
+        "outputs.1",
+        "no path leads from an input to output node 2",
+    ),
+    "an unreachable output before another": (
+        lambda mine: mine | {"edges": [{"source": 0, "target": 1}], "outputs": [2, 1]},
+        "outputs.0",
+        "no path leads from an input to output node 2",
+    ),
+    "an output that only none reaches": (
+        lambda mine: with_edge(mine, operations=["none"]) | {"outputs": [1, 2]},
+        "outputs.1",
+        "output node 2 depends on no input",
+    ),
+    "outputs that only none reaches": (
+        lambda mine: mine | {"operations": ["none"], "outputs": [1, 2]},
+        "operations",
+        "no architecture is live",
     ),
     "an unknown operation": (
         lambda mine: mine | {"operations": ["skip_connect", "teleport"]},

@@ -81,20 +81,32 @@ def test_methods_2_11_6_zero_to_six_identities_leave_42_to_30_nonlinear_function
             assert PROXYLESS.nonlinearity_count(architecture, reading) == count
 
 
-def test_methods_2_11_6_the_masses_of_four_sub_spaces_match_the_binomial() -> None:
-    splitter = NonlinearitySplitter(num_subspaces=4, sets=((36,), (38,), (40,)))
+@pytest.mark.parametrize(
+    ("sets", "shares"),
+    [
+        (((36, 38),), [0.498, 0.502]),
+        (((36,), (38,), (40,)), [0.209, 0.289, 0.248, 0.255]),
+        (((34,), (36,), (38,), (40,), (42,)), [0.104, 0.209, 0.289, 0.248, 0.099, 0.052]),
+    ],
+    ids=["two", "four", "six"],
+)
+def test_methods_2_11_6_the_masses_of_named_sub_spaces_match_the_binomial(
+    sets: tuple[tuple[int, ...], ...], shares: list[float]
+) -> None:
+    num_subspaces = len(shares)
+    splitter = NonlinearitySplitter(num_subspaces=num_subspaces, sets=sets)
     partition = splitter.split(PROXYLESS)
     # A layer that may be left out is so in one of 7 equally likely choices.
     mass = {42 - 2 * number: stats.binom.pmf(number, 15, 1 / 7) for number in range(16)}
-    named = [mass[36], mass[38], mass[40]]
+    named = [sum(mass[count] for count in counts) for counts in sets]
     expected = [*named, 1 - sum(named)]
-    assert expected == pytest.approx([0.209, 0.289, 0.248, 0.255], abs=0.0006)
+    assert expected == pytest.approx(shares, abs=0.0006)
     exact = [part.size.valid / PROXYLESS.size.valid for part in partition.subspaces]
     assert exact == pytest.approx(expected, rel=1e-9)
     rng = random.Random(0)
     num_drawn = 20_000
     owners = Counter(partition.route(PROXYLESS.sample(rng)) for _ in range(num_drawn))
-    drawn = [owners[index] for index in range(4)]
+    drawn = [owners[index] for index in range(num_subspaces)]
     assert stats.chisquare(drawn, [num_drawn * share for share in expected]).pvalue > 1e-3
     for number, share in zip(drawn, expected, strict=True):
         deviation = (share * (1 - share) / num_drawn) ** 0.5
