@@ -1,8 +1,10 @@
 import gc
+import json
 import statistics
 import time
 import tracemalloc
 from collections import defaultdict
+from collections.abc import Callable
 from dataclasses import replace
 from itertools import pairwise
 from math import comb
@@ -13,6 +15,7 @@ import torch
 import yaml
 from jsonschema import Draft202012Validator
 
+from backend.spaces.documents import yaml_text
 from nas.spaces import catalogue, tables
 from nas.spaces.cell import CellSpace
 from nas.spaces.layered import LayeredSpace
@@ -145,8 +148,11 @@ class TestCreate:
         schema = api.get(f"{SPACES}/schema").json()
         Draft202012Validator.check_schema(schema)
         validator = Draft202012Validator(schema)
-        assert validator.is_valid(mine)
-        assert not validator.is_valid(mine | {"num_nodes": "three"})
+        for name, space in catalogue().items():
+            stored = api.get(f"{SPACES}/{name}").json()["definition"]
+            written = yaml.safe_load(yaml_text(space))
+            for definition in (stored, written):
+                assert [error.message for error in validator.iter_errors(definition)] == [], name
         assert fields_of(api.post(SPACES, json=mine | {"name": "schema"})) == ["name"]
 
 
@@ -219,6 +225,33 @@ def test_every_bad_definition_is_refused_with_its_place_and_nothing_is_stored(
     assert nothing_stored(api)
 
 
+@pytest.mark.parametrize(
+    ("name", "changes", "place"),
+    [
+        ("digits-mini", {"num_nodes": "three"}, "num_nodes"),
+        ("digits-mini", {"num_nodes": 1}, "num_nodes"),
+        ("digits-mini", {"operations": []}, "operations"),
+        ("digits-mini", {"name": "not mine"}, "name"),
+        ("digits-mini", {"colour": "red"}, "colour"),
+        ("digits-mini", {"skeleton": {}}, "skeleton.width"),
+        ("digits-mini", {"edges": [{"source": 0, "target": 1, "weight": 2}]}, "edges.0.weight"),
+        ("mobilenet-proxyless", {"layers": []}, "layers"),
+        ("mobilenet-proxyless", {"layers": [{"channels": 8, "stride": 3}]}, "layers.0.stride"),
+        ("mobilenet-proxyless", {"layers": [{"channels": 0}]}, "layers.0.channels"),
+        ("mobilenet-proxyless", {"num_nodes": 3}, "num_nodes"),
+        ("mobilenet-proxyless", {"kind": "graph"}, ""),
+    ],
+)
+def test_the_published_schema_refuses_what_the_api_refuses(
+    api: Api, name: str, changes: dict, place: str
+):
+    validator = Draft202012Validator(api.get(f"{SPACES}/schema").json())
+    good = api.get(f"{SPACES}/{name}").json()["definition"] | {"name": "mine"}
+    assert validator.is_valid(good)
+    assert not validator.is_valid(good | changes)
+    assert place in fields_of(api.post(SPACES, json=good | changes))
+
+
 TEXTS = {
     "a key twice": (
         "name: mine\nkind: cell\nname: yours\n",
@@ -253,6 +286,10 @@ def test_bad_json_is_refused_with_its_place(api: Api):
     headers = {"Content-Type": "application/json"}
     for text, field, reason in (
         ('{"name": "a", "name": "b"}', "name", "twice"),
+        ('{"skeleton": {"width": 8, "width": 9}}', "skeleton.width", "twice"),
+        ('{"edges": [{"source": 0}, {"source": 0, "source": 1}]}', "edges.1.source", "twice"),
+        ('{"a": {"b": 1, "b": 2}, "a": {}}', "a", "twice"),
+        ('{"a": {"b": 1, "b": 2}, "c": {"d": 1, "d": 2}}', "a.b", "twice"),
         ('{"name": }', "", "line 1, column 10"),
         ("[" * 50_000, "", "nested too deeply"),
         (b"\xff{}", "", "UTF-8"),
@@ -264,13 +301,22 @@ def test_bad_json_is_refused_with_its_place(api: Api):
 
 
 @pytest.mark.parametrize("size", [2**20 + 1, 6 * 2**20])
-def test_more_than_a_mebibyte_is_refused_and_nothing_is_stored(api: Api, mine: dict, size: int):
-    text = yaml.safe_dump(mine)
-    response = api.post(SPACES, content=text + "#" * (size - len(text)), headers=YAML)
-    assert fields_of(response) == [""]
-    assert "1 MiB" in response.json()["detail"]
+@pytest.mark.parametrize(
+    ("written", "padding", "media_type"),
+    [(yaml.safe_dump, "#", YAML["Content-Type"]), (json.dumps, " ", "application/json")],
+    ids=["yaml", "json"],
+)
+def test_more_than_a_mebibyte_is_refused_and_nothing_is_stored(
+    api: Api, mine: dict, written: Callable[[dict], str], padding: str, media_type: str, size: int
+):
+    text, headers = written(mine), {"Content-Type": media_type}
+    for path in ("", "/validate"):
+        content = text + padding * (size - len(text))
+        response = api.post(SPACES + path, content=content, headers=headers)
+        assert fields_of(response) == [""]
+        assert "1 MiB" in response.json()["detail"]
     assert nothing_stored(api)
-    allowed = api.post(SPACES, content=text + "#" * (2**20 - len(text)), headers=YAML)
+    allowed = api.post(SPACES, content=text + padding * (2**20 - len(text)), headers=headers)
     assert allowed.status_code == 201
 
 
