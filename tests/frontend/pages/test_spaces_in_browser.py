@@ -6,6 +6,7 @@ import pytest
 from playwright.sync_api import expect
 
 from backend.spaces import service
+from backend.spaces.documents import yaml_text
 from frontend.figures.histogram import AXES
 from frontend.figures.histogram import TITLE as HISTOGRAM_TITLE
 from frontend.figures.registry import PREVIEW_FIGURES
@@ -72,6 +73,42 @@ def test_a_definition_is_judged_at_its_line_counted_and_saved(quiet_page, addres
         assert service.read_space(session, "my-cell").size.all == "54"
     quiet_page.get_by_role("link", name="Edit as a new version").click()
     expect(quiet_page.get_by_text("stored already as my-cell@1")).to_be_visible()
+
+
+def test_a_chosen_file_fills_the_editor(quiet_page, address, served_db):
+    quiet_page.goto(f"{address}/ui/space-editor")
+    expect(quiet_page.get_by_text("Saving makes it my-cell@")).to_be_visible()
+    text = quiet_page.get_by_label("Definition as YAML or JSON")
+    own = catalogue()["digits-mini"].model_copy(update={"name": "from-a-file"})
+
+    def choose(name, content):
+        with quiet_page.expect_file_chooser() as chooser:
+            quiet_page.get_by_role("button", name="Choose a file").click()
+        chooser.value.set_files({"name": name, "mimeType": "text/plain", "buffer": content})
+
+    said = quiet_page.get_by_role("status")
+    content = f"# größer\n{yaml_text(own)}"
+    for typed in ("kind: cell", "kind: layered"):  # the same file again, after its text was lost
+        choose("own.yaml", content.encode())
+        expect(text).to_have_value(content)
+        expect(quiet_page.get_by_text("Saving makes it from-a-file@1")).to_be_visible()
+        expect(quiet_page.locator(".figure-editor-histogram")).to_contain_text("n = 125")
+        text.fill(typed)
+        expect(quiet_page.get_by_role("alert")).to_contain_text("This is no search space yet")
+    for name, refused, reason in (
+        ("long.yaml", content.encode() + b"#" * 2**20, "long.yaml is longer than 1 MiB"),
+        ("image.yaml", b"\xff\xd8\xff", "image.yaml is not UTF-8 text"),
+    ):
+        choose(name, refused)
+        expect(said).to_contain_text(reason)
+        expect(text).to_have_value(typed)
+    choose("own.json", own.model_dump_json(indent=1).encode())
+    expect(text).to_have_value(own.model_dump_json(indent=1))
+    expect(said).to_have_text("")
+    quiet_page.get_by_role("button", name="Save").click()
+    expect(quiet_page.get_by_role("heading", name="from-a-file@1")).to_be_visible()
+    with served_db.reading() as session:
+        assert service.definition(session, "from-a-file") == own
 
 
 def box(locator):
