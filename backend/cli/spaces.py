@@ -110,6 +110,13 @@ def preview_partition(
         f"{supernets} {_grouped(found.widths.parameters)} parameters, one of "
         f"width {found.widths.parent_width} has {_grouped(found.widths.parent_parameters)}."
     )
+    training = found.training
+    console.print(
+        f"Training for {training.steps:,} steps of {training.batch_size:,} images takes about "
+        f"{training.flops:,.0f} multiply-adds, forward and backward; the one of width "
+        f"{found.widths.parent_width} would take {training.one_shot_flops:,.0f}. Estimated from "
+        f"n = {found.sampling.n:,} architectures drawn per sub-space."
+    )
     if owner is not None:
         dead = "" if owner.valid else " It is dead: never trained, ranked or searched."
         console.print(f"{owner.code} belongs to sub-space {owner.subspace}, {owner.label}.{dead}")
@@ -130,13 +137,14 @@ def _histogram(found: HistogramRead, count: str) -> Table:
 
 
 def _partition(found: PartitionPreview) -> Table:
-    table = Table("sub-space", "valid", "share", "FLOPs", "parameters", "width")
+    table = Table("sub-space", "valid", "share", "dead", "FLOPs", "parameters", "width")
     for part in found.subspaces:
         assert part.costs is not None  # they are given unless one asks for none
         table.add_row(
             f"{part.index}: {part.label}",
             _grouped(part.size.valid),
             f"{part.share_valid:.1%}",
+            f"{int(part.size.all) - int(part.size.valid):,}",
             _range(part.costs.flops),
             _range(part.costs.parameters),
             str(part.suggested_width),

@@ -1,6 +1,7 @@
 """Definitions of search spaces as people write them: JSON or YAML text, judged place by place."""
 
 import json
+from collections import Counter
 from collections.abc import Hashable, Mapping
 from dataclasses import dataclass
 from typing import Annotated, Any
@@ -82,9 +83,7 @@ DefinitionBody = Annotated[Document, Depends(_document)]
 def parse_json(text: str) -> Space:
     """Return the search space that JSON text defines. Raises `BadDefinition`."""
     try:
-        document = json.loads(text, object_pairs_hook=_unique)
-    except _RepeatedKey as error:
-        raise BadDefinition([{"field": error.key, "message": "is written twice"}]) from None
+        document = json.loads(text, object_pairs_hook=_Object)
     except json.JSONDecodeError as error:
         raise _whole(
             f"line {error.lineno}, column {error.colno}: the text is not JSON: {error.msg}"
@@ -94,6 +93,9 @@ def parse_json(text: str) -> Space:
         raise _whole("the text holds a number of too many digits") from None
     except RecursionError:
         raise _whole("the text is nested too deeply") from None
+    repeated = _repeated_key(document)
+    if repeated is not None:
+        raise BadDefinition([{"field": repeated, "message": "is written twice"}])
     return validated(document)
 
 
@@ -169,19 +171,31 @@ def validated(document: object) -> Space:
         raise BadDefinition(field_errors(error.errors(include_url=False), document)) from None
 
 
-class _RepeatedKey(ValueError):
-    def __init__(self, key: str) -> None:
-        super().__init__(key)
-        self.key = key
+class _Object(dict[str, Any]):  # Any: JSON values
+    """A JSON object that knows its first repeated key; the JSON reader keeps the last value."""
+
+    def __init__(self, pairs: list[tuple[str, Any]]) -> None:
+        super().__init__(pairs)
+        self.repeated: str | None = None
+        if len(self) < len(pairs):
+            times = Counter(key for key, _ in pairs)
+            self.repeated = next(key for key, _ in pairs if times[key] > 1)
 
 
-def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:  # Any: JSON values
-    made: dict[str, Any] = {}
-    for key, value in pairs:
-        if key in made:
-            raise _RepeatedKey(key)
-        made[key] = value
-    return made
+def _repeated_key(document: object) -> str | None:
+    """Return the dotted path of the first key that is written twice, if there is one."""
+    places: list[tuple[tuple[str, ...], object]] = [((), document)]
+    while places:
+        path, value = places.pop()
+        children: list[tuple[str, object]] = []
+        if isinstance(value, _Object):
+            if value.repeated is not None:
+                return ".".join((*path, value.repeated))
+            children = list(value.items())
+        elif isinstance(value, list):
+            children = [(str(index), child) for index, child in enumerate(value)]
+        places += [((*path, name), child) for name, child in reversed(children)]
+    return None
 
 
 def _load(text: str) -> object:

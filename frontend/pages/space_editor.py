@@ -7,7 +7,7 @@ from dash import Dash, Input, Output, State, dcc, html, no_update
 
 from backend.errors import ApiError
 from backend.spaces import service
-from backend.spaces.documents import BadDefinition, line_of, parse_yaml, yaml_text
+from backend.spaces.documents import MAX_BYTES, BadDefinition, line_of, parse_yaml, yaml_text
 from backend.spaces.schemas import DefinitionCheck
 from frontend.context import Context, threaded
 from frontend.figures.histogram import histogram
@@ -25,6 +25,25 @@ TYPING_MILLISECONDS = 400
 
 TAB_SIZE = 2
 """As the style sheet shows a tab."""
+
+# Decoded by the browser, for what the server would answer is the very text that it was sent. The
+# contents are taken back, so that the same file can be chosen again.
+READ_FILE = f"""
+(contents, name) => {{
+    const kept = dash_clientside.no_update;
+    if (!contents) return [kept, kept, kept];
+    const bytes = Uint8Array.from(atob(contents.slice(contents.indexOf(",") + 1)),
+        (character) => character.charCodeAt(0));
+    if (bytes.length > {MAX_BYTES}) {{
+        return [kept, `${{name}} is longer than 1 MiB; the text stays as it was.`, null];
+    }}
+    try {{
+        return [new TextDecoder("utf-8", {{fatal: true}}).decode(bytes), "", null];
+    }} catch {{
+        return [kept, `${{name}} is not UTF-8 text; the text stays as it was.`, null];
+    }}
+}}
+"""
 
 Component = Any  # Dash's components are generated, without a useful common type
 
@@ -71,6 +90,10 @@ def layout(context: Context, source: str | None) -> Component:
                                 target="_blank",
                                 className="nav-link",
                             ),
+                            dcc.Upload(
+                                dmc.Button("Choose a file", variant="default"),
+                                id="editor-file",
+                            ),
                             dmc.Button("Save", id="editor-save"),
                         ]
                     ),
@@ -90,7 +113,16 @@ def layout(context: Context, source: str | None) -> Component:
 
 
 def register(dash: Dash, context: Context) -> None:
-    """Register the judgement of what is typed, and saving it."""
+    """Register reading a file, the judgement of what is typed, and saving it."""
+    dash.clientside_callback(  # type: ignore[no-untyped-call]  # as Dash leaves it
+        READ_FILE,
+        Output("editor-text", "value"),
+        Output("editor-file-problem", "children"),
+        Output("editor-file", "contents"),
+        Input("editor-file", "contents"),
+        State("editor-file", "filename"),
+        prevent_initial_call=True,
+    )
 
     @dash.callback(
         Output("editor-notes", "children"),
@@ -149,6 +181,7 @@ def _editor(text: str) -> Component:
         [
             dmc.Title("Definition", order=4),
             dmc.Text("YAML or JSON, at most 1 MiB.", size="xs", c="dimmed", mb="xs"),
+            html.Div(dmc.Text(id="editor-file-problem", size="sm", c="red"), role="status"),
             html.Div(
                 [
                     dmc.Textarea(

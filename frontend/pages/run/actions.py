@@ -7,7 +7,6 @@ from typing import Any
 
 import dash_mantine_components as dmc
 from dash import ALL, Dash, Input, Output, ctx, dcc, html, no_update
-from sqlalchemy.orm import Session
 
 from backend.errors import ApiError
 from backend.runs import service
@@ -26,18 +25,15 @@ class Action:
     """A button.
 
     Attributes:
-        do: what it does; None for what `_delete` does, which needs more than a session.
+        do: a service of a session and a run's number; None for what `_delete` does, which needs
+            more than a session.
         asks: what is to be read, and confirmed, first; empty if nothing.
     """
 
     title: str
-    do: Callable[[Session, int], RunRead] | None
+    do: Callable[..., RunRead] | None
     asks: str = ""
     colour: str = "indigo"
-
-
-def _archived(session: Session, run_id: int, *, archived: bool) -> RunRead:
-    return service.update_run(session, run_id, RunPatch(archived=archived))
 
 
 ACTIONS: Mapping[str, Action] = {
@@ -50,8 +46,12 @@ ACTIONS: Mapping[str, Action] = {
         asks="Its units stop within seconds. What they stored stays, and Retry goes on from there.",
         colour="red",
     ),
-    "archive": Action("Archive", partial(_archived, archived=True), colour="gray"),
-    "restore": Action("Restore", partial(_archived, archived=False), colour="gray"),
+    "archive": Action(
+        "Archive", partial(service.update_run, patch=RunPatch(archived=True)), colour="gray"
+    ),
+    "restore": Action(
+        "Restore", partial(service.update_run, patch=RunPatch(archived=False)), colour="gray"
+    ),
     "delete": Action(
         "Delete",
         None,
