@@ -80,18 +80,8 @@ def get_run(session: Session, run_id: int) -> RunRead:
     return read_run(session, require_run(session, run_id))
 
 
-def get_revision(session: Session, run_id: int) -> int:
-    """Return the number that rises with every change of a run, for cheap polling.
-
-    Raises:
-        NotFound: if there is no such run.
-    """
-    (revision,) = get_revisions(session, [run_id])
-    return revision
-
-
 def get_revisions(session: Session, run_ids: Sequence[int]) -> list[int]:
-    """Return the revisions of several runs, in the given order, with one statement.
+    """Return the numbers that rise with every change of runs, in the given order, for cheap polling.
 
     Raises:
         NotFound: naming the first run that does not exist.

@@ -55,7 +55,12 @@ class CellSpace(Space):
     """
 
     kind: Literal["cell"] = "cell"
-    num_nodes: int = Field(ge=2, description="Nodes of a cell, inputs included.")
+    num_nodes: int = Field(
+        ge=2,
+        # More are refused below, with the reason.
+        json_schema_extra={"maximum": MAX_NODES},
+        description="Nodes of a cell, inputs included.",
+    )
     num_inputs: int = Field(
         1,
         ge=1,

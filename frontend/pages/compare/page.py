@@ -5,10 +5,10 @@ from typing import Any
 from urllib.parse import parse_qs
 
 import dash_mantine_components as dmc
-from dash import Dash, Input, Output, State, ctx, dcc, html, no_update
+from dash import Dash, Input, Output, State, ctx, dcc, html
 from pydantic import TypeAdapter, ValidationError
 
-from backend.errors import ApiError, NotFound
+from backend.errors import ApiError
 from backend.runs import service
 from backend.validation import field_errors, sentence
 from frontend.context import Context, threaded
@@ -18,6 +18,7 @@ from frontend.live import changes, replacement
 from frontend.pages import links
 from frontend.pages.compare.panels import COMPARISON_PANELS
 from frontend.pages.places import all_marks, all_shown, figure_place, panel_place
+from frontend.pages.pulse import register_pulse
 from frontend.rows import read_compared
 
 PULSE_MILLISECONDS = 2000
@@ -98,23 +99,9 @@ def layout(context: Context, run_ids: Sequence[int]) -> Component:
 def register(dash: Dash, context: Context) -> None:
     """Register the pulse and the update."""
 
-    @dash.callback(
-        Output("compared-revisions", "data"),
-        Output("compare-pulse", "disabled"),
-        Input("compare-pulse", "n_intervals"),
-        State("compared-revisions", "data"),
-        State("compared-runs", "data"),
-        prevent_initial_call=True,
+    register_pulse(
+        dash, context, pulse="compare-pulse", revisions="compared-revisions", runs="compared-runs"
     )
-    @threaded
-    def beat(_: int | None, seen: list[int], run_ids: list[int]) -> tuple[Any, Any]:
-        try:
-            with context.db.reading() as session:
-                revisions = service.get_revisions(session, run_ids)
-        except NotFound:
-            return no_update, True
-        return (no_update if revisions == seen else revisions), no_update
-
     _register_update(dash, context)
 
 

@@ -4,14 +4,14 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 import dash_mantine_components as dmc
-from dash import Dash, Input, Output, State, ctx, dcc, html, no_update
+from dash import Dash, Input, Output, State, ctx, dcc, html
 
-from backend.errors import NotFound
 from backend.runs import service
 from frontend.context import Context, threaded
 from frontend.figures.registry import FIGURES
 from frontend.live import UNCHANGED, changes, replacement
 from frontend.pages.places import all_marks, all_shown, panel_place
+from frontend.pages.pulse import register_pulse
 from frontend.pages.run.actions import OFFERS, buttons, register_actions, shown
 from frontend.pages.run.grids import GRIDS
 from frontend.pages.run.panels import PANELS
@@ -34,7 +34,7 @@ def layout(context: Context, run_id: int) -> Component:
     return html.Div(
         [
             dcc.Store(id="run-id", data=run_id),
-            dcc.Store(id="revision", data=run.revision),
+            dcc.Store(id="revision", data=[run.revision]),
             dcc.Interval(id="pulse", interval=PULSE_MILLISECONDS),
             dmc.Group(
                 [panel_place("panel", "heading"), dmc.Group(buttons(run_id), gap="xs")],
@@ -51,23 +51,7 @@ def layout(context: Context, run_id: int) -> Component:
 def register(dash: Dash, context: Context) -> None:
     """Register the pulse, the update and the actions."""
 
-    @dash.callback(
-        Output("revision", "data"),
-        Output("pulse", "disabled"),
-        Input("pulse", "n_intervals"),
-        State("revision", "data"),
-        State("run-id", "data"),
-        prevent_initial_call=True,
-    )
-    @threaded
-    def beat(_: int | None, seen: int, run_id: int) -> tuple[Any, Any]:
-        try:
-            with context.db.reading() as session:
-                revision = service.get_revision(session, run_id)
-        except NotFound:
-            return no_update, True
-        return (no_update if revision == seen else revision), no_update
-
+    register_pulse(dash, context, pulse="pulse", revisions="revision", runs="run-id")
     _register_update(dash, context)
     register_actions(dash, context)
 
@@ -91,7 +75,7 @@ def _register_update(dash: Dash, context: Context) -> None:
     )
     @threaded
     def update(
-        _: int,
+        _: list[int],
         theme: str,
         tab: str,
         figure_marks: list[Any],

@@ -273,6 +273,7 @@ def test_every_bad_definition_is_refused_with_its_place_and_nothing_is_stored(
     [
         ("digits-mini", {"num_nodes": "three"}, "num_nodes"),
         ("digits-mini", {"num_nodes": 1}, "num_nodes"),
+        ("digits-mini", {"num_nodes": 9}, "num_nodes"),
         ("digits-mini", {"operations": []}, "operations"),
         ("digits-mini", {"name": "not mine"}, "name"),
         ("digits-mini", {"colour": "red"}, "colour"),

@@ -77,7 +77,7 @@ def test_a_definition_is_judged_at_its_line_counted_and_saved(quiet_page, addres
 
 def test_a_chosen_file_fills_the_editor(quiet_page, address, served_db):
     quiet_page.goto(f"{address}/ui/space-editor")
-    expect(quiet_page.get_by_text("Saving makes it my-cell@")).to_be_visible()
+    expect(quiet_page.locator(".figure-editor-histogram")).to_contain_text("n = 54")
     text = quiet_page.get_by_label("Definition as YAML or JSON")
     own = catalogue()["digits-mini"].model_copy(update={"name": "from-a-file"})
 

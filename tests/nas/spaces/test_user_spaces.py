@@ -103,8 +103,8 @@ def cells_with_a_dead_branch(draw: st.DrawFn) -> CellSpace:
     What makes them dead: a node without an edge out, a node without an edge in, or an edge of
     `none` alone.
     """
-    num_inputs = draw(st.integers(1, 2))
-    num_nodes = draw(st.integers(4, 6))
+    num_inputs = draw(st.integers(1, 3))
+    num_nodes = draw(st.integers(max(4, num_inputs + 2), 6))
     inner = range(num_inputs, num_nodes)
     pairs = {(source, target) for target in inner for source in range(target)}
     kind = draw(st.sampled_from(["leads nowhere", "comes from nowhere", "none alone"]))
