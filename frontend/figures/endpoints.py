@@ -1,6 +1,7 @@
 """The dashboard's figures as Plotly JSON: of one run, of several, of a search space."""
 
-from typing import Annotated, Any
+from collections.abc import Mapping
+from typing import Annotated, Any, TypeVar
 
 import plotly.graph_objects as go
 from fastapi import APIRouter, Path, Query, Response
@@ -17,6 +18,8 @@ from frontend.figures.registry import FIGURES, PREVIEW_FIGURES, SPACE_FIGURES
 from frontend.figures.style import Theme
 from frontend.rows import read_compared, read_rows
 from nas.partition import AnySplitter
+
+Drawn = TypeVar("Drawn")
 
 PLOTLY_JSON: dict[int | str, dict[str, Any]] = {  # Any: a part of the OpenAPI document
     200: {"content": {"application/json": {"schema": {"type": "object"}}}}
@@ -67,9 +70,7 @@ def _add_run_figures(router: APIRouter, db: Database) -> None:
     def figure(
         run_id: Annotated[int, Path(ge=1, le=2**31 - 1)], figure: str, theme: Theme = "light"
     ) -> Response:
-        definition = FIGURES.get(figure)
-        if definition is None:
-            raise NotFound("figure", figure)
+        definition = _named(figure, FIGURES)
         return _answer(definition.of(read_rows(db, run_id, definition.needs), theme))
 
     @router.get("/figures", summary="The names of the figures that compare runs")
@@ -111,9 +112,7 @@ def _add_space_figures(router: APIRouter, db: Database) -> None:
     def space_figure(
         name: str, figure: str, count: Count = "effective", theme: Theme = "light"
     ) -> Response:
-        definition = SPACE_FIGURES.get(figure)
-        if definition is None:
-            raise NotFound("figure", figure)
+        definition = _named(figure, SPACE_FIGURES)
         with db.reading() as session:
             rows = service.histogram(session, name, count)
         return _answer(definition.draw(_pinned(db, name), rows, count, theme=theme))
@@ -135,12 +134,18 @@ def _add_space_figures(router: APIRouter, db: Database) -> None:
     def preview_figure(
         name: str, figure: str, asked: Annotated[PreviewFigureOptions, Query()]
     ) -> Response:
-        definition = PREVIEW_FIGURES.get(figure)
-        if definition is None:
-            raise NotFound("figure", figure)
+        definition = _named(figure, PREVIEW_FIGURES)
         with db.reading() as session:
             found = service.preview_partition(session, name, asked.splitter.root, asked.options)
         return _answer(definition.draw(_pinned(db, name), found, theme=asked.theme))
+
+
+def _named(figure: str, registry: Mapping[str, Drawn]) -> Drawn:
+    """Return a figure of a registry. Raises `NotFound`."""
+    definition = registry.get(figure)
+    if definition is None:
+        raise NotFound("figure", figure)
+    return definition
 
 
 def _pinned(db: Database, reference: str) -> str:
