@@ -3,6 +3,7 @@
 import hashlib
 import io
 import pickle
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from typing import Any, Self
 
@@ -15,9 +16,9 @@ from nas.seeds import derive_seed
 from nas.supernets.build import build_supernet
 from nas.supernets.network import Network, on_device
 from nas.training.balance import BalanceCount
-from nas.training.schedule import Route
+from nas.training.samplers.base import Route
 
-FORMAT = 2
+FORMAT = 3
 """Number of the checkpoint format; a change of what is stored needs a new one."""
 
 _DIGEST_BYTES = hashlib.sha256().digest_size
@@ -36,6 +37,7 @@ class TrainState:
         supernet: the weights.
         optimizer: their momentum.
         balance: what was trained, one count per sub-space that this unit trains.
+        updates: optimizer steps this unit has made; those of an inherited warm-up are not its own.
     """
 
     subspace: int | None
@@ -44,21 +46,22 @@ class TrainState:
     supernet: Network
     optimizer: torch.optim.SGD
     balance: tuple[BalanceCount, ...]
+    updates: int = 0
 
-    @property
-    def updates(self) -> int:
-        """Optimizer steps this unit has made; those of an inherited warm-up are not its own."""
-        return sum(count.updates for count in self.balance)
+    def own(self, routes: Sequence[Route]) -> tuple[Route, ...]:
+        """Return those architectures of a step that this unit trains, perhaps none."""
+        if self.subspace is None:
+            return tuple(routes)
+        return tuple(route for route in routes if route.subspace == self.subspace)
 
-    def trains(self, route: Route) -> bool:
-        """Tell whether a step of this route belongs to this unit."""
-        return self.subspace is None or self.subspace == route.subspace
-
-    def count_update(self, route: Route, num_images: int) -> None:
-        """Record one optimizer step."""
-        index = 0 if self.subspace is not None else route.subspace
-        read = self.supernet.banks_read(route.architecture)
-        self.balance[index].add(route.architecture, num_images, read)
+    def count_update(self, routes: Sequence[Route], num_images: int) -> None:
+        """Record one optimizer step on these architectures, at least one of this unit's."""
+        self.updates += 1
+        for count in self.balance:
+            trained = [route.architecture for route in routes if route.subspace == count.subspace]
+            if trained:
+                read = [self.supernet.banks_read(architecture) for architecture in trained]
+                count.add(trained, num_images, read)
 
     def to_bytes(self) -> bytes:
         """Return the whole state, behind its SHA-256; equal states need not have equal bytes."""
@@ -72,6 +75,7 @@ class TrainState:
                 "supernet": self.supernet.state_dict(),
                 "optimizer": self.optimizer.state_dict(),
                 "balance": [asdict(count) for count in self.balance],
+                "updates": self.updates,
             },
             buffer,
         )
@@ -107,6 +111,7 @@ class TrainState:
                 supernet=supernet,
                 optimizer=_optimizer(experiment, supernet, optimizer),
                 balance=tuple(BalanceCount(**count) for count in stored["balance"]),
+                updates=stored["updates"],
             )
         except (pickle.UnpicklingError, RuntimeError, KeyError, TypeError, ValueError) as error:
             raise InvalidCheckpoint(f"not a checkpoint of this supernet: {error}") from error

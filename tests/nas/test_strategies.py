@@ -122,28 +122,31 @@ def test_splitting_twice_gives_the_same_partition(splitter: Splitter) -> None:
 
 @every(Sampler, "nas.training.samplers", "sampler")
 @pytest.mark.parametrize("num_subspaces", [1, 2, 3])
-def test_a_sampler_draws_valid_architectures_of_the_subspace_it_names(
+def test_a_sampler_draws_valid_architectures_of_the_subspaces_it_names(
     sampler: Sampler, num_subspaces: int
 ) -> None:
     partition = NonlinearitySplitter(num_subspaces=num_subspaces).split(SPACE)
     rng = random.Random(0)
-    drawn = [sampler.draw(partition, rng) for _ in range(3000)]
-    for index, cell in drawn:
-        assert SPACE.is_valid(cell)
-        assert partition.route(cell) == index
-    shares = sampler.target_shares(partition)
-    assert sum(shares) == pytest.approx(1)
-    for index, share in enumerate(shares):
-        observed = sum(routed == index for routed, _ in drawn) / len(drawn)
-        assert observed == pytest.approx(share, abs=0.04)
+    steps = [sampler.draw(partition, step, rng) for step in range(3000)]
+    for routes in steps:
+        assert routes
+        for route in routes:
+            assert SPACE.is_valid(route.architecture)
+            assert partition.route(route.architecture) == route.subspace
+    updates = sampler.target_updates(partition)
+    for index, expected in enumerate(updates):
+        trained = sum(any(route.subspace == index for route in routes) for routes in steps)
+        assert trained / len(steps) == pytest.approx(expected, abs=0.04)
+    assert sum(sampler.target_shares(partition)) == pytest.approx(1)
 
 
 @every(Sampler, "nas.training.samplers", "sampler")
 def test_a_sampler_draws_the_same_from_the_same_seed(sampler: Sampler) -> None:
     partition = NonlinearitySplitter().split(SPACE)
     first, second = random.Random(9), random.Random(9)
-    for _ in range(50):
-        assert sampler.draw(partition, first) == sampler.draw(partition, second)
+    for step in range(50):
+        drawn = sampler.draw(partition, step, first)
+        assert drawn == sampler.draw(partition, step, second)
 
 
 @every(Scorer, "nas.ranking.scorers", "scorer")
