@@ -8,7 +8,12 @@ from sqlalchemy.orm import Session
 from backend.errors import Unprocessable
 from backend.models import Benchmark, Dataset, SearchSpace
 from backend.references import WORDS, Versioned, find, names, pinned
-from nas.errors import InfeasiblePartition, InfeasibleSearch, InfeasibleSupernet
+from nas.errors import (
+    InfeasiblePartition,
+    InfeasibleSampling,
+    InfeasibleSearch,
+    InfeasibleSupernet,
+)
 from nas.partition.base import Partition, Splitter
 from nas.partition.routing import Routing
 from nas.spaces.base import Space
@@ -48,11 +53,13 @@ def check_spec(session: Session, spec: RunSpec) -> References:
     _check_rounds(spec)
     try:
         space.definition.resized(spec.supernet.shape())
-        spec.partition(space.definition)
+        spec.training.sampler.check(spec.partition(space.definition))
     except InfeasibleSupernet as error:
         raise Unprocessable(f"supernet.{error.parameter}", error.reason) from error
     except InfeasiblePartition as error:
         raise Unprocessable(f"splitter.{error.parameter}", error.reason) from error
+    except InfeasibleSampling as error:
+        raise Unprocessable(f"training.sampler.{error.parameter}", error.reason) from error
     if spec.search is not None:
         try:
             spec.search.constraints.check(space.definition)

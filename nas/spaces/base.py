@@ -17,6 +17,7 @@ from nas.spaces.labelling import EFFECTIVE, Labelling, NonlinearityCount, Readin
 if TYPE_CHECKING:
     from nas.spaces.costs import CostRange, Costs
     from nas.spaces.counting import Automaton, Counting
+    from nas.spaces.marginals import OperationCounts
     from nas.spaces.shape import NetworkShape
     from nas.supernets.network import Network
 
@@ -121,6 +122,15 @@ class Space(Strategy, ABC):
         from nas.spaces.tables import counting
 
         return counting(self, labelling)
+
+    def operation_counts(self, labelling: Labelling = EFFECTIVE) -> OperationCounts | None:
+        """Return how many valid architectures of each label choose each operation, exactly.
+
+        None where counting them would take too long; equal spaces share what is counted.
+        """
+        from nas.spaces.tables import operation_counts
+
+        return operation_counts(self, labelling)
 
     def histogram(self, reading: Reading = "effective") -> dict[int, Count]:
         """Return the exact number of architectures per nonlinearity count, ascending."""

@@ -188,6 +188,8 @@ SAMPLERS = [
         id="one-per-subspace",
     ),
     pytest.param({"kind": "uniform"}, id="uniform"),
+    pytest.param({"kind": "fair"}, id="fair"),
+    pytest.param({"kind": "sandwich"}, id="sandwich"),
 ]
 
 

@@ -133,11 +133,34 @@ def test_a_sampler_draws_valid_architectures_of_the_subspaces_it_names(
         for route in routes:
             assert SPACE.is_valid(route.architecture)
             assert partition.route(route.architecture) == route.subspace
-    updates = sampler.target_updates(partition)
+    updates, shares = sampler.target_updates(partition), sampler.target_shares(partition)
+    assert (updates is None) == (shares is None)
+    if updates is None or shares is None:
+        return
     for index, expected in enumerate(updates):
         trained = sum(any(route.subspace == index for route in routes) for routes in steps)
         assert trained / len(steps) == pytest.approx(expected, abs=0.04)
-    assert sum(sampler.target_shares(partition)) == pytest.approx(1)
+    assert sum(shares) == pytest.approx(1)
+
+
+@every(Sampler, "nas.training.samplers", "sampler")
+@pytest.mark.parametrize("num_subspaces", [1, 3])
+def test_a_sampler_trains_operations_as_often_as_it_aims_at(
+    sampler: Sampler, num_subspaces: int
+) -> None:
+    partition = NonlinearitySplitter(num_subspaces=num_subspaces).split(SPACE)
+    sampler.check(partition)
+    targets = sampler.operation_targets(partition)
+    assert len(targets) == num_subspaces
+    rng = random.Random(1)
+    routes = [route for step in range(3000) for route in sampler.draw(partition, step, rng)]
+    for index, shares_by_decision in enumerate(targets):
+        members = [route.architecture for route in routes if route.subspace == index]
+        for decision, shares in enumerate(shares_by_decision or ()):
+            assert list(shares) == list(SPACE.choices[decision])
+            for name, share in shares.items():
+                observed = sum(member[decision] == name for member in members) / len(members)
+                assert observed == pytest.approx(share, abs=0.07)
 
 
 @every(Sampler, "nas.training.samplers", "sampler")

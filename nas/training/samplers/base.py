@@ -4,7 +4,7 @@ from abc import ABC, abstractmethod
 from dataclasses import dataclass
 from random import Random
 
-from nas.partition.base import Partition
+from nas.partition.base import OperationShares, Partition
 from nas.plugin import Strategy
 from nas.spaces.base import Architecture
 
@@ -37,10 +37,28 @@ class Sampler(Strategy, ABC):
         """
 
     @abstractmethod
-    def target_updates(self, partition: Partition) -> tuple[float, ...]:
-        """Return the expected optimizer steps per global step, 0 to 1, of each sub-space."""
+    def target_updates(self, partition: Partition) -> tuple[float, ...] | None:
+        """Return the expected optimizer steps per global step, 0 to 1, of each sub-space.
 
-    def target_shares(self, partition: Partition) -> tuple[float, ...]:
+        None where they are not known exactly: then the training balance has no target.
+        """
+
+    def target_shares(self, partition: Partition) -> tuple[float, ...] | None:
         """Return the expected share of all optimizer steps per sub-space; they add up to 1."""
         updates = self.target_updates(partition)
-        return tuple(part / sum(updates) for part in updates)
+        return None if updates is None else tuple(part / sum(updates) for part in updates)
+
+    def operation_targets(self, partition: Partition) -> tuple[OperationShares | None, ...]:
+        """Return the expected share of each operation among the samples of each sub-space.
+
+        They are those of uniform draws inside the sub-space, which a sampler that draws otherwise
+        overrides. None where they are not known exactly.
+        """
+        return partition.operation_shares or (None,) * len(partition.subspaces)
+
+    def check(self, partition: Partition) -> None:
+        """Refuse a partition from which this sampler cannot draw; by default none.
+
+        Raises:
+            InfeasibleSampling: naming the parameter at fault, and what would be possible.
+        """

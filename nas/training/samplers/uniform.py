@@ -21,5 +21,4 @@ class UniformSampler(Sampler):
         return (Route(partition.route(architecture), architecture),)
 
     def target_updates(self, partition: Partition) -> tuple[float, ...]:
-        total = sum(subspace.size.valid for subspace in partition.subspaces)
-        return tuple(subspace.size.valid / total for subspace in partition.subspaces)
+        return partition.shares

@@ -3,6 +3,7 @@
 import pytest
 
 from backend.runs.checks import num_live_rounds
+from nas.spaces import catalogue
 from nas.spec import RunSpec, round_boundaries
 from tests.backend.api import Api, fields_of, problem_of
 
@@ -40,6 +41,20 @@ def database_url(sqlite_url: str) -> str:
         ({"search": {"kind": "random", "constraints": {"flops": 1}}}, "search.constraints"),
         ({"ranking": {"scorers": [{"kind": "loss"}, {"kind": "x"}]}}, "ranking.scorers.1"),
         ({"training": {"steps": 10, "batch_size": 1001}}, "training.batch_size"),
+        ({"training": {"steps": 10, "sampler": {"kind": "oracle"}}}, "training.sampler"),
+        (
+            {
+                "training": {
+                    "steps": 10,
+                    "sampler": {"kind": "supernet-balanced", "architectures_per_step": "two"},
+                }
+            },
+            "training.sampler.architectures_per_step",
+        ),
+        (
+            {"training": {"steps": 10, "sampler": {"kind": "sandwich", "num_random": 0}}},
+            "training.sampler.num_random",
+        ),
         ({"supernet": {"shared_cells": 2}}, "supernet.shared_cells"),
         ({"supernet": {"routing": "accumulated", "shared_cells": 1}}, "splitter.thresholds"),
         ({"supernet": {"routing": "accumulated"}, "splitter": {"kind": "none"}}, "splitter"),
@@ -66,6 +81,47 @@ def test_a_supernet_that_the_space_does_not_have_is_refused(
 ):
     changes = {"space": space, "supernet": supernet, "benchmark": None}
     assert fields_of(api.post("/api/v1/runs", json=spec | changes)) == [field]
+
+
+def test_fair_sampling_of_a_space_that_nearly_always_deals_dead_architectures_is_refused(
+    api: Api, spec: dict
+):
+    paths = [(0, 1), (1, 2), (2, 3), (3, 7), (0, 4), (4, 5), (5, 6), (6, 7)]
+    space = catalogue()["digits-mini"].model_dump(mode="json") | {
+        "name": "two-paths",
+        "num_nodes": 8,
+        "operations": ["none", "skip_connect"],
+        "edges": [{"source": source, "target": target} for source, target in paths],
+    }
+    assert api.post("/api/v1/search-spaces", json=space).status_code == 201
+    asked = spec | {
+        "space": "two-paths",
+        "benchmark": None,
+        "splitter": {"kind": "none"},
+        "training": {"steps": 10, "sampler": {"kind": "fair"}},
+    }
+    problem = problem_of(api.post("/api/v1/runs", json=asked), 422)
+    assert [error["field"] for error in problem["errors"]] == ["training.sampler.kind"]
+    assert "take supernet-balanced or uniform" in problem["detail"]
+    asked["training"]["sampler"] = {"kind": "uniform"}
+    assert api.post("/api/v1/runs", json=asked).status_code == 201
+
+
+@pytest.mark.parametrize("splitter", [{"kind": "none"}, {"kind": "nonlinearity"}])
+@pytest.mark.parametrize(
+    "sampler",
+    [
+        {"kind": "supernet-balanced", "architectures_per_step": "one-per-subspace"},
+        {"kind": "fair"},
+        {"kind": "sandwich"},
+    ],
+)
+def test_samplers_of_several_architectures_work_with_one_sub_space_and_with_several(
+    sampler: dict, splitter: dict, api: Api, spec: dict
+):
+    training = {"steps": 10, "sampler": sampler}
+    changed = spec | {"training": training, "splitter": splitter}
+    assert api.post("/api/v1/runs", json=changed).status_code == 201
 
 
 def test_every_bad_field_is_named_at_once(api: Api, spec: dict):
