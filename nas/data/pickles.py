@@ -26,6 +26,8 @@ ELEMENT_TYPES = frozenset({"b1", "i1", "u1", "i2", "u2", "i4", "u4", "i8", "u8",
 BYTE_ORDERS = frozenset("<>=|")
 MAX_DIMENSIONS = 8
 MAX_REASON = 200
+# An array takes four. As keys of a dictionary, tuples deep inside each other break the interpreter.
+MAX_TUPLES = 1000
 # numpy 2 calls its inner module by another name.
 ALLOWED = {
     ("numpy.core.multiarray", "_reconstruct"): "reconstruct",
@@ -34,6 +36,7 @@ ALLOWED = {
     ("numpy", "dtype"): "dtype",
     ("_codecs", "encode"): "encode",
 }
+TUPLES = frozenset(["TUPLE", "TUPLE1", "TUPLE2", "TUPLE3"])
 INSTRUCTIONS = frozenset(
     [
         "PROTO",
@@ -136,7 +139,7 @@ def _scan(content: bytes, name: str) -> None:
     Every argument is seen to lie within the file, and every memo number to be the next one: the
     reader would take memory for as much as they claim.
     """
-    num_kept = 0
+    num_kept = num_tuples = 0
     for instruction, argument, _ in pickletools.genops(content):
         if instruction.name in ("GLOBAL", "INST"):
             module, _, qualified = str(argument).partition(" ")
@@ -146,6 +149,9 @@ def _scan(content: bytes, name: str) -> None:
                 f"{name}: the pickle uses {instruction.name}, which arrays and plain containers do "
                 "not need; nothing of it was executed"
             )
+        num_tuples += instruction.name in TUPLES
+        if num_tuples > MAX_TUPLES:
+            raise ValueError(f"more than {MAX_TUPLES} tuples")
         if instruction.name in ("PUT", "BINPUT", "LONG_BINPUT", "MEMOIZE"):
             num_kept += 1
             # Python 2 counts from one.
@@ -159,8 +165,8 @@ def _check_global(module: str, qualified: str, name: str) -> str:
         return ALLOWED[module, qualified]
     except KeyError:
         raise InvalidDataset(
-            f"{name}: the pickle asks for {f'{module}.{qualified}'[:MAX_REASON]!r}; only numpy arrays and "
-            "plain containers are read, and nothing of it was executed"
+            f"{name}: the pickle asks for {f'{module}.{qualified}'[:MAX_REASON]!r}; only numpy "
+            "arrays and plain containers are read, and nothing of it was executed"
         ) from None
 
 

@@ -32,10 +32,9 @@ def recognised(names: Sequence[str]) -> Format:
     if matching:
         layouts = " and ".join(known.layout for known in matching)
         raise InvalidDataset(f"files of several layouts: {layouts}; import them one by one")
-    shown = ", ".join(names[:NUM_SHOWN]) + (", ..." if len(names) > NUM_SHOWN else "")
-    raise InvalidDataset(
-        f"{len(names)} files ({shown}) in no known layout; understood are "
-        + "; ".join(known.layout for known in formats())
-        if names
-        else "no file in it; understood are " + "; ".join(known.layout for known in formats())
-    )
+    found = "no file in it"
+    if names:
+        shown = ", ".join(names[:NUM_SHOWN]) + (", ..." if len(names) > NUM_SHOWN else "")
+        found = f"{len(names)} files ({shown}) in no known layout"
+    understood = "; ".join(known.layout for known in formats())
+    raise InvalidDataset(f"{found}; understood are {understood}")

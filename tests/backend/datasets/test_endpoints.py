@@ -1,3 +1,4 @@
+import errno
 import io
 import pickle
 import zipfile
@@ -160,6 +161,19 @@ def test_a_published_archive_is_recognised_and_stored(
     stored = ImageDataset.load(path, made["sha256"])
     assert (stored.split_seed, len(stored.validation)) == (3, num_validation)
     assert _upload(api, content, num_validation=num_validation, size=8).json()["height"] == 8
+
+
+def test_a_disk_that_fills_while_an_archive_is_unpacked_is_said_as_such(
+    api: Api, plain_settings: Settings, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    class FullDisk(io.BytesIO):
+        def write(self, _: object) -> int:
+            raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr("nas.data.sources.tempfile.TemporaryFile", lambda **_: FullDisk())
+    content = tar(cifar10(), tmp_path).read_bytes()
+    problem_of(_upload(api, content, num_validation=10), 507)
+    assert _files(plain_settings) == []
 
 
 def test_an_archive_with_a_bad_batch_leaves_nothing(

@@ -170,6 +170,11 @@ def test_a_reason_is_a_line_however_much_of_the_file_an_error_repeats():
     assert len(refusal(dictionary(b"S" + b"a" * 100_000 + b"\n"))) < 300
 
 
+def test_tuples_deep_inside_each_other_are_refused():
+    # As a key it would be hashed, which ends the process and not in an error.
+    assert "more than 1000 tuples" in refusal(b"\x80\x02})" + b"\x85" * 1_000_000 + b"Ns.")
+
+
 def test_every_cut_of_a_pickle_is_refused():
     content = Python2.dumps({"data": np.zeros((2, 3), np.uint8), "labels": [1, 2]})
     for length in range(len(content)):
