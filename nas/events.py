@@ -46,6 +46,23 @@ class SupernetBalance:
 
 
 @dataclass(frozen=True, slots=True)
+class PartSeconds:
+    """How long the parts of some training steps took, in wall seconds; on a GPU, its own.
+
+    Attributes:
+        data: drawing architectures and images, augmentation.
+        forward: passes through the supernet, the loss included.
+        backward: gradients.
+        optimizer: clipping and the update of the weights, counting what was trained.
+    """
+
+    data: float
+    forward: float
+    backward: float
+    optimizer: float
+
+
+@dataclass(frozen=True, slots=True)
 class TrainingProgressed:
     """A unit has executed all of its global steps below `step`.
 
@@ -56,6 +73,7 @@ class TrainingProgressed:
             its architectures.
         learning_rate: of the last step.
         steps_per_second: own optimizer steps per wall second since the previous event.
+        part_seconds: what the steps since the previous event took.
         balance: cumulative counts, one entry per sub-space this unit trains.
     """
 
@@ -64,6 +82,7 @@ class TrainingProgressed:
     loss: float
     learning_rate: float
     steps_per_second: float
+    part_seconds: PartSeconds
     balance: tuple[SupernetBalance, ...]
 
 

@@ -14,6 +14,7 @@ from nas.experiment import Experiment
 from nas.training.samplers.base import Route
 from nas.training.schedule import Schedule
 from nas.training.state import TrainState
+from nas.training.stopwatch import Stopwatch
 
 REPORT_SECONDS = 0.25
 """A unit reports, and can be stopped, at least this often."""
@@ -29,13 +30,14 @@ def train(experiment: Experiment, state: TrainState, until: int) -> Iterator[Tra
         TrainingDiverged: if the loss is not finite.
     """
     schedule = Schedule(experiment.spec, experiment.partition, len(experiment.train_images))
+    watch = Stopwatch.of(experiment.device)
     started, updates, loss_sum, learning_rate = time.perf_counter(), 0, 0.0, 0.0
     while state.next_step < until:
         step = state.next_step
         routes = state.own(schedule.routes(step))
         if routes:
             learning_rate = schedule.learning_rate(step)
-            loss_sum += update(experiment, state, schedule, routes)
+            loss_sum += update(experiment, state, schedule, routes, watch)
             updates += 1
         state.next_step = step + 1
         seconds = time.perf_counter() - started
@@ -46,13 +48,19 @@ def train(experiment: Experiment, state: TrainState, until: int) -> Iterator[Tra
                 loss=_finite(loss_sum / updates, state),
                 learning_rate=learning_rate,
                 steps_per_second=updates / seconds,
+                part_seconds=watch.take(),
                 balance=tuple(count.event() for count in state.balance),
             )
+            watch.begin()
             started, updates, loss_sum = time.perf_counter(), 0, 0.0
 
 
 def update(
-    experiment: Experiment, state: TrainState, schedule: Schedule, routes: Sequence[Route]
+    experiment: Experiment,
+    state: TrainState,
+    schedule: Schedule,
+    routes: Sequence[Route],
+    watch: Stopwatch | None = None,
 ) -> float:
     """Make the optimizer step of `state.next_step` and return its mean loss (nats).
 
@@ -68,24 +76,30 @@ def update(
         state: a supernet that owns all of the architectures.
         schedule: of the run.
         routes: the architectures, at least one.
+        watch: measures the parts of the step, if anybody wants to know.
     """
+    watch = watch or Stopwatch()
     training, step = experiment.spec.training, state.next_step
     images_BCHW, labels_B = experiment.train_images.augmented(
         schedule.image_indices(step), training.augmentation, schedule.augmentation(step)
     )
+    watch.lap("data")
     for group in state.optimizer.param_groups:
         group["lr"] = schedule.learning_rate(step)
     state.optimizer.zero_grad(set_to_none=True)
     losses = []
     for route in routes:
         loss = cross_entropy(state.supernet(images_BCHW, route.architecture), labels_B)
+        watch.lap("forward")
         loss.backward()
+        watch.lap("backward")
         losses.append(loss.detach())
     if training.gradient_clip is not None:
         used = [weight for weight in state.supernet.parameters() if weight.grad is not None]
         clip_grad_norm_(used, training.gradient_clip)
     state.optimizer.step()
     state.count_update(routes, len(labels_B))
+    watch.lap("optimizer")
     return float(sum(losses)) / len(losses)
 
 
