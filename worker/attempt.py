@@ -61,9 +61,9 @@ class Attempt:
             debris = checkpoints.debris(self._root, unit, named)
             self._delete_after_commit(session, debris)
 
-    def add(self, event: Event) -> None:
-        """Take one event, to be stored with the next transaction."""
-        self._recorder.add(event)
+    def add(self, event: Event, seconds: float) -> None:
+        """Take one event, which took the science so long, to be stored with the next transaction."""
+        self._recorder.add(event, seconds)
         self._changed = True
 
     def store_if_due(self, work: Work) -> None:
@@ -183,7 +183,8 @@ class Attempt:
             return None
         self._num_checkpoints += 1
         name = f"attempt-{self._lease.attempt:04d}-{self._num_checkpoints:05d}.ckpt"
-        return checkpoints.write_durably(self._root, f"{work.folder}/{name}", work.snapshot())
+        with self._recorder.telemetry.checkpointing():
+            return checkpoints.write_durably(self._root, f"{work.folder}/{name}", work.snapshot())
 
     def _delete_after_commit(self, session: Session, paths: Sequence[str]) -> None:
         after_commit(session, lambda: checkpoints.delete_files(self._root, paths))

@@ -25,6 +25,7 @@ from nas.partition.base import Partition
 from nas.spec import RunSpec
 from worker.correlations import Correlator, Truth, store_part
 from worker.progress import TrainingProgress, forget_after
+from worker.telemetry import UnitTelemetry
 from worker.upsert import upsert
 
 Row = dict[str, Any]  # Any: column values
@@ -39,19 +40,22 @@ class Recorder:
         truth: ground truth of the run, if it has one.
         num_validation: images of the dataset's validation split.
         training: gathered progress.
+        telemetry: gathered times.
     """
 
     spec: RunSpec
     truth: Truth | None
     num_validation: int
     training: TrainingProgress = field(default_factory=TrainingProgress)
+    telemetry: UnitTelemetry = field(default_factory=UnitTelemetry)
     _partition: Partition | None = None
     _scores: dict[tuple[int, str, str], Row] = field(default_factory=dict)
     _rounds: list[int] = field(default_factory=list)
     _candidates: list[Row] = field(default_factory=list)
 
-    def add(self, event: Event) -> None:
-        """Gather one event."""
+    def add(self, event: Event, seconds: float) -> None:
+        """Gather one event that took the science so many seconds."""
+        self.telemetry.add(event, seconds)
         match event:
             case PartitionFound():
                 self._partition = event.partition
@@ -75,6 +79,9 @@ class Recorder:
             *self._write_rounds(session, unit),
             *self._write_candidates(session, unit),
         ]
+        step = unit.progress + first_step(self.spec, unit)
+        if self.telemetry.write(session, unit, step) and tables:
+            tables.append("telemetry")
         if tables:
             unit.progress_at = db_now()
             _announce(session, unit, tables)

@@ -7,7 +7,7 @@ and sends orders through the pipe at standard input.
 import argparse
 import sys
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from functools import partial
 
 import structlog
@@ -20,7 +20,7 @@ from backend.queue import wake
 from backend.runs import leases
 from backend.runs.leases import Lease, StaleAttempt
 from backend.settings import Settings
-from nas.events import RoundFinished
+from nas.events import Event, RoundFinished
 from worker.attempt import Attempt, record_failure
 from worker.control import CANCEL, Control, die_with_parent
 from worker.execution import Execution, Work
@@ -28,6 +28,8 @@ from worker.failures import failure_of
 from worker.loading import LoadedRun, load_run
 from worker.progress import TrainingProgress
 from worker.recorder import Recorder
+from worker.resources import Resources
+from worker.telemetry import UnitTelemetry
 
 LINGER_SECONDS = 20.0
 """How long a runner with nothing to do waits for units of its run that others must make ready.
@@ -56,6 +58,7 @@ class Runner:
         self._first = lease
         self._loaded: LoadedRun | None = None
         self._execution: Execution | None = None
+        self._resources: Resources | None = None
 
     def work(self) -> None:
         """Execute units until the run has none for this slot, or the supervisor says otherwise."""
@@ -81,15 +84,16 @@ class Runner:
         return self._control.order is None
 
     def _drive(self, lease: Lease) -> None:
+        began = time.monotonic()
         execution = self._open_run()
         with self._db.reading() as session:
             unit = session.get_one(Unit, lease.unit_id)
             session.expunge_all()
         work = execution.open(unit)
-        attempt = Attempt(self._db, self._settings, lease, self._recorder(work))
+        attempt = Attempt(self._db, self._settings, lease, self._recorder(work, began))
         attempt.begin(work)
-        for event in work.events:
-            attempt.add(event)
+        for event, seconds in timed(work.events):
+            attempt.add(event, seconds)
             if self._control.order == CANCEL:
                 attempt.cancel()
                 return
@@ -123,15 +127,24 @@ class Runner:
             self._execution = Execution(self._db, self._settings, self._loaded.experiment)
         return self._execution
 
-    def _recorder(self, work: Work) -> Recorder:
+    def _recorder(self, work: Work, began: float) -> Recorder:
         assert self._loaded is not None
         experiment = self._loaded.experiment
         updates = 0 if work.state is None else work.state.updates
+        balance = () if work.state is None else work.state.balance
+        if self._resources is None:
+            self._resources = Resources.of(experiment)
         return Recorder(
             spec=experiment.spec,
             truth=self._loaded.truth,
             num_validation=len(experiment.dataset.validation),
             training=TrainingProgress(updates_before=updates),
+            telemetry=UnitTelemetry(
+                self._resources,
+                updates=updates,
+                images=sum(count.images for count in balance),
+                began=began,
+            ),
         )
 
     def _next(self) -> Lease | None:
@@ -150,6 +163,16 @@ class Runner:
                 return None
             time.sleep(LINGER_POLL_SECONDS)
         return None
+
+
+def timed(events: Iterator[Event]) -> Iterator[tuple[Event, float]]:
+    """Yield every event with the wall seconds that the science took to reach it."""
+    while True:
+        began = time.monotonic()
+        event = next(events, None)
+        if event is None:
+            return
+        yield event, time.monotonic() - began
 
 
 def configure_torch() -> None:
