@@ -135,6 +135,7 @@ class Attempt:
         """Store the rest and put the unit back among the ready ones."""
 
         def conclude(session: Session, unit: Unit) -> None:
+            self._recorder.let_go(session, unit)
             leases.release(session, self._lease, f"{unit.key}: {reason}.")
             settle(session, unit.run_id)
 
@@ -156,6 +157,7 @@ class Attempt:
                 return
             if not leases.training_advance(session, unit.run_id).may_advance(unit.id):
                 waits = True
+                self._recorder.let_go(session, unit)
                 text = f"{unit.key}: finished a round; less advanced supernets go first."
                 leases.release(session, self._lease, text)
 

@@ -79,15 +79,19 @@ class Recorder:
             *self._write_rounds(session, unit),
             *self._write_candidates(session, unit),
         ]
-        step = unit.progress + first_step(self.spec, unit)
-        if self.telemetry.write(session, unit, step) and tables:
+        if self.telemetry.write(session, unit, self._position(unit)):
             tables.append("telemetry")
         if tables:
             unit.progress_at = db_now()
             _announce(session, unit, tables)
 
+    def let_go(self, session: Session, unit: Unit) -> None:
+        """Store the rest of the telemetry, in the transaction in which the attempt ends."""
+        self.telemetry.write(session, unit, self._position(unit), last=True)
+
     def finish(self, session: Session, unit: Unit) -> None:
         """Draw the conclusions of a unit that is done, in the transaction that made it so."""
+        self.let_go(session, unit)
         correlator = self._correlator()
         if unit.kind == "rank" and correlator is not None:
             correlator.finish_ranking(session, unit)
@@ -111,6 +115,9 @@ class Recorder:
                 .execution_options(synchronize_session=False)
             )
             unit.progress = position
+
+    def _position(self, unit: Unit) -> int:
+        return unit.progress + first_step(self.spec, unit)
 
     def _correlator(self) -> Correlator | None:
         if self.truth is None:

@@ -12,6 +12,9 @@ from backend.models import TelemetryRow, Unit
 from nas.events import ArchitecturesScored, CandidateEvaluated, Event, TrainingProgressed
 from worker.resources import Resources, Usage
 
+LEAST_SECONDS = 1.0
+"""That a row covers, but for the last one of an attempt."""
+
 
 @dataclass(slots=True)
 class Spent:
@@ -72,15 +75,19 @@ class UnitTelemetry:
         finally:
             self._spent.checkpoint_seconds += time.monotonic() - began
 
-    def write(self, session: Session, unit: Unit, step: int) -> bool:
-        """Store what was gathered, once the unit has trained or scored; return whether it was.
+    def write(self, session: Session, unit: Unit, step: int, *, last: bool = False) -> bool:
+        """Store what was gathered, if that is due; return whether it was stored.
+
+        It is once the unit has trained or scored, and a second after the row before.
 
         Args:
             session: a writing transaction in which the attempt is verified.
             unit: whose attempt it is.
             step: global steps, architectures or evaluations behind the unit.
+            last: the attempt ends, so that a row of less than a second is due too.
         """
-        if self._spent == Spent():
+        now = time.monotonic()
+        if self._spent == Spent() or (not last and now - self._written_at < LEAST_SECONDS):
             return False
         at = datetime.now(UTC).replace(microsecond=0)
         # A unit that is put back and claimed again within a second adds to the same row.
@@ -88,8 +95,7 @@ class UnitTelemetry:
         if row is None:
             row = _empty_row(unit, at)
             session.add(row)
-        now, usage = time.monotonic(), self._resources.read()
-        seconds = now - self._written_at
+        usage, seconds = self._resources.read(), now - self._written_at
         row.attempt, row.step = unit.attempt, step
         row.seconds += seconds
         for part in fields(Spent):

@@ -80,9 +80,11 @@ def unit_id(embedded: Deployment) -> int:
         return unit_of(session, run_id, "train-0").id
 
 
-def write(db: Database, unit_id: int, gathered: UnitTelemetry, step: int) -> bool:
+def write(
+    db: Database, unit_id: int, gathered: UnitTelemetry, step: int, *, last: bool = False
+) -> bool:
     with db.unit_of_work() as session:
-        return gathered.write(session, session.get_one(Unit, unit_id), step)
+        return gathered.write(session, session.get_one(Unit, unit_id), step, last=last)
 
 
 def rows(db: Database) -> list[TelemetryRow]:
@@ -129,12 +131,27 @@ def test_an_event_that_is_added_twice_counts_once(
     gathered = UnitTelemetry()
     for _ in range(2):
         gathered.add(progressed(3, 192), 0.6)
+    clock.seconds += 5
     write(embedded.db, unit_id, gathered, 3)
     clock.seconds += 5
     gathered.add(progressed(3, 192), 0.6)
     assert not write(embedded.db, unit_id, gathered, 3)
     (row,) = rows(embedded.db)
     assert (row.updates, row.images, row.forward_seconds) == (3, 192, pytest.approx(0.2))
+
+
+def test_a_row_covers_a_second_or_more_unless_the_attempt_ends(
+    embedded: Deployment, unit_id: int, clock: Clock
+):
+    gathered = UnitTelemetry(updates=0, images=10)
+    for tenth in range(1, 36):
+        gathered.add(progressed(tenth, 10 + 64 * tenth), 0.1)
+        clock.seconds += 0.125
+        write(embedded.db, unit_id, gathered, tenth, last=tenth == 35)
+    found = rows(embedded.db)
+    # The last three eighths of a second lie in a second that has a row.
+    assert [row.seconds for row in found] == [1, 1, 1, 1.375]
+    assert [row.updates for row in found] == [8, 8, 8, 11]
 
 
 def test_two_attempts_within_one_second_share_its_row(
@@ -147,7 +164,8 @@ def test_two_attempts_within_one_second_share_its_row(
         gathered = UnitTelemetry(Readings(*usages), updates=updates - 2, images=10)
         gathered.add(progressed(updates, 74), 0.1)
         clock.seconds += 0.25
-        write(embedded.db, unit_id, gathered, updates)
+        assert not write(embedded.db, unit_id, gathered, updates)
+        assert write(embedded.db, unit_id, gathered, updates, last=True)
     (row,) = rows(embedded.db)
     assert (row.attempt, row.step, row.updates, row.images) == (2, 5, 4, 128)
     assert (row.seconds, row.cpu_seconds, row.memory_bytes) == (0.5, 1.0, 800)
