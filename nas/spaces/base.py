@@ -53,6 +53,11 @@ class Space(Strategy, ABC):
     def choices(self) -> Candidates:
         """The candidate operations of each decision."""
 
+    @property
+    @abstractmethod
+    def num_halvings(self) -> int:
+        """How often a network halves the image, one after the other."""
+
     @abstractmethod
     def automaton(self, labelling: Labelling) -> Automaton:
         """Return the walk that counts by `labelling` in the fewest states."""
@@ -106,6 +111,15 @@ class Space(Strategy, ABC):
             candidates: the operations to build, per decision.
             affine: whether BatchNorm has parameters and running statistics.
         """
+
+    @property
+    def smallest_side(self) -> int:
+        """The least height and width, in pixels, of images that every halving finds larger than one.
+
+        Whatever halves a size rounds it up, so smaller images pass too; but what stands behind a
+        halving of single pixels sees no neighbours, and its kernels are not told apart.
+        """
+        return 2 ** (self.num_halvings - 1) + 1 if self.num_halvings else 1
 
     def is_valid(self, architecture: Architecture) -> bool:
         """Tell whether the output depends on the input."""
