@@ -8,7 +8,7 @@ from dataclasses import asdict, dataclass
 from typing import Any, Self
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from nas.errors import InvalidCheckpoint
 from nas.experiment import Experiment
@@ -47,6 +47,12 @@ class TrainState:
     optimizer: torch.optim.SGD
     balance: tuple[BalanceCount, ...]
     updates: int = 0
+
+    @property
+    def weights(self) -> list[nn.Parameter]:
+        """All that is trained; the optimizer's own list, for walking the modules takes time."""
+        weights: list[nn.Parameter] = self.optimizer.param_groups[0]["params"]
+        return weights
 
     def own(self, routes: Sequence[Route]) -> tuple[Route, ...]:
         """Return those architectures of a step that this unit trains, perhaps none."""
@@ -177,6 +183,7 @@ def _optimizer(
         momentum=training.momentum,
         weight_decay=training.weight_decay,
         nesterov=training.momentum > 0,
+        foreach=True,
     )
     if stored is not None:
         optimizer.load_state_dict(stored)
