@@ -6,6 +6,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, fields
 from datetime import UTC, datetime
 
+from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
 from backend.models import TelemetryRow, Unit
@@ -14,6 +15,12 @@ from worker.resources import Resources, Usage
 
 LEAST_SECONDS = 1.0
 """That a row covers, but for the last one of an attempt."""
+
+FINEST = 1 / 500
+"""Likewise, as a part of all the time for which the unit has been worked on.
+
+So days of work are not as many rows as they have seconds: after a day a unit has some 3,000.
+"""
 
 
 @dataclass(slots=True)
@@ -57,6 +64,7 @@ class UnitTelemetry:
         self._spent = Spent()
         self._written_at = time.monotonic() if began is None else began
         self._usage = self._resources.read()
+        self._worked: float | None = None
 
     def add(self, event: Event, seconds: float) -> None:
         """Take one event that took the science so many seconds."""
@@ -78,7 +86,7 @@ class UnitTelemetry:
     def write(self, session: Session, unit: Unit, step: int, *, last: bool = False) -> bool:
         """Store what was gathered, if that is due; return whether it was stored.
 
-        It is once the unit has trained or scored, and a second after the row before.
+        It is once the unit has trained or scored, and long enough after the row before.
 
         Args:
             session: a writing transaction in which the attempt is verified.
@@ -86,8 +94,11 @@ class UnitTelemetry:
             step: global steps, architectures or evaluations behind the unit.
             last: the attempt ends, so that a row of less than a second is due too.
         """
+        if self._worked is None:
+            self._worked = _worked_seconds(session, unit)
         now = time.monotonic()
-        if self._spent == Spent() or (not last and now - self._written_at < LEAST_SECONDS):
+        least = 0.0 if last else max(LEAST_SECONDS, FINEST * self._worked)
+        if self._spent == Spent() or now - self._written_at < least:
             return False
         at = datetime.now(UTC).replace(microsecond=0)
         # A unit that is put back and claimed again within a second adds to the same row.
@@ -98,6 +109,7 @@ class UnitTelemetry:
         usage, seconds = self._resources.read(), now - self._written_at
         row.attempt, row.step = unit.attempt, step
         row.seconds += seconds
+        self._worked += seconds
         for part in fields(Spent):
             setattr(row, part.name, getattr(row, part.name) + getattr(self._spent, part.name))
         _add_usage(row, self._usage, usage, seconds)
@@ -116,6 +128,11 @@ class UnitTelemetry:
         self._spent.forward_seconds += parts.forward
         self._spent.backward_seconds += parts.backward
         self._spent.optimizer_seconds += parts.optimizer
+
+
+def _worked_seconds(session: Session, unit: Unit) -> float:
+    statement = select(func.sum(TelemetryRow.seconds)).where(TelemetryRow.unit_id == unit.id)
+    return session.scalar(statement) or 0.0
 
 
 def _empty_row(unit: Unit, at: datetime) -> TelemetryRow:

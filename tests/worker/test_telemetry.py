@@ -154,6 +154,24 @@ def test_a_row_covers_a_second_or_more_unless_the_attempt_ends(
     assert [row.updates for row in found] == [8, 8, 8, 11]
 
 
+def test_the_longer_a_unit_was_worked_on_the_coarser_its_rows(
+    embedded: Deployment, unit_id: int, clock: Clock
+):
+    before = UnitTelemetry()
+    before.add(ArchitecturesScored(0, ()), 1.0)
+    clock.seconds += 2000
+    write(embedded.db, unit_id, before, 0)
+    # A five-hundredth of 2,000 seconds is four, also for another attempt; of 2,004 it is more.
+    gathered = UnitTelemetry()
+    for step in range(1, 10):
+        gathered.add(progressed(step, 64 * step), 0.1)
+        clock.seconds += 1
+        write(embedded.db, unit_id, gathered, step)
+    clock.seconds += 1
+    write(embedded.db, unit_id, gathered, 9, last=True)
+    assert [row.seconds for row in rows(embedded.db)] == [2000, 4, 5]
+
+
 def test_two_attempts_within_one_second_share_its_row(
     embedded: Deployment, unit_id: int, clock: Clock
 ):
@@ -190,16 +208,14 @@ def test_a_unit_that_neither_trained_nor_scored_has_no_row(
 
 def test_the_telemetry_of_a_run_fits_its_work(embedded: Deployment, monkeypatch):
     monkeypatch.setattr("nas.training.loop.REPORT_SECONDS", 0.0)
-    eager = embedded.settings.model_copy(update={"record_seconds": 1e-6})
-    deployment = Deployment(embedded.db, eager)
-    run_id = deployment.create(tiny_spec())
+    run_id = embedded.create(tiny_spec())
     began, cpu_before = time.monotonic(), time.process_time()
     # In the middle of the warm-up the unit is put back; another attempt goes on.
-    run_here(deployment, run_id, after_looks(8))
-    run_to_end(deployment, run_id)
+    run_here(embedded, run_id, after_looks(8))
+    run_to_end(embedded, run_id)
     elapsed, cpu_seconds = time.monotonic() - began, time.process_time() - cpu_before
-    assert deployment.state(run_id) == "succeeded"
-    with deployment.db.reading() as session:
+    assert embedded.state(run_id) == "succeeded"
+    with embedded.db.reading() as session:
         units = {unit.id: unit for unit in results.units(session, run_id)}
         found = list(session.scalars(select(TelemetryRow).order_by(TelemetryRow.at)))
     keys = {units[row.unit_id].key for row in found}
