@@ -7,11 +7,13 @@ and sends orders through the pipe at standard input.
 import argparse
 import sys
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import closing
 from functools import partial
 
 import structlog
 import torch
+from sqlalchemy.exc import DBAPIError
 
 from backend.db import Database
 from backend.logs import configure_logs
@@ -20,7 +22,9 @@ from backend.queue import wake
 from backend.runs import leases
 from backend.runs.leases import Lease, StaleAttempt
 from backend.settings import Settings
-from nas.events import RoundFinished
+from backend.storage import is_full
+from nas.events import Event, RoundFinished
+from worker import checkpoints
 from worker.attempt import Attempt, record_failure
 from worker.control import CANCEL, Control, die_with_parent
 from worker.execution import Execution, Work
@@ -35,6 +39,8 @@ LINGER_SECONDS = 20.0
 It leaves at once if another run has work for its slot."""
 
 LINGER_POLL_SECONDS = 0.2
+
+NO_ROOM_POLL_SECONDS = 1.0
 
 _log = structlog.get_logger(__name__)
 
@@ -86,10 +92,16 @@ class Runner:
             unit = session.get_one(Unit, lease.unit_id)
             session.expunge_all()
         work = execution.open(unit)
-        attempt = Attempt(self._db, self._settings, lease, self._recorder(work))
+        attempt = Attempt(
+            self._db, self._settings, lease, self._recorder(work), checkpoints.unit_folder(unit)
+        )
+        with closing(attempt):
+            self._execute_events(work, attempt)
+
+    def _execute_events(self, work: Work, attempt: Attempt) -> None:
         attempt.begin(work)
-        for event in work.events:
-            attempt.add(event)
+        for event, seconds in timed(work.events):
+            attempt.add(event, seconds)
             if self._control.order == CANCEL:
                 attempt.cancel()
                 return
@@ -111,10 +123,20 @@ class Runner:
             self._open_run().states.put(path, work.state)
 
     def _record_failure(self, lease: Lease, error: Exception) -> None:
-        try:
-            record_failure(self._db, self._settings, lease, failure_of(error))
-        except StaleAttempt as stale:
-            _log.warning("the lease was lost before its failure", reason=str(stale))
+        failure = failure_of(error)
+        while True:
+            try:
+                record_failure(self._db, self._settings, lease, failure)
+                return
+            except StaleAttempt as stale:
+                _log.warning("the lease was lost before its failure", reason=str(stale))
+                return
+            except DBAPIError as unrecorded:
+                # The database may lie on the full disk; the unit is kept until there is room for
+                # the word that it was put back.
+                if not is_full(unrecorded) or self._control.order is not None:
+                    raise
+            time.sleep(NO_ROOM_POLL_SECONDS)
 
     def _open_run(self) -> Execution:
         if self._execution is None:
@@ -150,6 +172,16 @@ class Runner:
                 return None
             time.sleep(LINGER_POLL_SECONDS)
         return None
+
+
+def timed(events: Iterator[Event]) -> Iterator[tuple[Event, float]]:
+    """Yield every event with the wall seconds that the science took to reach it."""
+    while True:
+        began = time.monotonic()
+        event = next(events, None)
+        if event is None:
+            return
+        yield event, time.monotonic() - began
 
 
 def configure_torch() -> None:
