@@ -45,6 +45,11 @@ class Settings(BaseSettings):
         3, ge=1, description="Attempts in a row without a new checkpoint that fail a unit."
     )
 
+    prepare_runner: bool = Field(
+        True,
+        description="Let an idle slot keep a process with torch loaded (some 350 MB), so that the "
+        "next run starts at once.",
+    )
     resume_free_bytes: int = Field(
         256 * 2**20,
         ge=0,

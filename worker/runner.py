@@ -1,13 +1,15 @@
 """One runner process: executes a unit, then further ones of the same run (`-m worker.runner`).
 
-Only this process loads torch. It is started by the supervisor of a slot, which renews the lease
-and sends orders through the pipe at standard input.
+Only this process loads torch. It is started by the supervisor of a slot, perhaps before there is
+work, and waits for its first unit. The supervisor renews the lease and sends that unit and its
+orders through the pipe at standard input.
 """
 
-import argparse
+import importlib
+import json
 import sys
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from contextlib import closing
 from functools import partial
 
@@ -190,25 +192,32 @@ def configure_torch() -> None:
     torch.use_deterministic_algorithms(True)
 
 
-def main(arguments: Sequence[str] | None = None) -> int:
-    """Execute the unit named on the command line; return the exit code."""
-    parser = argparse.ArgumentParser(prog="worker.runner", description=__doc__)
-    parser.add_argument("--run", type=int, required=True)
-    parser.add_argument("--unit", type=int, required=True)
-    parser.add_argument("--attempt", type=int, required=True)
-    parser.add_argument("--owner", required=True)
-    named = parser.parse_args(arguments)
+def load_ahead() -> None:
+    """Load what executing a unit loads when it is first needed; the device is left alone."""
+    importlib.import_module("nas.training.loop")
+    importlib.import_module("nas.ranking.scoring")
+    # torch's optimizers load its compiler with their first step, which takes a second.
+    weight = torch.zeros(1, requires_grad=True)
+    weight.grad = torch.zeros(1)
+    torch.optim.SGD([weight], lr=0.0).step()
+
+
+def main() -> int:
+    """Wait for a unit, execute it and others of its run; return the exit code."""
     configure_logs()
     die_with_parent()
     control = Control()
     control.drain_on_sigterm()
     control.listen(sys.stdin.fileno())
     configure_torch()
+    load_ahead()
+    task = control.wait_for_task()
+    if task is None:
+        return 0
     settings = Settings()
     db = Database(settings.database, wake=partial(wake, settings))
-    lease = Lease(unit_id=named.unit, run_id=named.run, owner=named.owner, attempt=named.attempt)
     try:
-        Runner(db, settings, control, lease).work()
+        Runner(db, settings, control, Lease(**json.loads(task))).work()
     finally:
         db.close()
     return 0
