@@ -128,7 +128,14 @@ class Recorder:
         partition = self._partition
         if partition is None:
             return []
-        shares = self.spec.training.sampler.target_shares(partition)
+        sampler = self.spec.training.sampler
+        unknown = (None,) * len(partition.subspaces)
+        targets = zip(
+            sampler.target_shares(partition) or unknown,
+            sampler.target_updates(partition) or unknown,
+            sampler.operation_targets(partition),
+            strict=True,
+        )
         rows = [
             {
                 "run_id": unit.run_id,
@@ -138,8 +145,12 @@ class Recorder:
                 "size_all": str(subspace.size.all),
                 "size_valid": str(subspace.size.valid),
                 "target_share": share,
+                "target_updates": updates,
+                "operation_targets": None if operations is None else list(operations),
             }
-            for subspace, share in zip(partition.subspaces, shares, strict=True)
+            for subspace, (share, updates, operations) in zip(
+                partition.subspaces, targets, strict=True
+            )
         ]
         upsert(session, SubspaceRow, ("run_id", "index"), rows)
         self._partition = None

@@ -4,13 +4,13 @@ import copy
 import hashlib
 import io
 import pickle
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict, dataclass
 from functools import partial
 from typing import Any, Self
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from nas.errors import InvalidCheckpoint, TrainingDiverged
 from nas.experiment import Experiment
@@ -18,9 +18,9 @@ from nas.seeds import derive_seed
 from nas.supernets.build import build_supernet
 from nas.supernets.network import Network, on_device
 from nas.training.balance import BalanceCount
-from nas.training.schedule import Route
+from nas.training.samplers.base import Route
 
-FORMAT = 2
+FORMAT = 3
 """Number of the checkpoint format; a change of what is stored needs a new one."""
 
 _DIGEST_BYTES = hashlib.sha256().digest_size
@@ -39,6 +39,7 @@ class TrainState:
         supernet: the weights.
         optimizer: their momentum.
         balance: what was trained, one count per sub-space that this unit trains.
+        updates: optimizer steps this unit has made; those of an inherited warm-up are not its own.
     """
 
     subspace: int | None
@@ -47,21 +48,28 @@ class TrainState:
     supernet: Network
     optimizer: torch.optim.SGD
     balance: tuple[BalanceCount, ...]
+    updates: int = 0
 
     @property
-    def updates(self) -> int:
-        """Optimizer steps this unit has made; those of an inherited warm-up are not its own."""
-        return sum(count.updates for count in self.balance)
+    def weights(self) -> list[nn.Parameter]:
+        """All that is trained; the optimizer's own list, for walking the modules takes time."""
+        weights: list[nn.Parameter] = self.optimizer.param_groups[0]["params"]
+        return weights
 
-    def trains(self, route: Route) -> bool:
-        """Tell whether a step of this route belongs to this unit."""
-        return self.subspace is None or self.subspace == route.subspace
+    def own(self, routes: Sequence[Route]) -> tuple[Route, ...]:
+        """Return those architectures of a step that this unit trains, perhaps none."""
+        if self.subspace is None:
+            return tuple(routes)
+        return tuple(route for route in routes if route.subspace == self.subspace)
 
-    def count_update(self, route: Route, num_images: int) -> None:
-        """Record one optimizer step."""
-        index = 0 if self.subspace is not None else route.subspace
-        read = self.supernet.banks_read(route.architecture)
-        self.balance[index].add(route.architecture, num_images, read)
+    def count_update(self, routes: Sequence[Route], num_images: int) -> None:
+        """Record one optimizer step on these architectures, at least one of this unit's."""
+        self.updates += 1
+        for count in self.balance:
+            trained = [route.architecture for route in routes if route.subspace == count.subspace]
+            if trained:
+                read = [self.supernet.banks_read(architecture) for architecture in trained]
+                count.add(trained, num_images, read)
 
     def frozen(self) -> Callable[[], bytes]:
         """Copy the whole state as it is now, and return what makes the copy's bytes.
@@ -80,6 +88,7 @@ class TrainState:
                     "supernet": self.supernet.state_dict(),
                     "optimizer": self.optimizer.state_dict(),
                     "balance": [asdict(count) for count in self.balance],
+                    "updates": self.updates,
                 }
             ),
         )
@@ -121,6 +130,7 @@ class TrainState:
                 supernet=supernet,
                 optimizer=_optimizer(experiment, supernet, optimizer),
                 balance=tuple(BalanceCount(**count) for count in stored["balance"]),
+                updates=stored["updates"],
             )
         except (pickle.UnpicklingError, RuntimeError, KeyError, TypeError, ValueError) as error:
             raise InvalidCheckpoint(f"not a checkpoint of this supernet: {error}") from error
@@ -186,6 +196,7 @@ def _optimizer(
         momentum=training.momentum,
         weight_decay=training.weight_decay,
         nesterov=training.momentum > 0,
+        foreach=True,
     )
     if stored is not None:
         optimizer.load_state_dict(stored)
