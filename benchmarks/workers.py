@@ -85,6 +85,7 @@ def measure_speedup(short: bool) -> Row:
             seconds.append(training_seconds(db, run_id))
     one, two = seconds
     return {
+        "seed": spec.seed,
         "seconds_one_worker": round(one, 2),
         "seconds_two_workers": round(two, 2),
         "speedup": round(one / two, 3),
@@ -113,6 +114,7 @@ def measure_experiment(short: bool) -> Row:
         kind = "training" if unit.kind in ("warm-up", "train") else "scoring"
         useful[kind] += unit.useful_seconds
     return {
+        "seed": spec.seed,
         "busy_seconds": round(busy, 2),
         "training_seconds": round(useful["training"], 2),
         "scoring_seconds": round(useful["scoring"], 2),
@@ -143,6 +145,7 @@ def measure_checkpoint(short: bool) -> Row:
             held.append(1000 * (copied - began))
             written.append(1000 * (time.perf_counter() - copied))
     return {
+        "seed": spec.seed,
         "num_bytes": stored.num_bytes,
         "held_up_ms": round(statistics.median(held), 2),
         "held_up_ms_max": round(max(held), 2),
