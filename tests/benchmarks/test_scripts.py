@@ -197,9 +197,16 @@ def exact(place: Place) -> None:
 def workers_rows(speedup: float = 1.9, useful: float = 0.97, write: float = 8.5) -> dict[str, Any]:
     return {
         "speedup": {
-            "seconds_one_worker": 95.0,
-            "seconds_two_workers": 50.0,
-            "speedup": speedup,
+            "equal": {
+                "seconds_one_worker": 95.0,
+                "seconds_two_workers": 50.0,
+                "speedup": speedup,
+            },
+            "unequal": {
+                "seconds_one_worker": 80.0,
+                "seconds_two_workers": 64.0,
+                "speedup": 1.25,
+            },
         },
         "experiment": {
             "busy_seconds": 500.0,
@@ -696,6 +703,7 @@ class TestWorkers:
         assert list(figures)[:2] == ["two_worker_speedup", "useful_fraction"]
         assert figures["two_worker_speedup"] == 1.9
         assert figures["useful_fraction"] == 0.97
+        assert figures["two_worker_speedup_unequal"] == 1.25
         assert figures["checkpoint_held_up_ms"] == 1.5
 
     @pytest.mark.parametrize(
