@@ -102,6 +102,12 @@ def has_ready(session: Session, run_id: int | None = None) -> bool:
     return bool(_runs_with_ready_units(session, run_id))
 
 
+def has_claimable(session: Session, run_id: int) -> bool:
+    """Tell, without a lock, whether `claim` would find a unit of the run just now."""
+    ready = _runs_with_ready_units(session, run_id)
+    return bool(ready) and bool(_claimable_units(session, run_id))
+
+
 def may_get_ready(session: Session, run_id: int) -> bool:
     """Tell whether a slot should wait for a unit of `run_id` that cannot be claimed just now.
 
