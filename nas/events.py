@@ -56,10 +56,10 @@ class PartSeconds:
         optimizer: clipping and the update of the weights, counting what was trained.
     """
 
-    data: float
-    forward: float
-    backward: float
-    optimizer: float
+    data: float = 0.0
+    forward: float = 0.0
+    backward: float = 0.0
+    optimizer: float = 0.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,8 +73,8 @@ class TrainingProgressed:
             its architectures.
         learning_rate: of the last step.
         steps_per_second: own optimizer steps per wall second since the previous event.
-        part_seconds: what the steps since the previous event took.
         balance: cumulative counts, one entry per sub-space this unit trains.
+        part_seconds: what the steps since the previous event took.
     """
 
     step: int
@@ -82,8 +82,8 @@ class TrainingProgressed:
     loss: float
     learning_rate: float
     steps_per_second: float
-    part_seconds: PartSeconds
     balance: tuple[SupernetBalance, ...]
+    part_seconds: PartSeconds = PartSeconds()
 
 
 @dataclass(frozen=True, slots=True)

@@ -64,7 +64,8 @@ class UnitTelemetry:
         self._spent = Spent()
         self._written_at = time.monotonic() if began is None else began
         self._usage = self._resources.read()
-        self._worked: float | None = None
+        self._total: float | None = None
+        self._has_worked = False
 
     def add(self, event: Event, seconds: float) -> None:
         """Take one event that took the science so many seconds."""
@@ -73,6 +74,9 @@ class UnitTelemetry:
                 self._add_training(event)
             case ArchitecturesScored() | CandidateEvaluated():
                 self._spent.ranking_seconds += seconds
+            case _:
+                return
+        self._has_worked = True
 
     @contextmanager
     def checkpointing(self) -> Iterator[None]:
@@ -94,11 +98,11 @@ class UnitTelemetry:
             step: global steps, architectures or evaluations behind the unit.
             last: the attempt ends, so that a row of less than a second is due too.
         """
-        if self._worked is None:
-            self._worked = _worked_seconds(session, unit)
+        if self._total is None:
+            self._total = _total_seconds(session, unit)
         now = time.monotonic()
-        least = 0.0 if last else max(LEAST_SECONDS, FINEST * self._worked)
-        if self._spent == Spent() or now - self._written_at < least:
+        least = 0.0 if last else max(LEAST_SECONDS, FINEST * self._total)
+        if not self._has_worked or self._spent == Spent() or now - self._written_at < least:
             return False
         at = datetime.now(UTC).replace(microsecond=0)
         # A unit that is put back and claimed again within a second adds to the same row.
@@ -109,7 +113,7 @@ class UnitTelemetry:
         usage, seconds = self._resources.read(), now - self._written_at
         row.attempt, row.step = unit.attempt, step
         row.seconds += seconds
-        self._worked += seconds
+        self._total += seconds
         for part in fields(Spent):
             setattr(row, part.name, getattr(row, part.name) + getattr(self._spent, part.name))
         _add_usage(row, self._usage, usage, seconds)
@@ -130,7 +134,7 @@ class UnitTelemetry:
         self._spent.optimizer_seconds += parts.optimizer
 
 
-def _worked_seconds(session: Session, unit: Unit) -> float:
+def _total_seconds(session: Session, unit: Unit) -> float:
     statement = select(func.sum(TelemetryRow.seconds)).where(TelemetryRow.unit_id == unit.id)
     return session.scalar(statement) or 0.0
 

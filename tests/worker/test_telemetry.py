@@ -195,14 +195,15 @@ def test_a_unit_that_neither_trained_nor_scored_has_no_row(
 ):
     gathered = UnitTelemetry(Readings(NOTHING, NOTHING))
     gathered.add(RoundFinished(3), 4.0)
-    clock.seconds += 4
+    with gathered.checkpointing():
+        clock.seconds += 4
     assert not write(embedded.db, unit_id, gathered, 3)
     gathered.add(ArchitecturesScored(3, ()), 2.0)
     clock.seconds += 2
     assert write(embedded.db, unit_id, gathered, 3)
     (row,) = rows(embedded.db)
     # Time that had no row yet is not lost.
-    assert (row.seconds, row.ranking_seconds) == (6.0, 2.0)
+    assert (row.seconds, row.ranking_seconds, row.checkpoint_seconds) == (6.0, 2.0, 4.0)
     assert (row.cpu_seconds, row.memory_bytes) == (None, None)
 
 
