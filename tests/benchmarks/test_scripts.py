@@ -712,4 +712,4 @@ class TestTraining:
         setting = training.Setting(4, 1, 4, steps=3, limit=1.0)
         row = training.measure(setting, "balanced", 1)
         assert row["ratio"] == pytest.approx(row["plain_ms"] / row["ours_ms"], rel=0.05)
-        assert row["steps"] == 3
+        assert row["steps"] == 5
