@@ -52,7 +52,8 @@ def summary(found: Outcome) -> Table:
         table.add_row(
             f"sub-space {subspace.index} ({subspace.label})",
             f"{subspace.size_all} architectures, {subspace.size_valid} valid "
-            f"({subspace.share_valid:.0%}); {updates.get(subspace.index, 0)} updates",
+            f"({subspace.share_valid:.0%}); {updates.get(subspace.index, 0)} updates; supernet of "
+            f"width {subspace.supernet_width}, {subspace.supernet_parameters} parameters",
         )
     for bank, by_cell in bank_updates(found.balance).items():
         table.add_row(f"weight bank {bank}", _bank_text(by_cell))

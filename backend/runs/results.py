@@ -58,6 +58,8 @@ def subspaces(session: Session, run_id: int) -> list[SubspaceRead]:
             size_valid=row.size_valid,
             share_valid=int(row.size_valid) / valid,
             target_share=row.target_share,
+            supernet_width=row.supernet_width,
+            supernet_parameters=row.supernet_parameters,
         )
         for row in rows
     ]

@@ -44,6 +44,7 @@ class RunRead(RunSummary):
     spec: RunSpec
     note: str
     cloned_from: int | None
+    inherits_from: int | None  # null once that run is deleted; the spec keeps its number
     allowed_actions: list[str]
 
 
@@ -89,6 +90,8 @@ class SubspaceRead(ReadModel):
     size_valid: str
     share_valid: float  # of all valid architectures
     target_share: float  # of training updates
+    supernet_width: int  # channels of its first stage
+    supernet_parameters: str  # trainable ones; with weight banks, of one bank per cell
 
 
 class MetricRead(ReadModel):

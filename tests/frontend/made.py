@@ -51,6 +51,7 @@ def run(**changes):
         "spec": spec(),
         "note": "",
         "cloned_from": None,
+        "inherits_from": None,
         "noise_ceiling": 0.8,
         "allowed_actions": [],
     }
@@ -69,6 +70,8 @@ def subspaces(*sizes, dead=0, targets=None):
             size_valid=str(size),
             share_valid=size / total,
             target_share=targets[index] if targets else 1 / len(sizes),
+            supernet_width=8 - index,
+            supernet_parameters=str(2082 - index),
         )
         for index, size in enumerate(sizes)
     ]

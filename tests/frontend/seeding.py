@@ -78,6 +78,8 @@ class SeededRun:
                         target_share=self.spec.training.sampler.target_shares(self.partition)[
                             part.index
                         ],
+                        supernet_width=8,
+                        supernet_parameters="2082",
                     )
                 )
             assert valid

@@ -95,6 +95,7 @@ def found() -> Outcome:
         spec=spec,
         note="",
         cloned_from=None,
+        inherits_from=None,
         noise_ceiling=0.77,
         allowed_actions=[],
     )
@@ -118,6 +119,8 @@ def found() -> Outcome:
         size_valid="71",
         share_valid=0.61,
         target_share=0.5,
+        supernet_width=8,
+        supernet_parameters="2082",
     )
     return Outcome(
         run=run,
@@ -176,7 +179,7 @@ def test_the_table_tells_sizes_updates_ceiling_and_the_best_cells_rank(found: Ou
     with console.capture() as captured:
         console.print(summary(found))
     text = captured.get()
-    assert "80 architectures, 71 valid (61%); 110 updates" in text
+    assert "80 architectures, 71 valid (61%); 110 updates; supernet of width 8, 2082" in text
     assert "100 updates, shared by all sub-spaces" in text
     assert "0.770 (10 seeds)" in text
     assert CELL in text
