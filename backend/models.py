@@ -176,7 +176,10 @@ class SubspaceRow(Base):
     counts: Mapped[list[int]] = mapped_column(Json)
     size_all: Mapped[str] = mapped_column(Text)  # decimal: sizes exceed 64 bits
     size_valid: Mapped[str] = mapped_column(Text)
-    target_share: Mapped[float]  # of training updates, by the run's sampler
+    # What the run's sampler aims at; null where it has no target.
+    target_share: Mapped[float | None]  # of all updates
+    target_updates: Mapped[float | None]  # per global step
+    operation_targets: Mapped[list[dict[str, float]] | None] = mapped_column(Json)  # per decision
     supernet_width: Mapped[int]
     supernet_parameters: Mapped[str] = mapped_column(Text)  # decimal; of one bank per cell
 
@@ -207,10 +210,13 @@ class Balance(Base):
     step: Mapped[int] = mapped_column(primary_key=True)  # global step
     phase: Mapped[str] = mapped_column(String(16))  # warm-up or train
     updates: Mapped[int] = mapped_column(BigInteger)
+    samples: Mapped[int] = mapped_column(BigInteger)
     images: Mapped[int] = mapped_column(BigInteger)
     # Only each unit's newest row carries the counts per operation and per weight bank; older ones
     # are emptied.
-    operation_updates: Mapped[list[dict[str, int]]] = mapped_column(Json)
+    operation_updates: Mapped[list[dict[str, int]]] = mapped_column(Json)  # per decision
+    operation_samples: Mapped[list[dict[str, int]]] = mapped_column(Json)
+    operation_images: Mapped[list[dict[str, int]]] = mapped_column(Json)
     bank_updates: Mapped[list[dict[str, int]]] = mapped_column(Json)  # per searched cell
     run_id: Mapped[int] = mapped_column(ForeignKey("runs.id", ondelete="CASCADE"), index=True)
 

@@ -25,7 +25,7 @@ from pydantic import JsonValue
 
 from nas.benchmarks.table import read_csv
 from nas.data.dataset import ImageDataset
-from nas.data.images import import_images
+from nas.data.importing import import_dataset
 from nas.spaces import catalogue
 from nas.spaces.base import Space
 from nas.spec import RunSpec
@@ -148,7 +148,7 @@ def dataset() -> ImageDataset:
     recorded = CACHE.with_suffix(".sha256")
     if not (CACHE.exists() and recorded.exists()):
         print(f"importing {SHARED / 'cifar10-images.zip'}", file=sys.stderr, flush=True)
-        images = import_images(
+        images = import_dataset(
             SHARED / "cifar10-images.zip", size=16, num_validation=1000, split_seed=0
         )
         recorded.parent.mkdir(parents=True, exist_ok=True)

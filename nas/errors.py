@@ -23,6 +23,20 @@ class InfeasiblePartition(NasError):
         self.reason = reason
 
 
+class InfeasibleSampling(NasError):
+    """The sampler cannot draw from the partition.
+
+    Attributes:
+        parameter: of the sampler, the one at fault.
+        reason: with what is possible instead.
+    """
+
+    def __init__(self, parameter: str, reason: str) -> None:
+        super().__init__(reason)
+        self.parameter = parameter
+        self.reason = reason
+
+
 class InfeasibleSearch(NasError):
     """No architecture satisfies the constraints."""
 

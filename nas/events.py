@@ -22,19 +22,28 @@ class PartitionFound:
 class SupernetBalance:
     """How one sub-space was trained so far by one unit.
 
+    Where a sampler trains several architectures per step, one update stands for several samples.
+
     Attributes:
         subspace: index of the sub-space.
-        updates: optimizer steps spent on its architectures.
-        images: training images seen.
-        operation_updates: per decision, operation name to steps in which it was chosen.
-        bank_updates: per searched cell, weight bank to steps that read it there; empty without
-            weight banks.
+        updates: optimizer steps that trained at least one of its architectures.
+        samples: architectures trained, one forward and backward pass of a batch each.
+        images: training images that these passes saw.
+        operation_updates: per decision, operation name to updates in which some architecture
+            chose it.
+        operation_samples: likewise, to architectures that chose it.
+        operation_images: likewise, to images that their passes saw.
+        bank_updates: per searched cell, weight bank to updates in which some architecture of this
+            sub-space read it there; empty without weight banks.
     """
 
     subspace: int
     updates: int
+    samples: int
     images: int
     operation_updates: tuple[dict[str, int], ...]
+    operation_samples: tuple[dict[str, int], ...]
+    operation_images: tuple[dict[str, int], ...]
     bank_updates: tuple[dict[int, int], ...]
 
 
@@ -45,7 +54,8 @@ class TrainingProgressed:
     Attributes:
         step: global steps behind this unit.
         updates: optimizer steps this unit has made in all, resumed ones included.
-        loss: mean training loss (nats) since the previous event.
+        loss: mean training loss (nats) of the updates since the previous event, each the mean of
+            its architectures.
         learning_rate: of the last step.
         steps_per_second: own optimizer steps per wall second since the previous event.
         balance: cumulative counts, one entry per sub-space this unit trains.

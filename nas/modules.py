@@ -5,14 +5,59 @@ Networks see images of odd sizes too: whatever halves a size rounds it up.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import torch
 from torch import Tensor, nn
-from torch.nn.functional import pad
+from torch.nn.functional import avg_pool2d, conv2d, linear, pad
+
+from nas.channels_last import (
+    box_mean,
+    box_mean_pays,
+    product_pays,
+    standardised,
+    standardising_pays,
+)
 
 
-def batch_norm(channels: int, *, affine: bool) -> nn.BatchNorm2d:
+class BatchNorm(nn.BatchNorm2d):
+    """BatchNorm, by whichever arithmetic is faster where it has neither parameters nor memory."""
+
+    def forward(self, features: Tensor) -> Tensor:
+        """Keep the shape (n, c, h, w)."""
+        by_batch_alone = not (self.affine or self.track_running_stats)
+        if by_batch_alone and standardising_pays(features):
+            return standardised(features, self.eps)
+        return super().forward(features)
+
+
+class AvgPool3x3(nn.Module):
+    """Mean of the 3x3 neighbours inside the image, by whichever arithmetic is faster."""
+
+    def __init__(self, stride: int) -> None:
+        super().__init__()
+        self.stride = stride
+
+    def forward(self, features: Tensor) -> Tensor:
+        """Map (n, c, h, w) to (n, c, h / stride, w / stride)."""
+        if self.stride == 1 and box_mean_pays(features):
+            return box_mean(features)
+        return avg_pool2d(features, 3, self.stride, padding=1, count_include_pad=False)
+
+
+class Convolution(nn.Conv2d):
+    """A convolution; one of single pixels is a matrix product where that is faster."""
+
+    def forward(self, features: Tensor) -> Tensor:
+        """Map (n, in, h, w) to (n, out, h / stride, w / stride)."""
+        if self.kernel_size == (1, 1) and product_pays(features, self):
+            return linear(features.permute(0, 2, 3, 1), self.weight.flatten(1)).permute(0, 3, 1, 2)
+        return super().forward(features)
+
+
+def batch_norm(channels: int, *, affine: bool) -> BatchNorm:
     """Return BatchNorm with parameters and running statistics, or with neither."""
-    return nn.BatchNorm2d(channels, affine=affine, track_running_stats=affine)
+    return BatchNorm(channels, affine=affine, track_running_stats=affine)
 
 
 def convolution(
@@ -23,9 +68,9 @@ def convolution(
     stride: int = 1,
     dilation: int = 1,
     groups: int = 1,
-) -> nn.Conv2d:
+) -> Convolution:
     """Return a convolution without bias that keeps height and width but for its stride."""
-    return nn.Conv2d(
+    return Convolution(
         in_channels,
         out_channels,
         kernel_size,
@@ -35,6 +80,49 @@ def convolution(
         groups=groups,
         bias=False,
     )
+
+
+class ConvolutionBatchNorm(nn.Sequential):
+    """A convolution, then BatchNorm."""
+
+    def __init__(self, convolution: Convolution, norm: BatchNorm) -> None:
+        super().__init__(convolution, norm)
+
+    @property
+    def convolution(self) -> Convolution:
+        """The first of the two."""
+        first = self[0]
+        assert isinstance(first, Convolution)
+        return first
+
+    @property
+    def norm(self) -> BatchNorm:
+        """The second of the two."""
+        second = self[1]
+        assert isinstance(second, BatchNorm)
+        return second
+
+
+def convolve_side_by_side(
+    modules: Sequence[ConvolutionBatchNorm], features: Tensor
+) -> Sequence[Tensor]:
+    """Return the outputs of modules of equal sizes for the same input.
+
+    Their output channels are computed as those of one convolution: narrow ones leave vector
+    registers empty. BatchNorm treats each channel alone, so that one BatchNorm serves all, unless
+    each has parameters or statistics of its own.
+
+    Args:
+        modules: without dilation and groups.
+        features: shape (n, c, h, w).
+    """
+    convolution, norm = modules[0].convolution, modules[0].norm
+    if len(modules) == 1 or norm.affine or norm.track_running_stats:
+        return [module(features) for module in modules]
+    weights = torch.cat([module.convolution.weight for module in modules])
+    convolved = conv2d(features, weights, None, convolution.stride, convolution.padding)
+    parts: Sequence[Tensor] = norm(convolved).chunk(len(modules), dim=1)
+    return parts
 
 
 class Zero(nn.Module):

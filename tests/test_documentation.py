@@ -35,10 +35,10 @@ def test_the_sampler_of_the_strategy_guide_works(tmp_path: Path, monkeypatch: py
     roots = [size**0.5 for size in sizes]
     assert sampler.target_shares(partition) == pytest.approx([root / sum(roots) for root in roots])
     rng = Random(0)
-    draws = [sampler.draw(partition, rng) for _ in range(2000)]
-    assert all(partition.route(architecture) == index for index, architecture in draws)
+    routes = [route for step in range(2000) for route in sampler.draw(partition, step, rng)]
+    assert all(partition.route(route.architecture) == route.subspace for route in routes)
     # Two standard deviations of a share of 2,000 draws are at most 0.023.
-    assert Counter(index for index, _ in draws)[0] / 2000 == pytest.approx(
+    assert Counter(route.subspace for route in routes)[0] / 2000 == pytest.approx(
         roots[0] / sum(roots), abs=0.03
     )
 

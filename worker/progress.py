@@ -82,7 +82,7 @@ def _write_balance(
     session.execute(
         update(Balance)
         .where(Balance.unit_id == unit.id, Balance.step < step)
-        .values(operation_updates=[], bank_updates=[])
+        .values(operation_updates=[], operation_samples=[], operation_images=[], bank_updates=[])
         .execution_options(synchronize_session=False)
     )
     rows = [
@@ -92,8 +92,11 @@ def _write_balance(
             "step": step,
             "phase": "warm-up" if unit.kind == "warm-up" else "train",
             "updates": entry.updates,
+            "samples": entry.samples,
             "images": entry.images,
-            "operation_updates": [dict(counts) for counts in entry.operation_updates],
+            "operation_updates": list(entry.operation_updates),
+            "operation_samples": list(entry.operation_samples),
+            "operation_images": list(entry.operation_images),
             "bank_updates": [
                 {str(bank): updates for bank, updates in counts.items()}
                 for counts in entry.bank_updates

@@ -119,7 +119,14 @@ class Recorder:
         if self._found is None:
             return []
         partition, supernets = self._found.partition, self._found.supernets
-        shares = self.spec.training.sampler.target_shares(partition)
+        sampler = self.spec.training.sampler
+        unknown = (None,) * len(partition.subspaces)
+        targets = zip(
+            sampler.target_shares(partition) or unknown,
+            sampler.target_updates(partition) or unknown,
+            sampler.operation_targets(partition),
+            strict=True,
+        )
         rows = [
             {
                 "run_id": unit.run_id,
@@ -129,11 +136,13 @@ class Recorder:
                 "size_all": str(subspace.size.all),
                 "size_valid": str(subspace.size.valid),
                 "target_share": share,
+                "target_updates": updates,
+                "operation_targets": None if operations is None else list(operations),
                 "supernet_width": size.width,
                 "supernet_parameters": str(size.parameters),
             }
-            for subspace, share, size in zip(
-                partition.subspaces, shares, supernets.subspaces, strict=True
+            for subspace, size, (share, updates, operations) in zip(
+                partition.subspaces, supernets.subspaces, targets, strict=True
             )
         ]
         upsert(session, SubspaceRow, ("run_id", "index"), rows)

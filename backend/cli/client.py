@@ -138,7 +138,7 @@ class ApiClient:
         return OwnerRead.model_validate_json(text)
 
     def import_dataset(self, archive: Path, fields: Mapping[str, str | int]) -> DatasetRead:
-        """Upload a zip of images."""
+        """Upload an archive of images."""
         return DatasetRead.model_validate_json(self._upload("/datasets", archive, fields))
 
     def import_benchmark(self, table: Path, fields: Mapping[str, str | int]) -> BenchmarkRead:

@@ -29,7 +29,12 @@ def _benchmarks() -> None:
 @datasets.command("import")
 def import_dataset(
     source: Annotated[
-        Path, typer.Argument(exists=True, help="Folder or zip: train/<class>/*, test/<class>/*.")
+        Path,
+        typer.Argument(
+            exists=True,
+            help="Folder, zip, tar or .npz: image files (train/<class>/*, test/<class>/*), "
+            "CIFAR-10, CIFAR-100 or ImageNet16-120 as published, or arrays.",
+        ),
     ],
     name: Annotated[str, typer.Option(help="How specs refer to it.")],
     size: Annotated[

@@ -7,12 +7,15 @@ from rich.table import Table
 
 from backend.benchmarks.schemas import BenchmarkRead
 from backend.cli.client import ApiClient
+from backend.runs.balance import balance_summary, newest
 from backend.runs.schemas import (
     BalanceRead,
+    BalanceSummary,
     CandidateRead,
     CorrelationRead,
     RunRead,
     SubspaceRead,
+    SupernetBalanceRead,
 )
 
 OVERALL = "overall"
@@ -47,14 +50,16 @@ def summary(found: Outcome) -> Table:
     table = Table(title=f"Run {found.run.id}: {found.run.name}", show_header=False)
     table.add_column("what", style="bold")
     table.add_column("found", overflow="fold")
-    updates = own_updates(found.balance)
-    for subspace in found.subspaces:
+    trained = balance_summary(found.subspaces, found.balance)
+    for subspace, supernet in zip(found.subspaces, trained.supernets, strict=True):
         table.add_row(
             f"sub-space {subspace.index} ({subspace.label})",
             f"{subspace.size_all} architectures, {subspace.size_valid} valid "
-            f"({subspace.share_valid:.0%}); {updates.get(subspace.index, 0)} updates; supernet of "
-            f"width {subspace.supernet_width}, {subspace.supernet_parameters} parameters",
+            f"({subspace.share_valid:.0%}); {_trained_text(supernet)}; supernet of width "
+            f"{subspace.supernet_width}, {subspace.supernet_parameters} parameters",
         )
+    if found.subspaces:
+        table.add_row("training balance", balance_text(trained))
     for bank, by_cell in bank_updates(found.balance).items():
         table.add_row(f"weight bank {bank}", _bank_text(by_cell))
     warm_up = found.run.spec.training.warm_up_steps
@@ -67,20 +72,18 @@ def summary(found: Outcome) -> Table:
     return table
 
 
-def own_updates(balance: Sequence[BalanceRead]) -> dict[int, int]:
-    """Return the optimizer steps of each sub-space's own supernet, the warm-up left out."""
-    updates: dict[int, int] = {}
-    for row in balance:
-        if row.phase != "warm-up":
-            updates[row.subspace] = max(updates.get(row.subspace, 0), row.updates)
-    return updates
+def balance_text(trained: BalanceSummary) -> str:
+    """Return how evenly the supernets were trained, in one number beside its target."""
+    if trained.entropy is None:
+        return f"undefined: {trained.undefined_reason}"
+    target = "none" if trained.target_entropy is None else f"{trained.target_entropy:.3f}"
+    return f"normalised entropy of updates {trained.entropy:.3f} (even = 1; target {target})"
 
 
 def bank_updates(balance: Sequence[BalanceRead]) -> dict[int, dict[int, int]]:
     """Return, by weight bank and searched cell (1 for the first), the updates that read it."""
-    newest = {(row.unit, row.subspace): row for row in sorted(balance, key=lambda row: row.step)}
     found: dict[int, dict[int, int]] = {}
-    for row in newest.values():
+    for row in newest(balance):
         for cell, updates_by_bank in enumerate(row.bank_updates, start=1):
             for bank, updates in updates_by_bank.items():
                 by_cell = found.setdefault(int(bank), {})
@@ -105,6 +108,15 @@ def correlation_text(found: Outcome) -> str:
         f"tau = {row.tau:.3f}{interval}, n = {row.num_architectures} "
         f"({row.stage}, scorer {scorer}, step {row.step})"
     )
+
+
+def _trained_text(supernet: SupernetBalanceRead) -> str:
+    text = f"{supernet.updates} updates"
+    if supernet.samples != supernet.updates:
+        text += f" on {supernet.samples} architectures"
+    if supernet.target_share is not None:
+        text += f", {supernet.share:.1%} (target {supernet.target_share:.1%})"
+    return text
 
 
 def _bank_text(by_cell: Mapping[int, int]) -> str:

@@ -12,10 +12,14 @@ from backend.errors import Unprocessable
 from backend.idempotency import Answer, answer_once, stored_answer
 from backend.paging import Cursor, Limit, Page
 from backend.uploads import NameField, stored
-from nas.data.images import import_images
+from nas.data.importing import import_dataset as read_dataset
 from nas.errors import InvalidDataset, InvalidSplit
 
 ENDPOINT = "POST datasets"
+FILE = (
+    "Zip or tar archive, recognised by what is in it: image files (train/<class>/* and "
+    "test/<class>/*), CIFAR-10, CIFAR-100 or ImageNet16-120 as published, or the arrays of an .npz."
+)
 
 router = APIRouter(prefix="/datasets", tags=["datasets"])
 
@@ -61,10 +65,10 @@ def import_dataset(
     db: Db,
     settings: Config,
     form: Annotated[ImportForm, Depends()],
-    file: Annotated[UploadFile, File(description="Zip of train/<class>/* and test/<class>/*.")],
+    file: Annotated[UploadFile, File(description=FILE)],
     idempotency_key: IdempotencyHeader = None,
 ) -> JSONResponse:
-    """Import a zip of images; the whole of it or nothing."""
+    """Import images; the whole of them or nothing."""
     folder = settings.artifact_folder / service.FOLDER
     with stored(file, folder) as upload:
         fingerprint = json.dumps([asdict(form), upload.sha256])
@@ -73,11 +77,12 @@ def import_dataset(
         if earlier is not None:
             return earlier
         try:
-            dataset = import_images(
+            dataset = read_dataset(
                 upload.path,
                 size=form.size,
                 num_validation=form.num_validation,
                 split_seed=form.split_seed,
+                scratch=folder,
             )
         except InvalidSplit as error:
             raise Unprocessable("num_validation", str(error)) from error

@@ -10,7 +10,12 @@ from backend.errors import Unprocessable
 from backend.models import Benchmark, Dataset, Run, SearchSpace
 from backend.references import WORDS, Versioned, find, names, pinned
 from backend.runs import inheritance
-from nas.errors import InfeasiblePartition, InfeasibleSearch, InfeasibleSupernet
+from nas.errors import (
+    InfeasiblePartition,
+    InfeasibleSampling,
+    InfeasibleSearch,
+    InfeasibleSupernet,
+)
 from nas.partition.base import Partition, Splitter
 from nas.partition.routing import Routing
 from nas.spaces.base import Space
@@ -57,16 +62,23 @@ def check_spec(session: Session, spec: RunSpec, artifact_folder: Path | None = N
                 f"{pinned(benchmark)} holds architectures of {pinned(benchmark.space)}, "
                 f"not of {pinned(space)}",
             )
+        _check_classes(session, dataset, benchmark)
     _check_batch(spec, dataset)
+    _check_shift(spec, dataset)
     _check_rounds(spec)
     shape = spec.supernet.shape(image_channels=dataset.channels, num_classes=len(dataset.classes))
     try:
         space.definition.resized(shape)
-        supernets = spec.supernet.supernets(spec.partition(space.definition), shape)
+        partition = spec.partition(space.definition)
+        supernets = spec.supernet.supernets(partition, shape)
+        spec.training.sampler.check(partition)
     except InfeasibleSupernet as error:
         raise Unprocessable(f"supernet.{error.parameter}", error.reason) from error
     except InfeasiblePartition as error:
         raise Unprocessable(f"splitter.{error.parameter}", error.reason) from error
+    except InfeasibleSampling as error:
+        raise Unprocessable(f"training.sampler.{error.parameter}", error.reason) from error
+    _check_image_size(space, dataset)
     if spec.search is not None:
         try:
             spec.search.constraints.check(space.definition)
@@ -108,6 +120,44 @@ def _check_batch(spec: RunSpec, dataset: Dataset) -> None:
             f"{spec.training.batch_size} images per step, but {pinned(dataset)} has only "
             f"{dataset.num_train} training images",
         )
+
+
+def _check_shift(spec: RunSpec, dataset: Dataset) -> None:
+    shift, side = spec.training.augmentation.shift_pixels, min(dataset.height, dataset.width)
+    if shift >= side:
+        raise Unprocessable(
+            "training.augmentation.shift_pixels",
+            f"{shift} pixels move the whole image out of sight: {_images(dataset)}; the largest "
+            f"feasible value is {side - 1}",
+        )
+
+
+def _check_image_size(space: SearchSpace, dataset: Dataset) -> None:
+    needed = space.definition.smallest_side
+    if min(dataset.height, dataset.width) < needed:
+        raise Unprocessable(
+            "dataset",
+            f"{_images(dataset)}, and {pinned(space)} halves them "
+            f"{space.definition.num_halvings} times, so that nothing is left to halve; it needs "
+            f"{needed}x{needed} or more: import the images in that size, or take another space",
+        )
+
+
+def _check_classes(session: Session, dataset: Dataset, benchmark: Benchmark) -> None:
+    """Refuse accuracies measured on another number of classes, where the benchmark tells on what."""
+    name = benchmark.recipe.get("dataset")
+    measured = find(session, Dataset, name) if isinstance(name, str) else None
+    if measured is not None and len(measured.classes) != len(dataset.classes):
+        raise Unprocessable(
+            "benchmark",
+            f"{pinned(benchmark)} was measured on the {len(measured.classes)} classes of "
+            f"{name}, and {pinned(dataset)} has {len(dataset.classes)}: take a benchmark of "
+            "this dataset, or none",
+        )
+
+
+def _images(dataset: Dataset) -> str:
+    return f"the images of {pinned(dataset)} have {dataset.width}x{dataset.height} pixels"
 
 
 def _check_rounds(spec: RunSpec) -> None:

@@ -8,9 +8,11 @@ from backend.db import Database
 from backend.dependencies import Db
 from backend.paging import Cursor, Limit, Listing, Page
 from backend.runs import results, service
+from backend.runs.balance import balance_summary
 from backend.runs.schemas import (
     ArtifactRead,
     BalanceRead,
+    BalanceSummary,
     CandidateRead,
     CorrelationRead,
     EventRead,
@@ -39,6 +41,12 @@ class ScoreFilters(BaseModel):
     scorer: StorableText | None = Field(None, max_length=32)
     limit: Limit = 1000
     cursor: Cursor = None
+
+
+class BalancePage(Page[BalanceRead]):
+    """Rows of the training balance, and the newest of them in short."""
+
+    summary: BalanceSummary
 
 
 router = APIRouter(prefix="/runs/{run_id}", tags=["results"])
@@ -79,9 +87,14 @@ def list_balance(
     after_step: AfterStep = -1,
     limit: Limit = 1000,
     cursor: Cursor = None,
-) -> Page[BalanceRead]:
-    """List the cumulative updates of each sub-space by step."""
-    return _page(db, run_id, results.balance_listing(run_id, after_step), limit, cursor)
+) -> BalancePage:
+    """List the cumulative training of each sub-space by step, and how even it is by now."""
+    with db.reading() as session:
+        service.require_run(session, run_id)
+        page = results.balance_listing(run_id, after_step).page(session, limit, cursor)
+        parts = results.subspaces(session, run_id)
+        summary = balance_summary(parts, results.newest_balance(session, run_id))
+    return BalancePage(items=page.items, next_cursor=page.next_cursor, summary=summary)
 
 
 @router.get("/correlations")

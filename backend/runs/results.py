@@ -58,6 +58,8 @@ def subspaces(session: Session, run_id: int) -> list[SubspaceRead]:
             size_valid=row.size_valid,
             share_valid=int(row.size_valid) / valid,
             target_share=row.target_share,
+            target_updates=row.target_updates,
+            operation_targets=row.operation_targets,
             supernet_width=row.supernet_width,
             supernet_parameters=row.supernet_parameters,
         )
@@ -180,8 +182,11 @@ def balance_listing(run_id: int, after_step: int = -1) -> Listing[BalanceRead]:
             subspace=found.subspace,
             step=found.step,
             updates=found.updates,
+            samples=found.samples,
             images=found.images,
             operation_updates=found.operation_updates,
+            operation_samples=found.operation_samples,
+            operation_images=found.operation_images,
             bank_updates=found.bank_updates,
         )
 

@@ -89,7 +89,10 @@ class SubspaceRead(ReadModel):
     size_all: str
     size_valid: str
     share_valid: float  # of all valid architectures
-    target_share: float  # of training updates
+    # What the run's sampler aims at; null where it has no exact target.
+    target_share: float | None  # of all training updates
+    target_updates: float | None  # per global step
+    operation_targets: list[dict[str, float]] | None  # per decision, shares of the samples
     supernet_width: int  # channels of its first stage
     supernet_parameters: str  # trainable ones; with weight banks, of one bank per cell
 
@@ -105,16 +108,49 @@ class MetricRead(ReadModel):
 
 
 class BalanceRead(ReadModel):
-    """Cumulative updates of one sub-space by one unit when it had reached `step`."""
+    """Cumulative training of one sub-space by one unit when it had reached `step`.
+
+    An update is an optimizer step that trained some architecture of the sub-space, a sample one
+    architecture in it. What is counted per operation or bank stands only in each unit's newest row.
+    """
 
     unit: str
     phase: str
     subspace: int
     step: int
     updates: int
+    samples: int
+    images: int  # that the samples saw
+    operation_updates: list[dict[str, int]]  # per decision
+    operation_samples: list[dict[str, int]]
+    operation_images: list[dict[str, int]]
+    bank_updates: list[dict[str, int]]  # per searched cell, by weight bank
+
+
+class SupernetBalanceRead(ReadModel):
+    """How much one sub-space was trained, the shared warm-up apart."""
+
+    index: int
+    label: str
+    updates: int
+    samples: int
     images: int
-    operation_updates: list[dict[str, int]]  # per decision; only in each unit's newest row
-    bank_updates: list[dict[str, int]]  # per searched cell, by weight bank; likewise
+    warm_up_updates: int  # of the warm-up supernet, on architectures of this sub-space
+    share: float  # of all updates, 0..1; 0 before the first
+    target_share: float | None  # what the sampler aims at; null: no exact target
+
+
+class BalanceSummary(ReadModel):
+    """How evenly the sub-spaces were trained.
+
+    With p_k the share of sub-space k in all updates, the normalised entropy is
+    -sum(p_k ln p_k) / ln K: 1 if all K were trained alike, 0 if one alone was.
+    """
+
+    supernets: list[SupernetBalanceRead]
+    entropy: float | None  # normalised
+    target_entropy: float | None  # the same of the target shares; null without a target
+    undefined_reason: str | None  # why `entropy` is null: one supernet, or no own update yet
 
 
 class CorrelationRead(ReadModel):

@@ -5,8 +5,9 @@ from dataclasses import dataclass
 
 import plotly.graph_objects as go
 
+from backend.runs.balance import newest
 from backend.runs.schemas import BalanceRead, RunRead, SubspaceRead
-from frontend.figures.balance import WAITING, newest
+from frontend.figures.balance import WAITING
 from frontend.figures.style import Theme, empty_figure, figure
 from frontend.figures.waiting import awaited
 
@@ -25,7 +26,7 @@ class BankUpdates:
 
     Attributes:
         cell: position in the network, 1 for the first.
-        updates: optimizer steps whose architecture read it.
+        updates: optimizer steps in which architectures read it, once for each of their sub-spaces.
         share: of all updates of that cell, 0..1.
         by_subspace: index of a sub-space to the updates that its architectures made; without
             those that made none.

@@ -5,8 +5,8 @@ from dataclasses import dataclass
 
 import plotly.graph_objects as go
 
+from backend.runs.balance import newest
 from backend.runs.schemas import BalanceRead, RunRead, SubspaceRead
-from frontend.figures.balance import newest
 from frontend.figures.style import (
     INK,
     Theme,

@@ -206,7 +206,9 @@ def upgrade() -> None:
         sa.Column("counts", JSON, nullable=False),
         sa.Column("size_all", sa.Text(), nullable=False),
         sa.Column("size_valid", sa.Text(), nullable=False),
-        sa.Column("target_share", sa.Double(), nullable=False),
+        sa.Column("target_share", sa.Double(), nullable=True),
+        sa.Column("target_updates", sa.Double(), nullable=True),
+        sa.Column("operation_targets", JSON, nullable=True),
         sa.Column("supernet_width", sa.Integer(), nullable=False),
         sa.Column("supernet_parameters", sa.Text(), nullable=False),
         sa.ForeignKeyConstraint(
@@ -272,8 +274,11 @@ def upgrade() -> None:
         sa.Column("step", sa.Integer(), nullable=False),
         sa.Column("phase", sa.String(length=16), nullable=False),
         sa.Column("updates", sa.BigInteger(), nullable=False),
+        sa.Column("samples", sa.BigInteger(), nullable=False),
         sa.Column("images", sa.BigInteger(), nullable=False),
         sa.Column("operation_updates", JSON, nullable=False),
+        sa.Column("operation_samples", JSON, nullable=False),
+        sa.Column("operation_images", JSON, nullable=False),
         sa.Column("bank_updates", JSON, nullable=False),
         sa.Column("run_id", sa.Integer(), nullable=False),
         sa.ForeignKeyConstraint(

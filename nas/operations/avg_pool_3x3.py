@@ -21,6 +21,6 @@ class AvgPool3x3(Pooling):
     kind: Literal["avg_pool_3x3"] = "avg_pool_3x3"
 
     def build(self, place: Place, *, affine: bool) -> nn.Module:
-        from torch import nn
+        from nas.modules import AvgPool3x3
 
-        return nn.AvgPool2d(3, stride=place.stride, padding=1, count_include_pad=False)
+        return AvgPool3x3(place.stride)

@@ -20,6 +20,6 @@ class AvgPool3x3BatchNorm(PoolingBatchNorm):
     kind: Literal["avg_pool_3x3_bn"] = "avg_pool_3x3_bn"
 
     def pool(self, stride: int) -> nn.Module:
-        from torch import nn
+        from nas.modules import AvgPool3x3
 
-        return nn.AvgPool2d(3, stride=stride, padding=1, count_include_pad=False)
+        return AvgPool3x3(stride)

@@ -9,7 +9,9 @@ from typing import TYPE_CHECKING, ClassVar
 from nas.plugin import Strategy
 
 if TYPE_CHECKING:
-    from torch import nn
+    from collections.abc import Sequence
+
+    from torch import Tensor, nn
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,3 +90,15 @@ class Operation(Strategy, ABC):
                 statistics), False for a supernet (BatchNorm by the statistics of each batch,
                 without any of them: architectures that share weights do not share statistics).
         """
+
+    def apply_all(self, modules: Sequence[nn.Module], features: Tensor) -> Sequence[Tensor]:
+        """Return what each of several modules of this operation makes of the same features.
+
+        Edges that leave one node with one operation are computed together; an operation that can
+        share work among them overrides this.
+
+        Args:
+            modules: one or more, each from `build` for the same place.
+            features: shape (N, in_channels, H, W).
+        """
+        return [module(features) for module in modules]

@@ -8,7 +8,9 @@ from typing import TYPE_CHECKING, ClassVar, final
 from nas.operations.base import Operation, Place
 
 if TYPE_CHECKING:
-    from torch import nn
+    from collections.abc import Sequence
+
+    from torch import Tensor, nn
 
 
 class ReluConvBatchNorm(Operation, ABC):
@@ -37,16 +39,21 @@ class ReluConvBatchNorm(Operation, ABC):
 
     @final
     def build(self, place: Place, *, affine: bool) -> nn.Module:
-        from torch import nn
+        from nas.modules import ConvolutionBatchNorm, batch_norm, convolution
 
-        from nas.modules import batch_norm, convolution
-
-        return nn.Sequential(
+        return ConvolutionBatchNorm(
             convolution(
                 place.in_channels, place.out_channels, self.kernel_size, stride=place.stride
             ),
             batch_norm(place.out_channels, affine=affine),
         )
+
+    def apply_all(self, modules: Sequence[nn.Module], features: Tensor) -> Sequence[Tensor]:
+        from nas.modules import ConvolutionBatchNorm, convolve_side_by_side
+
+        pairs = [module for module in modules if isinstance(module, ConvolutionBatchNorm)]
+        assert len(pairs) == len(modules)
+        return convolve_side_by_side(pairs, features)
 
     def _weights(self, place: Place) -> int:
         return self.kernel_size**2 * place.in_channels * place.out_channels

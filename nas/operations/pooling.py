@@ -37,7 +37,9 @@ class PoolingBatchNorm(Pooling, ABC):
     def build(self, place: Place, *, affine: bool) -> nn.Module:
         from torch import nn
 
+        from nas.modules import BatchNorm
+
         return nn.Sequential(
             self.pool(place.stride),
-            nn.BatchNorm2d(place.out_channels, affine=False, track_running_stats=affine),
+            BatchNorm(place.out_channels, affine=False, track_running_stats=affine),
         )

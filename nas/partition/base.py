@@ -11,6 +11,9 @@ from nas.plugin import Strategy
 from nas.spaces.base import Architecture, Count, Space
 from nas.spaces.labelling import Labelling, NonlinearityCount
 
+OperationShares = tuple[dict[str, float], ...]
+"""Per decision, operation name to the share of architectures that choose it, 0 to 1."""
+
 
 @dataclass(frozen=True, slots=True)
 class Subspace:
@@ -50,6 +53,29 @@ class Partition:
     def _owners(self) -> Mapping[int, int]:
         return {label: subspace.index for subspace in self.subspaces for label in subspace.labels}
 
+    @property
+    def shares(self) -> tuple[float, ...]:
+        """Per sub-space, its share of all valid architectures."""
+        total = sum(subspace.size.valid for subspace in self.subspaces)
+        return tuple(subspace.size.valid / total for subspace in self.subspaces)
+
+    @cached_property
+    def operation_shares(self) -> tuple[OperationShares, ...] | None:
+        """Per sub-space, the exact shares among its valid architectures.
+
+        None in a space whose walk is too long, see `nas.spaces.marginals`.
+        """
+        counts = self.space.operation_counts(self.labelling)
+        if counts is None:
+            return None
+        return tuple(
+            tuple(
+                {name: _held(counted.get(name, {}), subspace) for name in names}
+                for names, counted in zip(self.space.choices, counts, strict=True)
+            )
+            for subspace in self.subspaces
+        )
+
     def route(self, architecture: Architecture, depth: int = 0) -> int:
         """Return the index of the sub-space that owns `architecture`.
 
@@ -68,6 +94,11 @@ class Partition:
     def counts_nonlinearities(self) -> bool:
         """Whether the labels are nonlinearity counts."""
         return isinstance(self.labelling, NonlinearityCount)
+
+
+def _held(by_label: Mapping[int, int], subspace: Subspace) -> float:
+    """Return the share of a sub-space's valid architectures that are counted by label."""
+    return sum(by_label.get(label, 0) for label in subspace.labels) / subspace.size.valid
 
 
 class Splitter(Strategy, ABC):

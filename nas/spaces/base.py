@@ -17,6 +17,7 @@ from nas.spaces.labelling import EFFECTIVE, Labelling, NonlinearityCount, Readin
 if TYPE_CHECKING:
     from nas.spaces.costs import CostRange, Costs
     from nas.spaces.counting import Automaton, Counting
+    from nas.spaces.marginals import OperationCounts
     from nas.spaces.shape import NetworkShape
     from nas.supernets.network import Network
 
@@ -51,6 +52,11 @@ class Space(Strategy, ABC):
     @abstractmethod
     def choices(self) -> Candidates:
         """The candidate operations of each decision."""
+
+    @property
+    @abstractmethod
+    def num_halvings(self) -> int:
+        """How often a network halves the image, one after the other."""
 
     @abstractmethod
     def automaton(self, labelling: Labelling) -> Automaton:
@@ -106,6 +112,15 @@ class Space(Strategy, ABC):
             affine: whether BatchNorm has parameters and running statistics.
         """
 
+    @property
+    def smallest_side(self) -> int:
+        """The least height and width, in pixels, of images that every halving finds larger than one.
+
+        Whatever halves a size rounds it up, so smaller images pass too; but what stands behind a
+        halving of single pixels sees no neighbours, and its kernels are not told apart.
+        """
+        return 2 ** (self.num_halvings - 1) + 1 if self.num_halvings else 1
+
     def is_valid(self, architecture: Architecture) -> bool:
         """Tell whether the output depends on the input."""
         return any(self.live(architecture))
@@ -121,6 +136,15 @@ class Space(Strategy, ABC):
         from nas.spaces.tables import counting
 
         return counting(self, labelling)
+
+    def operation_counts(self, labelling: Labelling = EFFECTIVE) -> OperationCounts | None:
+        """Return how many valid architectures of each label choose each operation, exactly.
+
+        None where counting them would take too long; equal spaces share what is counted.
+        """
+        from nas.spaces.tables import operation_counts
+
+        return operation_counts(self, labelling)
 
     def histogram(self, reading: Reading = "effective") -> dict[int, Count]:
         """Return the exact number of architectures per nonlinearity count, ascending."""

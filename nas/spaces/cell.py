@@ -196,6 +196,10 @@ class CellSpace(Space):
     def choices(self) -> Candidates:
         return self.graph.choices
 
+    @property
+    def num_halvings(self) -> int:
+        return self.skeleton.num_stages - 1
+
     def network_costs(self, *, affine: bool) -> Costs:
         return _costs(self.skeleton, self.graph, affine)
 

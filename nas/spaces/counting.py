@@ -102,12 +102,26 @@ Level = Mapping[Hashable, tuple[Step, ...]]
 """The states before one position of the walk, with their steps."""
 
 
-def levels(automaton: Automaton) -> list[Level]:
-    """Return all states that can be reached, per position of the walk."""
+class WalkTooLong(Exception):
+    """A walk has more steps than its caller wanted to look at."""
+
+
+def levels(automaton: Automaton, most_steps: int | None = None) -> list[Level]:
+    """Return all states that can be reached, per position of the walk.
+
+    Raises:
+        WalkTooLong: if they have more than `most_steps` steps together.
+    """
     found: list[Level] = []
     frontier: set[Hashable] = {automaton.start}
+    num_steps = 0
     for position in range(len(automaton.order)):
-        level = {state: tuple(automaton.steps(position, state)) for state in frontier}
+        level = {}
+        for state in frontier:
+            level[state] = tuple(automaton.steps(position, state))
+            num_steps += len(level[state])
+            if most_steps is not None and num_steps > most_steps:
+                raise WalkTooLong(f"more than {most_steps} steps")
         found.append(level)
         frontier = {step.state for steps in level.values() for step in steps}
     return found
@@ -151,6 +165,22 @@ class WalkedTables(Tables):
         return sum(below[step.state] << (self._bits * step.weight) for step in steps)
 
 
+def digit_bits(automaton: Automaton) -> int:
+    """Return the bits of a digit: one more than the largest number that it can hold needs."""
+    return prod(len(names) for names in automaton.choices).bit_length() + 1
+
+
+def digits(packed: int, bits: int) -> Iterator[tuple[int, int]]:
+    """Yield the sums of weights with their numbers of completions, zeros left out."""
+    mask = (1 << bits) - 1
+    total = 0
+    while packed:
+        if number := packed & mask:
+            yield total, number
+        packed >>= bits
+        total += 1
+
+
 class Branch:
     """One decision of a sampling walk.
 
@@ -188,8 +218,7 @@ class Counting:
         """
         self._automaton = automaton
         self._reduced = reduced
-        # One bit more than the largest number that a digit can hold.
-        self._bits = prod(len(names) for names in automaton.choices).bit_length() + 1
+        self._bits = digit_bits(automaton)
         self.tables = automaton.tables(self._bits)
         self._trees: dict[frozenset[int] | None, tuple[int, Branch | None]] = {}
         self.tallies: Mapping[int, Count] = self._tallies(
@@ -263,23 +292,13 @@ class Counting:
 
     def _tallies(self, valid: int, dead: int) -> dict[int, Count]:
         tallies: dict[int, Count] = {}
-        both = dict(self._digits(valid)), dict(self._digits(dead))
+        both = dict(digits(valid, self._bits)), dict(digits(dead, self._bits))
         for total in sorted(both[0].keys() | both[1].keys()):
             label = self._reduced(total)
             before = tallies.get(label, Count(all=0, valid=0))
             alive, killed = both[0].get(total, 0), both[1].get(total, 0)
             tallies[label] = Count(all=before.all + alive + killed, valid=before.valid + alive)
         return dict(sorted(tallies.items()))
-
-    def _digits(self, packed: int) -> Iterator[tuple[int, int]]:
-        """Yield the sums of weights with their numbers of completions, zeros left out."""
-        mask = (1 << self._bits) - 1
-        total = 0
-        while packed:
-            if number := packed & mask:
-                yield total, number
-            packed >>= self._bits
-            total += 1
 
     def _tree(self, labels: frozenset[int] | None) -> tuple[int, Branch | None]:
         """Return the number of the wanted architectures and the sampling walk through them."""
@@ -295,7 +314,7 @@ class Counting:
         """Return the completions that lead from a sum of weights to a label in `labels`."""
         return sum(
             number
-            for total, number in self._digits(packed)
+            for total, number in digits(packed, self._bits)
             if labels is None or self._reduced(before + total) in labels
         )
 

@@ -69,6 +69,10 @@ class LayeredSpace(Space):
     def costs(self) -> Costs:
         return self.network_costs(affine=True)
 
+    @property
+    def num_halvings(self) -> int:
+        return [self.skeleton.stem_stride, *(layer.stride for layer in self.layers)].count(2)
+
     def network_costs(self, *, affine: bool) -> Costs:
         return self.skeleton.costs(self.layers, self.choices, affine=affine)
 

@@ -6,6 +6,8 @@ from typing import TYPE_CHECKING
 from nas.spaces.costs import CostRange, cost_front
 from nas.spaces.counting import Counting
 from nas.spaces.labelling import TOTAL, Labelling
+from nas.spaces.marginals import OperationCounts
+from nas.spaces.marginals import operation_counts as counted
 
 if TYPE_CHECKING:
     from nas.spaces.base import Architecture, Space
@@ -15,6 +17,12 @@ if TYPE_CHECKING:
 def counting(space: "Space", labelling: Labelling) -> Counting:
     """Return the exact counts of a space by a labelling."""
     return Counting(space.automaton(labelling), labelling.reduced)
+
+
+@lru_cache(maxsize=64)
+def operation_counts(space: "Space", labelling: Labelling) -> OperationCounts | None:
+    """Return how many valid architectures choose each operation, per label."""
+    return counted(space.automaton(labelling), labelling.reduced)
 
 
 @lru_cache(maxsize=64)

@@ -4,6 +4,7 @@ What stands where is told by `nas.spaces.skeleton`, which also counts its cost.
 """
 
 from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
 
 import torch
 from torch import Tensor, nn
@@ -11,6 +12,7 @@ from torch.nn.functional import avg_pool2d, relu
 
 from nas.modules import FactorisedReduction, batch_norm, convolution
 from nas.operations import OPERATIONS
+from nas.operations.base import Operation
 from nas.partition.accumulated import Banks
 from nas.spaces.base import Architecture, Candidates
 from nas.spaces.cell import CellSpace
@@ -74,13 +76,13 @@ class CellNetwork(Network):
 
         A dead architecture's cells output zeros, so its scores are the same for every image.
         """
-        live = self.space.live(architecture)
+        steps = _steps(self.space.graph, architecture, self.space.live(architecture))
         before = [self.stem(images_NCHW)] * self.space.graph.num_inputs
         banks = iter(self.banks_read(architecture))
         for block in self.blocks:
             if isinstance(block, (Cell, nn.ModuleDict)):
                 cell = block if isinstance(block, Cell) else block[str(next(banks))]
-                output = cell(before, architecture, live)
+                output = cell(before, steps)
             else:
                 output = block(before[-1])
             before = [*before[1:], output]
@@ -119,6 +121,48 @@ class CellNetwork(Network):
         return self.banks.profile(self.space.nonlinearity_count(architecture))
 
 
+@dataclass(frozen=True, slots=True)
+class Step:
+    """The live edges of a cell that leave one node with one operation.
+
+    Attributes:
+        source: the node they read.
+        operation: which they have.
+        keys: names of their modules in a cell.
+        targets: the nodes they lead to.
+    """
+
+    source: int
+    operation: Operation
+    keys: tuple[str, ...]
+    targets: tuple[int, ...]
+
+
+def _steps(graph: CellGraph, architecture: Architecture, live: Sequence[bool]) -> tuple[Step, ...]:
+    """Return what a cell computes, in an order in which every node is whole before it is read.
+
+    Edges lie in the order of their targets, so all that lead to a node come before the first that
+    leaves it. Dead edges are left out.
+    """
+    alike: dict[tuple[int, str], list[int]] = {}
+    for index, (source, _) in enumerate(graph.edges):
+        if live[index]:
+            alike.setdefault((source, architecture[index]), []).append(index)
+    return tuple(
+        Step(
+            source=source,
+            operation=OPERATIONS[name],
+            keys=tuple(_key(index, name) for index in indices),
+            targets=tuple(graph.edges[index][1] for index in indices),
+        )
+        for (source, name), indices in alike.items()
+    )
+
+
+def _key(edge: int, operation: str) -> str:
+    return f"{edge}-{operation}"
+
+
 class Cell(nn.Module):
     """One searched cell: inputs, then nodes that sum their edges, some of which are the output."""
 
@@ -135,7 +179,7 @@ class Cell(nn.Module):
             self.preprocess = nn.ModuleList(nn.Identity() for _ in block.reads)
         self.operations = nn.ModuleDict(
             {
-                f"{index}-{name}": OPERATIONS[name].build(block.place(source), affine=affine)
+                _key(index, name): OPERATIONS[name].build(block.place(source), affine=affine)
                 for index, ((source, _), names) in enumerate(
                     zip(graph.edges, candidates, strict=True)
                 )
@@ -144,39 +188,34 @@ class Cell(nn.Module):
             }
         )
 
-    def forward(
-        self, given: Sequence[Tensor], architecture: Architecture, live: Sequence[bool]
-    ) -> Tensor:
+    def forward(self, given: Sequence[Tensor], steps: Sequence[Step]) -> Tensor:
         """Return the output nodes' features, one after the other.
 
-        Dead edges are skipped. Operations that start with a ReLU read one shared ReLU of their
-        source node.
+        Operations that start with a ReLU read one shared ReLU of their source node.
 
         Args:
             given: outputs of as many blocks before as the cell has inputs, the oldest first.
-            architecture: the operation of each edge.
-            live: per edge, whether it lies on a path from input to output.
+            steps: of the architecture.
         """
         nodes = {
             node: prepare(features)
             for node, (prepare, features) in enumerate(zip(self.preprocess, given, strict=True))
         }
         rectified: dict[int, Tensor] = {}
-        for index, (source, target) in enumerate(self.graph.edges):
-            if not live[index]:
-                continue
-            name = architecture[index]
-            read = nodes[source]
-            if OPERATIONS[name].takes_relu:
-                if source not in rectified:
-                    rectified[source] = relu(read)
-                read = rectified[source]
-            output = self.operations[f"{index}-{name}"](read)
-            nodes[target] = nodes[target] + output if target in nodes else output
-        outputs = [
+        for step in steps:
+            read = nodes[step.source]
+            if step.operation.takes_relu:
+                if step.source not in rectified:
+                    rectified[step.source] = relu(read)
+                read = rectified[step.source]
+            modules = [self.operations[key] for key in step.keys]
+            outputs = step.operation.apply_all(modules, read)
+            for target, output in zip(step.targets, outputs, strict=True):
+                nodes[target] = nodes[target] + output if target in nodes else output
+        held = [
             nodes[node] if node in nodes else self._zeros(nodes[0]) for node in self.graph.outputs
         ]
-        return outputs[0] if len(outputs) == 1 else torch.cat(outputs, dim=1)
+        return held[0] if len(held) == 1 else torch.cat(held, dim=1)
 
     @property
     def layout(self) -> Layout:

@@ -2,7 +2,7 @@
 
 import math
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 import torch
 from torch.nn.functional import cross_entropy
@@ -11,7 +11,8 @@ from torch.nn.utils import clip_grad_norm_
 from nas.errors import TrainingDiverged
 from nas.events import TrainingProgressed
 from nas.experiment import Experiment
-from nas.training.schedule import Route, Schedule
+from nas.training.samplers.base import Route
+from nas.training.schedule import Schedule
 from nas.training.state import TrainState
 
 REPORT_SECONDS = 0.25
@@ -31,10 +32,10 @@ def train(experiment: Experiment, state: TrainState, until: int) -> Iterator[Tra
     started, updates, loss_sum, learning_rate = time.perf_counter(), 0, 0.0, 0.0
     while state.next_step < until:
         step = state.next_step
-        route = schedule.route(step)
-        if state.trains(route):
+        routes = state.own(schedule.routes(step))
+        if routes:
             learning_rate = schedule.learning_rate(step)
-            loss_sum += update(experiment, state, schedule, route)
+            loss_sum += update(experiment, state, schedule, routes)
             updates += 1
         state.next_step = step + 1
         seconds = time.perf_counter() - started
@@ -50,11 +51,23 @@ def train(experiment: Experiment, state: TrainState, until: int) -> Iterator[Tra
             started, updates, loss_sum = time.perf_counter(), 0, 0.0
 
 
-def update(experiment: Experiment, state: TrainState, schedule: Schedule, route: Route) -> float:
-    """Make the optimizer step of `state.next_step` and return its loss (nats).
+def update(
+    experiment: Experiment, state: TrainState, schedule: Schedule, routes: Sequence[Route]
+) -> float:
+    """Make the optimizer step of `state.next_step` and return its mean loss (nats).
 
-    Operations that the architecture does not use keep their weights and momentum bit by bit: they
-    have no gradient, so the optimizer leaves them out.
+    All architectures see the same images. Their gradients are summed, as in the code of EFS-NAS
+    and in FairNAS, then clipped once. Each goes backward right after it went forward, so that
+    memory holds the activations of one.
+
+    Operations that no architecture uses keep their weights and momentum bit by bit: they have no
+    gradient, so the optimizer leaves them out.
+
+    Args:
+        experiment: the run.
+        state: a supernet that owns all of the architectures.
+        schedule: of the run.
+        routes: the architectures, at least one.
     """
     training, step = experiment.spec.training, state.next_step
     images_BCHW, labels_B = experiment.train_images.augmented(
@@ -63,14 +76,17 @@ def update(experiment: Experiment, state: TrainState, schedule: Schedule, route:
     for group in state.optimizer.param_groups:
         group["lr"] = schedule.learning_rate(step)
     state.optimizer.zero_grad(set_to_none=True)
-    loss = cross_entropy(state.supernet(images_BCHW, route.architecture), labels_B)
-    loss.backward()
+    losses = []
+    for route in routes:
+        loss = cross_entropy(state.supernet(images_BCHW, route.architecture), labels_B)
+        loss.backward()
+        losses.append(loss.detach())
     if training.gradient_clip is not None:
         used = [weight for weight in state.supernet.parameters() if weight.grad is not None]
         clip_grad_norm_(used, training.gradient_clip)
     state.optimizer.step()
-    state.count_update(route, len(labels_B))
-    return float(loss.detach())
+    state.count_update(routes, len(labels_B))
+    return float(sum(losses)) / len(losses)
 
 
 def prepare_device(experiment: Experiment) -> None:

@@ -5,23 +5,14 @@ the steps of other sub-spaces, resume in the middle, or run beside the others on
 """
 
 import math
-from dataclasses import dataclass
 
 import torch
 from torch import Tensor
 
 from nas.partition.base import Partition
 from nas.seeds import derive_seed, stream
-from nas.spaces.base import Architecture
 from nas.spec import RunSpec
-
-
-@dataclass(frozen=True, slots=True)
-class Route:
-    """The sub-space that a step trains, and its architecture."""
-
-    subspace: int
-    architecture: Architecture
+from nas.training.samplers.base import Route
 
 
 class Schedule:
@@ -38,10 +29,10 @@ class Schedule:
         self._epoch = -1
         self._order_N = torch.empty(0, dtype=torch.int64)
 
-    def route(self, step: int) -> Route:
-        """Return what the step trains, the warm-up's steps included."""
+    def routes(self, step: int) -> tuple[Route, ...]:
+        """Return the architectures that the step trains, the warm-up's steps included."""
         rng = stream(self._spec.seed, "architecture", step)
-        return Route(*self._spec.training.sampler.draw(self._partition, rng))
+        return self._spec.training.sampler.draw(self._partition, step, rng)
 
     def image_indices(self, step: int) -> Tensor:
         """Return the positions of the step's training images, shape (batch,).

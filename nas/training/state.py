@@ -4,7 +4,7 @@ import contextlib
 import hashlib
 import io
 import pickle
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any, Self
 
@@ -18,9 +18,9 @@ from nas.supernets.network import Network, on_device
 from nas.supernets.sizes import Supernets
 from nas.supernets.slicing import shares
 from nas.training.balance import BalanceCount
-from nas.training.schedule import Route
+from nas.training.samplers.base import Route
 
-FORMAT = 2
+FORMAT = 3
 """Number of the checkpoint format; a change of what is stored needs a new one."""
 
 _DIGEST_BYTES = hashlib.sha256().digest_size
@@ -39,6 +39,7 @@ class TrainState:
         supernet: the weights.
         optimizer: their momentum.
         balance: what was trained, one count per sub-space that this unit trains.
+        updates: optimizer steps this unit has made; those of an inherited warm-up are not its own.
     """
 
     subspace: int | None
@@ -47,21 +48,22 @@ class TrainState:
     supernet: Network
     optimizer: torch.optim.SGD
     balance: tuple[BalanceCount, ...]
+    updates: int = 0
 
-    @property
-    def updates(self) -> int:
-        """Optimizer steps this unit has made; those of an inherited warm-up are not its own."""
-        return sum(count.updates for count in self.balance)
+    def own(self, routes: Sequence[Route]) -> tuple[Route, ...]:
+        """Return those architectures of a step that this unit trains, perhaps none."""
+        if self.subspace is None:
+            return tuple(routes)
+        return tuple(route for route in routes if route.subspace == self.subspace)
 
-    def trains(self, route: Route) -> bool:
-        """Tell whether a step of this route belongs to this unit."""
-        return self.subspace is None or self.subspace == route.subspace
-
-    def count_update(self, route: Route, num_images: int) -> None:
-        """Record one optimizer step."""
-        index = 0 if self.subspace is not None else route.subspace
-        read = self.supernet.banks_read(route.architecture)
-        self.balance[index].add(route.architecture, num_images, read)
+    def count_update(self, routes: Sequence[Route], num_images: int) -> None:
+        """Record one optimizer step on these architectures, at least one of this unit's."""
+        self.updates += 1
+        for count in self.balance:
+            trained = [route.architecture for route in routes if route.subspace == count.subspace]
+            if trained:
+                read = [self.supernet.banks_read(architecture) for architecture in trained]
+                count.add(trained, num_images, read)
 
     def to_bytes(self) -> bytes:
         """Return the whole state, behind its SHA-256; equal states need not have equal bytes."""
@@ -75,6 +77,7 @@ class TrainState:
                 "supernet": self.supernet.state_dict(),
                 "optimizer": self.optimizer.state_dict(),
                 "balance": [asdict(count) for count in self.balance],
+                "updates": self.updates,
             },
             buffer,
         )
@@ -101,6 +104,7 @@ class TrainState:
                 supernet=supernet,
                 optimizer=optimizer,
                 balance=tuple(BalanceCount(**count) for count in stored["balance"]),
+                updates=stored["updates"],
             )
 
 

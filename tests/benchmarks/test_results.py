@@ -163,7 +163,7 @@ def test_the_first_experiment_is_the_one_that_was_asked_for() -> None:
     training = spec["training"]
     assert (training["steps"], training["warm_up_steps"]) == (24_000, 12_000)
     assert training["batch_size"] == 64
-    assert training["sampler"] == {"kind": "supernet-balanced"}
+    assert training["sampler"] == {"kind": "supernet-balanced", "architectures_per_step": "one"}
     assert spec["ranking"]["scorers"][0] == {"kind": "loss"}
     assert spec["ranking"]["num_architectures"] == 1000
 

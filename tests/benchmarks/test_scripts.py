@@ -387,7 +387,7 @@ class TestFirstExperiment:
     ) -> None:
         asked: dict[str, Any] = {}
 
-        def import_images(source: Path, **options: int) -> ImageDataset:
+        def import_dataset(source: Path, **options: int) -> ImageDataset:
             asked.update(source=source.name, **options)
             size = options["size"]
             images = np.zeros((2, 3, size, size), dtype=np.uint8)
@@ -395,7 +395,7 @@ class TestFirstExperiment:
             return ImageDataset(split, split, split, ("cat", "dog"), options["split_seed"])
 
         place.replace(
-            first_experiment, CACHE=place.folder / "cache.npz", import_images=import_images
+            first_experiment, CACHE=place.folder / "cache.npz", import_dataset=import_dataset
         )
         assert first_experiment.dataset().image_shape == (3, 16, 16)
         assert asked == {
@@ -408,7 +408,7 @@ class TestFirstExperiment:
         for document in ("README.md", "examples/nas-bench-201-cifar10.yaml"):
             assert f"{shown} --num-validation 1000\n" in (ROOT / document).read_text()
         place.replace(
-            first_experiment, import_images=lambda *_, **__: pytest.fail("imported twice")
+            first_experiment, import_dataset=lambda *_, **__: pytest.fail("imported twice")
         )
         assert first_experiment.dataset().image_shape == (3, 16, 16)
 

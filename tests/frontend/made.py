@@ -58,8 +58,12 @@ def run(**changes):
     return RunRead(**{**values, **changes})
 
 
-def subspaces(*sizes, dead=0, targets=None):
-    """One sub-space per valid size; `dead` architectures belong to the first."""
+def subspaces(*sizes, dead=0, targets=None, operations=None):
+    """One sub-space per valid size; `dead` architectures belong to the first.
+
+    `targets` are shares of all updates and `operations` those of each decision; without the former
+    all sub-spaces are to be trained alike, and `targets=()` is a sampler without a target.
+    """
     total = sum(sizes)
     return [
         SubspaceRead(
@@ -69,7 +73,9 @@ def subspaces(*sizes, dead=0, targets=None):
             size_all=str(size + (dead if index == 0 else 0)),
             size_valid=str(size),
             share_valid=size / total,
-            target_share=targets[index] if targets else 1 / len(sizes),
+            target_share=_target(targets, index, len(sizes)),
+            target_updates=_target(targets, index, len(sizes)),
+            operation_targets=operations,
             supernet_width=8 - index,
             supernet_parameters=str(2082 - index),
         )
@@ -77,15 +83,38 @@ def subspaces(*sizes, dead=0, targets=None):
     ]
 
 
-def balance(subspace, updates, *, step=100, phase="train", unit=None, operations=(), banks=()):
+def _target(targets, index, number):
+    if targets is None:
+        return 1 / number
+    return targets[index] if targets else None
+
+
+def balance(
+    subspace,
+    updates,
+    *,
+    step=100,
+    phase="train",
+    unit=None,
+    operations=(),
+    banks=(),
+    samples=None,
+):
+    """One architecture per update, unless `samples` says otherwise; `operations` counts them."""
+    samples = updates if samples is None else samples
     return BalanceRead(
         unit=unit or ("warm-up" if phase == "warm-up" else f"train-{subspace}"),
         phase=phase,
         subspace=subspace,
         step=step,
         updates=updates,
-        images=64 * updates,
+        samples=samples,
+        images=64 * samples,
         operation_updates=list(operations),
+        operation_samples=list(operations),
+        operation_images=[
+            {name: 64 * number for name, number in decision.items()} for decision in operations
+        ],
         bank_updates=list(banks),
     )
 

@@ -66,6 +66,10 @@ class SeededRun:
             space = run.space.definition
             self.partition = self.spec.splitter.split(space)
             valid = sum(part.size.valid for part in self.partition.subspaces)
+            sampler = self.spec.training.sampler
+            shares = sampler.target_shares(self.partition)
+            updates = sampler.target_updates(self.partition)
+            operations = sampler.operation_targets(self.partition)
             for part in self.partition.subspaces:
                 session.add(
                     SubspaceRow(
@@ -75,9 +79,9 @@ class SeededRun:
                         counts=sorted(part.labels),
                         size_all=str(part.size.all),
                         size_valid=str(part.size.valid),
-                        target_share=self.spec.training.sampler.target_shares(self.partition)[
-                            part.index
-                        ],
+                        target_share=shares[part.index],
+                        target_updates=updates[part.index],
+                        operation_targets=operations[part.index],
                         supernet_width=8,
                         supernet_parameters="2082",
                     )
@@ -111,6 +115,10 @@ class SeededRun:
                 done = (step if warm else step - WARM_UP) // len(self.partition.subspaces)
                 unit = session.get_one(Unit, self.units[key])
                 unit.state, unit.progress = "leased", step if warm else done
+                chosen = [
+                    {name: self.rng.randint(1, 9) for name in choices}
+                    for choices in self.partition.space.choices
+                ]
                 session.add(
                     Balance(
                         unit_id=unit.id,
@@ -118,10 +126,13 @@ class SeededRun:
                         step=step,
                         phase="warm-up" if warm else "train",
                         updates=done,
+                        samples=done,
                         images=64 * done,
-                        operation_updates=[
-                            {name: self.rng.randint(1, 9) for name in choices}
-                            for choices in self.partition.space.choices
+                        operation_updates=chosen,
+                        operation_samples=chosen,
+                        operation_images=[
+                            {name: 64 * number for name, number in counts.items()}
+                            for counts in chosen
                         ],
                         bank_updates=[],
                         run_id=self.run_id,

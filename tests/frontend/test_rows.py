@@ -2,7 +2,7 @@ import pytest
 
 from backend.errors import NotFound
 from backend.runs import results
-from frontend.figures.balance import newest
+from backend.runs.balance import newest
 from frontend.rows import newest_complete_round, read_compared, read_rows
 from tests.frontend import made
 from tests.frontend.seeding import SeededRun, small_spec

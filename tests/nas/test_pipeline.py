@@ -1,5 +1,7 @@
 """Units of a run: order, resumption and independence, bit by bit."""
 
+import hashlib
+import random
 import subprocess
 import sys
 from collections import Counter
@@ -25,7 +27,8 @@ from nas.seeds import stream
 from nas.spaces import catalogue
 from nas.spec import RunSpec, round_boundaries
 from nas.training import loop
-from nas.training.schedule import Route, Schedule
+from nas.training.samplers.base import Route
+from nas.training.schedule import Schedule
 from nas.training.state import TrainState, fresh_state, inherited_state
 
 
@@ -179,6 +182,85 @@ def test_units_trained_in_turns_equal_units_trained_alone(make_experiment) -> No
     assert sum(state.updates for state in together) == 54
 
 
+SAMPLERS = [
+    pytest.param({"kind": "supernet-balanced"}, id="balanced"),
+    pytest.param(
+        {"kind": "supernet-balanced", "architectures_per_step": "one-per-subspace"},
+        id="one-per-subspace",
+    ),
+    pytest.param({"kind": "uniform"}, id="uniform"),
+    pytest.param({"kind": "fair"}, id="fair"),
+    pytest.param({"kind": "sandwich"}, id="sandwich"),
+]
+
+
+def sha256_of(state: TrainState) -> str:
+    digest = hashlib.sha256()
+    for name, value in sorted(weights(state).items()):
+        digest.update(name.encode() + value.contiguous().numpy().tobytes())
+    return digest.hexdigest()
+
+
+def alone_from(experiment, warm_bytes: bytes, subspace: int) -> TrainState:
+    """Train one supernet from the stored warm-up, as a unit of its own."""
+    warm = TrainState.from_bytes(experiment, warm_bytes)
+    return trained(experiment, inherited_state(experiment, warm, subspace))
+
+
+@pytest.mark.parametrize("sampler", SAMPLERS)
+def test_supernets_trained_step_by_step_in_one_process_equal_units_of_their_own(
+    make_experiment, monkeypatch, sampler
+) -> None:
+    # An event after every step, so that each step of one supernet is followed by another's.
+    monkeypatch.setattr(loop, "REPORT_SECONDS", 0.0)
+    changes = {"sampler": sampler, "warm_up_steps": 6, "steps": 30}
+    experiment = make_experiment(**changes)
+    warm = trained(experiment, fresh_state(experiment, None))
+    stored = warm.to_bytes()
+    together = [inherited_state(experiment, warm, index) for index in range(3)]
+    open_units = [train_unit(experiment, state) for state in together]
+    while open_units:
+        open_units = [unit for unit in open_units if next(unit, None) is not None]
+    monkeypatch.setattr(loop, "REPORT_SECONDS", 0.25)
+    for index in (2, 0, 1):
+        alone = alone_from(make_experiment(**changes), stored, index)
+        assert alone.updates > 0
+        assert_equal_states(alone, together[index])
+        assert sha256_of(alone) == sha256_of(together[index])
+
+
+@pytest.mark.parametrize("sampler", SAMPLERS)
+def test_a_supernet_killed_five_times_at_random_steps_ends_with_the_same_weights(
+    make_experiment, monkeypatch, sampler
+) -> None:
+    monkeypatch.setattr(loop, "REPORT_SECONDS", 0.0)
+    changes = {"sampler": sampler, "warm_up_steps": 6, "steps": 40}
+    experiment = make_experiment(**changes)
+    warm = trained(experiment, fresh_state(experiment, None))
+    whole = trained(experiment, inherited_state(experiment, warm, 1))
+    chance = random.Random(4)
+    data = inherited_state(experiment, warm, 1).to_bytes()
+    starts = []
+    for _ in range(5):
+        state = TrainState.from_bytes(make_experiment(**changes), data)
+        starts.append(state.next_step)
+        stored_after, killed_after = sorted(chance.sample(range(1, 8), 2))
+        updates = (
+            event
+            for event in train_unit(experiment, state)
+            if isinstance(event, TrainingProgressed)
+        )
+        for position, _ in zip(range(killed_after), updates, strict=False):
+            if position + 1 == stored_after:
+                data = state.to_bytes()
+        # What came after the checkpoint is lost with the process.
+    assert len(set(starts)) == 5
+    assert starts[-1] > 10
+    resumed = trained(experiment, TrainState.from_bytes(experiment, data))
+    assert_equal_states(resumed, whole)
+    assert sha256_of(resumed) == sha256_of(whole)
+
+
 def test_methods_2_11_7_outputs_are_unchanged_by_training_steps_of_another_class(
     make_experiment,
 ) -> None:
@@ -205,7 +287,7 @@ def test_methods_2_11_7_outputs_are_unchanged_by_training_steps_of_another_class
         before = outputs()
         for _ in range(4):
             architecture = experiment.partition.sample(subspace.index, rng)
-            loop.update(experiment, states[owner], schedule, Route(owner, architecture))
+            loop.update(experiment, states[owner], schedule, [Route(owner, architecture)])
         for member, old, new in zip(observed, before, outputs(), strict=True):
             same_class = experiment.partition.route(member) == owner
             assert torch.equal(old, new) != same_class

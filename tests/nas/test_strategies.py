@@ -122,28 +122,54 @@ def test_splitting_twice_gives_the_same_partition(splitter: Splitter) -> None:
 
 @every(Sampler, "nas.training.samplers", "sampler")
 @pytest.mark.parametrize("num_subspaces", [1, 2, 3])
-def test_a_sampler_draws_valid_architectures_of_the_subspace_it_names(
+def test_a_sampler_draws_valid_architectures_of_the_subspaces_it_names(
     sampler: Sampler, num_subspaces: int
 ) -> None:
     partition = NonlinearitySplitter(num_subspaces=num_subspaces).split(SPACE)
     rng = random.Random(0)
-    drawn = [sampler.draw(partition, rng) for _ in range(3000)]
-    for index, cell in drawn:
-        assert SPACE.is_valid(cell)
-        assert partition.route(cell) == index
-    shares = sampler.target_shares(partition)
+    steps = [sampler.draw(partition, step, rng) for step in range(3000)]
+    for routes in steps:
+        assert routes
+        for route in routes:
+            assert SPACE.is_valid(route.architecture)
+            assert partition.route(route.architecture) == route.subspace
+    updates, shares = sampler.target_updates(partition), sampler.target_shares(partition)
+    assert (updates is None) == (shares is None)
+    if updates is None or shares is None:
+        return
+    for index, expected in enumerate(updates):
+        trained = sum(any(route.subspace == index for route in routes) for routes in steps)
+        assert trained / len(steps) == pytest.approx(expected, abs=0.04)
     assert sum(shares) == pytest.approx(1)
-    for index, share in enumerate(shares):
-        observed = sum(routed == index for routed, _ in drawn) / len(drawn)
-        assert observed == pytest.approx(share, abs=0.04)
+
+
+@every(Sampler, "nas.training.samplers", "sampler")
+@pytest.mark.parametrize("num_subspaces", [1, 3])
+def test_a_sampler_trains_operations_as_often_as_it_aims_at(
+    sampler: Sampler, num_subspaces: int
+) -> None:
+    partition = NonlinearitySplitter(num_subspaces=num_subspaces).split(SPACE)
+    sampler.check(partition)
+    targets = sampler.operation_targets(partition)
+    assert len(targets) == num_subspaces
+    rng = random.Random(1)
+    routes = [route for step in range(3000) for route in sampler.draw(partition, step, rng)]
+    for index, shares_by_decision in enumerate(targets):
+        members = [route.architecture for route in routes if route.subspace == index]
+        for decision, shares in enumerate(shares_by_decision or ()):
+            assert list(shares) == list(SPACE.choices[decision])
+            for name, share in shares.items():
+                observed = sum(member[decision] == name for member in members) / len(members)
+                assert observed == pytest.approx(share, abs=0.07)
 
 
 @every(Sampler, "nas.training.samplers", "sampler")
 def test_a_sampler_draws_the_same_from_the_same_seed(sampler: Sampler) -> None:
     partition = NonlinearitySplitter().split(SPACE)
     first, second = random.Random(9), random.Random(9)
-    for _ in range(50):
-        assert sampler.draw(partition, first) == sampler.draw(partition, second)
+    for step in range(50):
+        drawn = sampler.draw(partition, step, first)
+        assert drawn == sampler.draw(partition, step, second)
 
 
 @every(Scorer, "nas.ranking.scorers", "scorer")

@@ -168,7 +168,7 @@ def test_balance_counts_every_step_in_its_sub_space_and_in_the_banks_it_read(fin
     steps = [0, 0]
     banks = [[{"0": 0}, {"0": 0, "1": 0}, {"0": 0, "1": 0}] for _ in steps]
     for step in range(experiment.spec.training.steps):
-        route = schedule.route(step)
+        (route,) = schedule.routes(step)
         steps[route.subspace] += 1
         for cell, bank in enumerate(profile(experiment, route.architecture)):
             banks[route.subspace][cell][str(bank)] += 1

@@ -4,7 +4,9 @@ from collections.abc import Sequence
 
 import plotly.graph_objects as go
 
-from frontend.figures.balance import BALANCE_TITLE, TrainingBalance, prepare_balance
+from backend.runs.balance import balance_summary
+from backend.runs.schemas import BalanceSummary
+from frontend.figures.balance import BALANCE_TITLE
 from frontend.figures.comparison.layout import give_each_run_a_row, nothing, started
 from frontend.figures.comparison.runs import ComparedRun, span
 from frontend.figures.style import Theme
@@ -13,7 +15,7 @@ from frontend.figures.style import Theme
 def training_balances(runs: Sequence[ComparedRun], *, theme: Theme = "light") -> go.Figure:
     """Draw how evenly each run has trained its supernets, a tick at its sampler's target."""
     name = "training-balance"
-    found = [prepare_balance(one.subspaces, one.balance) for one in runs]
+    found = [balance_summary(one.subspaces, one.balance) for one in runs]
     known = [balance for balance in found if balance.entropy is not None]
     if not known:
         message = "None of these runs has trained two supernets of its own yet."
@@ -49,7 +51,7 @@ def training_balances(runs: Sequence[ComparedRun], *, theme: Theme = "light") ->
         drawn,
         runs,
         marks=[balance.target_entropy for balance in found],
-        words=[_why_none(one, balance) for one, balance in zip(runs, found, strict=True)],
+        words=[balance.undefined_reason for balance in found],
         theme=theme,
     )
     drawn.update_layout(
@@ -61,19 +63,13 @@ def training_balances(runs: Sequence[ComparedRun], *, theme: Theme = "light") ->
     return drawn
 
 
-def _updates(balance: TrainingBalance) -> int:
-    return sum(bar.updates for bar in balance.bars)
+def _updates(balance: BalanceSummary) -> int:
+    return sum(supernet.updates for supernet in balance.supernets)
 
 
-def _text(balance: TrainingBalance) -> str:
-    shares = [bar.share for bar in balance.bars]
+def _text(balance: BalanceSummary) -> str:
+    shares = [supernet.share for supernet in balance.supernets]
     return (
         f"{balance.entropy:.3f} · shares {min(shares):.1%} to {max(shares):.1%}"
         f" · n = {_updates(balance):,}"
     )
-
-
-def _why_none(one: ComparedRun, balance: TrainingBalance) -> str | None:
-    if balance.entropy is not None:
-        return None
-    return "one supernet" if one.run.num_subspaces == 1 else "no own update yet"

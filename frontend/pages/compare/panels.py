@@ -8,7 +8,7 @@ from typing import Any
 import dash_mantine_components as dmc
 from dash import dcc, html
 
-from frontend.figures.balance import prepare_balance
+from backend.runs.balance import balance_summary
 from frontend.figures.comparison.runs import ASPECTS, ComparedRun, differing, numbers_of
 from frontend.figures.ranking import ceiling_value, further_conditions, newest_overall
 from frontend.figures.search import incumbents
@@ -179,7 +179,7 @@ def _tau_cells(one: ComparedRun) -> list[str]:
 
 
 def _balance_text(one: ComparedRun) -> str:
-    entropy = prepare_balance(one.subspaces, one.balance).entropy
+    entropy = balance_summary(one.subspaces, one.balance).entropy
     return ABSENT if entropy is None else f"{entropy:.3f}"
 
 

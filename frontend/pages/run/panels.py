@@ -9,6 +9,7 @@ import dash_mantine_components as dmc
 import yaml
 from dash import dcc, html
 
+from backend.runs.balance import balance_summary, newest
 from backend.runs.schemas import (
     BalanceRead,
     CandidateRead,
@@ -17,7 +18,6 @@ from backend.runs.schemas import (
     SubspaceRead,
     UnitRead,
 )
-from frontend.figures.balance import newest, prepare_balance
 from frontend.figures.numbers import grouped, share_text, short
 from frontend.figures.ranking import OVERALL, ceiling_value, further_conditions, newest_overall
 from frontend.figures.search import incumbents
@@ -167,13 +167,20 @@ def supernet_table(run: RunRead, *, subspaces: Sequence[SubspaceRead]) -> Compon
     """Return every sub-space with its supernet."""
     if not subspaces:
         return dmc.Text("The space has not been split yet.", c="dimmed", size="sm")
-    head = ["sub-space", "valid", "share", "share of updates", "supernet width", "parameters"]
+    head = [
+        "sub-space",
+        "valid",
+        "share",
+        "target share of updates",
+        "supernet width",
+        "parameters",
+    ]
     body = [
         [
             part.label,
             short(part.size_valid),
             share_text(part.share_valid),
-            share_text(part.target_share),
+            "–" if part.target_share is None else share_text(part.target_share),
             f"{part.supernet_width:,}",
             grouped(part.supernet_parameters),
         ]
@@ -254,22 +261,22 @@ def _tau_card(run: RunRead, correlations: Sequence[CorrelationRead]) -> Componen
 
 
 def _balance_card(subspaces: Sequence[SubspaceRead], balance: Sequence[BalanceRead]) -> Component:
-    found = prepare_balance(subspaces, balance)
+    found = balance_summary(subspaces, balance)
     title = "Training balance (entropy)"
     if found.entropy is None:
-        return _card(title, "–", "one supernet" if len(subspaces) == 1 else "no own update yet")
-    shares = [bar.share for bar in found.bars]
+        return _card(title, "–", f"undefined: {found.undefined_reason}")
+    shares = [supernet.share for supernet in found.supernets]
     return _card(
         title, f"{found.entropy:.3f}", f"shares {min(shares):.1%} to {max(shares):.1%}, even = 1"
     )
 
 
 def _progress_card(run: RunRead, balance: Sequence[BalanceRead]) -> Component:
-    updates = sum(row.updates for row in newest(balance))
+    samples = sum(row.samples for row in newest(balance))
     return _card(
-        "Training updates",
-        f"{updates:,}",
-        f"of {run.spec.training.steps:,} steps, warm-up included",
+        "Architectures trained",
+        f"{samples:,}",
+        f"{run.spec.training.steps:,} steps in all, warm-up included",
     )
 
 

@@ -4,8 +4,7 @@ from random import Random
 from typing import Literal, final
 
 from nas.partition.base import Partition
-from nas.spaces.base import Architecture
-from nas.training.samplers.base import Sampler
+from nas.training.samplers.base import Route, Sampler
 
 
 @final
@@ -17,10 +16,9 @@ class UniformSampler(Sampler):
 
     kind: Literal["uniform"] = "uniform"
 
-    def draw(self, partition: Partition, rng: Random) -> tuple[int, Architecture]:
+    def draw(self, partition: Partition, step: int, rng: Random) -> tuple[Route, ...]:
         architecture = partition.space.sample(rng)
-        return partition.route(architecture), architecture
+        return (Route(partition.route(architecture), architecture),)
 
-    def target_shares(self, partition: Partition) -> tuple[float, ...]:
-        total = sum(subspace.size.valid for subspace in partition.subspaces)
-        return tuple(subspace.size.valid / total for subspace in partition.subspaces)
+    def target_updates(self, partition: Partition) -> tuple[float, ...]:
+        return partition.shares

@@ -16,6 +16,7 @@ from nas.benchmarks.table import Entry, GroundTruth
 from nas.spec import RunSpec
 from tests.backend.cli.commands import run_command
 from tests.backend.conftest import CONV
+from tests.nas.data.archives import cifar10, folder, imagenet16, tar
 from tests.support import wait_until
 
 
@@ -160,6 +161,38 @@ def test_a_folder_of_images_is_imported(server: str, tmp_path: Path):
     assert result.exit_code == 0, result.stderr
     expected = "pets@1: 4 train, 2 validation, 6 test images of 4x4x3, 2 classes."
     assert expected in " ".join(result.output.split())
+
+
+@pytest.mark.parametrize(
+    ("store", "files", "num_validation", "said"),
+    [
+        (folder, cifar10, 10, "30 train, 10 validation, 10 test images of 8x8x3, 10 classes."),
+        (
+            tar,
+            imagenet16,
+            120,
+            "120 train, 120 validation, 120 test images of 8x8x3, 120 classes.",
+        ),
+    ],
+    ids=["cifar-10, unpacked", "imagenet16-120, packed"],
+)
+def test_a_published_archive_is_imported(
+    server: str, tmp_path: Path, store, files, num_validation: int, said: str
+):
+    result = run_command(
+        *("datasets", "import", store(files(), tmp_path), "--name", "published"),
+        *("--size", 8, "--num-validation", num_validation),
+    )
+    assert result.exit_code == 0, result.stderr
+    assert f"published@1: {said}" in " ".join(result.output.split())
+
+
+def test_an_archive_that_lacks_a_file_is_said_with_its_name(server: str, tmp_path: Path):
+    files = cifar10()
+    del files["test_batch"]
+    result = run_command("datasets", "import", tar(files, tmp_path), "--name", "published")
+    assert result.exit_code == 1
+    assert "test_batch missing from CIFAR-10" in " ".join(result.stderr.split())
 
 
 def test_an_unknown_run_is_said_in_a_sentence(server: str):

@@ -5,7 +5,7 @@ import pytest
 from rich.console import Console
 
 from backend.benchmarks.schemas import BenchmarkRead
-from backend.cli.summary import Outcome, bank_updates, correlation_text, own_updates, summary
+from backend.cli.summary import Outcome, bank_updates, correlation_text, summary
 from backend.runs.schemas import (
     BalanceRead,
     CandidateRead,
@@ -26,8 +26,11 @@ def _balance(phase: str, subspace: int, step: int, updates: int) -> BalanceRead:
         subspace=subspace,
         step=step,
         updates=updates,
+        samples=updates,
         images=64 * updates,
         operation_updates=[],
+        operation_samples=[],
+        operation_images=[],
         bank_updates=[],
     )
 
@@ -118,7 +121,9 @@ def found() -> Outcome:
         size_all="80",
         size_valid="71",
         share_valid=0.61,
-        target_share=0.5,
+        target_share=1.0,
+        target_updates=1.0,
+        operation_targets=None,
         supernet_width=8,
         supernet_parameters="2082",
     )
@@ -140,8 +145,32 @@ def found() -> Outcome:
     )
 
 
-def test_updates_are_those_of_the_sub_spaces_own_supernet(found: Outcome):
-    assert own_updates(found.balance) == {0: 110}
+def shown(found: Outcome) -> str:
+    console = Console(width=200)
+    with console.capture() as captured:
+        console.print(summary(found))
+    return captured.get()
+
+
+def test_one_supernet_has_no_training_balance_and_the_table_says_why(found: Outcome):
+    assert "undefined: one supernet" in shown(found)
+
+
+def test_the_training_balance_is_one_number_beside_its_target(found: Outcome):
+    (first,) = found.subspaces
+    parts = [
+        first.model_copy(update={"index": index, "target_share": target})
+        for index, target in ((0, 0.9), (1, 0.1))
+    ]
+    three_each = _balance("train", 1, 300, 330).model_copy(update={"samples": 990})
+    text = shown(replace(found, subspaces=parts, balance=[*found.balance, three_each]))
+    # Shares 1/4 and 3/4.
+    assert "normalised entropy of updates 0.811 (even = 1; target 0.469)" in text
+    assert "110 updates, 25.0% (target 90.0%)" in text
+    assert "330 updates on 990 architectures, 75.0% (target 10.0%)" in text
+    aimless = [part.model_copy(update={"target_share": None}) for part in parts]
+    text = shown(replace(found, subspaces=aimless, balance=[*found.balance, three_each]))
+    assert "0.811 (even = 1; target none)" in text
 
 
 def test_updates_of_weight_banks_are_summed_by_cell_over_the_newest_rows(found: Outcome):
@@ -179,7 +208,8 @@ def test_the_table_tells_sizes_updates_ceiling_and_the_best_cells_rank(found: Ou
     with console.capture() as captured:
         console.print(summary(found))
     text = captured.get()
-    assert "80 architectures, 71 valid (61%); 110 updates; supernet of width 8, 2082" in text
+    assert "80 architectures, 71 valid (61%); 110 updates" in text
+    assert "supernet of width 8, 2082 parameters" in text
     assert "100 updates, shared by all sub-spaces" in text
     assert "0.770 (10 seeds)" in text
     assert CELL in text

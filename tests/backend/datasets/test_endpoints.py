@@ -1,4 +1,6 @@
+import errno
 import io
+import pickle
 import zipfile
 from pathlib import Path
 from typing import Any
@@ -12,6 +14,16 @@ from backend.models import Dataset
 from backend.settings import Settings
 from nas.data.dataset import ImageDataset
 from tests.backend.api import Api, fields_of, problem_of
+from tests.nas.data.archives import (
+    Hostile,
+    arrays,
+    cifar10,
+    cifar100,
+    imagenet16,
+    npz,
+    tar,
+    zipped,
+)
 
 DATASETS = "/api/v1/datasets"
 
@@ -105,10 +117,87 @@ def test_a_bad_zip_names_the_file_and_leaves_nothing(
         assert session.scalars(select(Dataset.name)).all() == ["digits"]
 
 
-def test_what_is_no_zip_is_refused_by_its_own_name(api: Api):
-    response = _upload(api, b"hello")
+@pytest.mark.parametrize("content", [b"hello", b"\x1f\x8b\x08\x00cut short", b""])
+def test_what_is_no_archive_is_refused_by_its_own_name(
+    content: bytes, api: Api, plain_settings: Settings
+):
+    response = _upload(api, content)
     assert fields_of(response) == ["file"]
     assert "pets.zip" in response.json()["detail"]
+    assert str(plain_settings.artifact_folder) not in response.text
+    assert _files(plain_settings) == []
+
+
+@pytest.mark.parametrize(
+    ("make", "num_validation", "shape", "num_classes"),
+    [
+        (lambda path: tar(cifar10(), path), 10, (3, 32, 32), 10),
+        (lambda path: zipped(cifar100(), path), 100, (3, 32, 32), 100),
+        (lambda path: tar(imagenet16(), path, mode="w"), 120, (3, 16, 16), 120),
+        (lambda path: npz(arrays(), path), 2, (1, 6, 4), 2),
+    ],
+    ids=["cifar-10", "cifar-100", "imagenet16-120", "npz"],
+)
+def test_a_published_archive_is_recognised_and_stored(
+    make,
+    num_validation: int,
+    shape: tuple,
+    num_classes: int,
+    tmp_path: Path,
+    api: Api,
+    stocked: Database,
+    plain_settings: Settings,
+):
+    content = make(tmp_path).read_bytes()
+    response = _upload(api, content, num_validation=num_validation, split_seed=3)
+    assert response.status_code == 201, response.text
+    made = response.json()
+    assert (made["channels"], made["height"], made["width"]) == shape
+    assert (len(made["classes"]), made["split_seed"]) == (num_classes, 3)
+    with stocked.reading() as session:
+        row = session.scalars(select(Dataset).where(Dataset.name == "pets")).one()
+    path = plain_settings.artifact_folder / row.path
+    assert _files(plain_settings) == [path]
+    stored = ImageDataset.load(path, made["sha256"])
+    assert (stored.split_seed, len(stored.validation)) == (3, num_validation)
+    assert _upload(api, content, num_validation=num_validation, size=8).json()["height"] == 8
+
+
+def test_a_disk_that_fills_while_an_archive_is_unpacked_is_said_as_such(
+    api: Api, plain_settings: Settings, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    class FullDisk(io.BytesIO):
+        def write(self, _: object) -> int:
+            raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr("nas.data.sources.tempfile.TemporaryFile", lambda **_: FullDisk())
+    content = tar(cifar10(), tmp_path).read_bytes()
+    problem_of(_upload(api, content, num_validation=10), 507)
+    assert _files(plain_settings) == []
+
+
+def test_an_archive_with_a_bad_batch_leaves_nothing(
+    api: Api, stocked: Database, plain_settings: Settings, tmp_path: Path
+):
+    hostile = pickle.dumps({"data": Hostile(tmp_path / "executed"), "labels": []}, 2)
+    whole = tar(cifar10(), tmp_path).read_bytes()
+    without_one = {name: data for name, data in cifar10().items() if name != "data_batch_2"}
+    for content, said in (
+        (tar(cifar10() | {"test_batch": hostile}, tmp_path).read_bytes(), "posix.system"),
+        (
+            tar(cifar10() | {"test_batch": b"\x80\x02}"}, tmp_path).read_bytes(),
+            "test_batch: a pickle",
+        ),
+        (tar(without_one, tmp_path).read_bytes(), "data_batch_2 missing from CIFAR-10"),
+        (whole[: len(whole) // 2], "pets.zip: a gzip file that is cut short"),
+    ):
+        response = _upload(api, content, num_validation=10)
+        assert fields_of(response) == ["file"]
+        assert said in response.json()["detail"]
+        assert _files(plain_settings) == []
+    assert not (tmp_path / "executed").exists()
+    with stocked.reading() as session:
+        assert session.scalars(select(Dataset.name)).all() == ["digits"]
 
 
 def test_fields_of_the_form_are_checked(api: Api):

@@ -1,10 +1,19 @@
 """What `POST /runs` refuses; the checks are the same on every database, so one is enough."""
 
+from collections.abc import Callable
+
 import pytest
 
+from backend.benchmarks.service import add_benchmark
+from backend.db import Database
+from backend.models import Dataset, SearchSpace
+from backend.references import get
 from backend.runs.checks import num_live_rounds
+from nas.benchmarks.table import Entry, GroundTruth
+from nas.spaces import catalogue
 from nas.spec import RunSpec, round_boundaries
 from tests.backend.api import Api, fields_of, problem_of
+from tests.backend.conftest import CONV
 
 
 @pytest.fixture
@@ -40,6 +49,20 @@ def database_url(sqlite_url: str) -> str:
         ({"search": {"kind": "random", "constraints": {"flops": 1}}}, "search.constraints"),
         ({"ranking": {"scorers": [{"kind": "loss"}, {"kind": "x"}]}}, "ranking.scorers.1"),
         ({"training": {"steps": 10, "batch_size": 1001}}, "training.batch_size"),
+        ({"training": {"steps": 10, "sampler": {"kind": "oracle"}}}, "training.sampler"),
+        (
+            {
+                "training": {
+                    "steps": 10,
+                    "sampler": {"kind": "supernet-balanced", "architectures_per_step": "two"},
+                }
+            },
+            "training.sampler.architectures_per_step",
+        ),
+        (
+            {"training": {"steps": 10, "sampler": {"kind": "sandwich", "num_random": 0}}},
+            "training.sampler.num_random",
+        ),
         ({"supernet": {"shared_cells": 2}}, "supernet.shared_cells"),
         ({"supernet": {"width": 0}}, "supernet.width"),
         ({"supernet": {"width": "wide"}}, "supernet.width"),
@@ -75,6 +98,47 @@ def test_a_supernet_that_the_space_does_not_have_is_refused(
     assert fields_of(api.post("/api/v1/runs", json=spec | changes)) == [field]
 
 
+def test_fair_sampling_of_a_space_that_nearly_always_deals_dead_architectures_is_refused(
+    api: Api, spec: dict
+):
+    paths = [(0, 1), (1, 2), (2, 3), (3, 7), (0, 4), (4, 5), (5, 6), (6, 7)]
+    space = catalogue()["digits-mini"].model_dump(mode="json") | {
+        "name": "two-paths",
+        "num_nodes": 8,
+        "operations": ["none", "skip_connect"],
+        "edges": [{"source": source, "target": target} for source, target in paths],
+    }
+    assert api.post("/api/v1/search-spaces", json=space).status_code == 201
+    asked = spec | {
+        "space": "two-paths",
+        "benchmark": None,
+        "splitter": {"kind": "none"},
+        "training": {"steps": 10, "sampler": {"kind": "fair"}},
+    }
+    problem = problem_of(api.post("/api/v1/runs", json=asked), 422)
+    assert [error["field"] for error in problem["errors"]] == ["training.sampler.kind"]
+    assert "take supernet-balanced or uniform" in problem["detail"]
+    asked["training"]["sampler"] = {"kind": "uniform"}
+    assert api.post("/api/v1/runs", json=asked).status_code == 201
+
+
+@pytest.mark.parametrize("splitter", [{"kind": "none"}, {"kind": "nonlinearity"}])
+@pytest.mark.parametrize(
+    "sampler",
+    [
+        {"kind": "supernet-balanced", "architectures_per_step": "one-per-subspace"},
+        {"kind": "fair"},
+        {"kind": "sandwich"},
+    ],
+)
+def test_samplers_of_several_architectures_work_with_one_sub_space_and_with_several(
+    sampler: dict, splitter: dict, api: Api, spec: dict
+):
+    training = {"steps": 10, "sampler": sampler}
+    changed = spec | {"training": training, "splitter": splitter}
+    assert api.post("/api/v1/runs", json=changed).status_code == 201
+
+
 def test_every_bad_field_is_named_at_once(api: Api, spec: dict):
     bad = spec | {"seed": -1, "training": {"steps": 0}}
     assert fields_of(api.post("/api/v1/runs", json=bad)) == ["seed", "training.steps"]
@@ -107,6 +171,95 @@ def test_a_benchmark_of_another_space_is_refused_with_both_names(api: Api, spec:
     problem = problem_of(api.post("/api/v1/runs", json=spec | {"space": "nas-bench-201"}), 422)
     assert "digits-mini@1" in problem["detail"]
     assert "nas-bench-201@1" in problem["detail"]
+
+
+@pytest.fixture
+def new_dataset(stocked: Database) -> Callable[..., None]:
+    """Store a dataset that is like digits but for some columns."""
+
+    def add(name: str, **changes: object) -> None:
+        with stocked.unit_of_work() as session:
+            digits = get(session, Dataset, "digits")
+            copied = {
+                column.name: getattr(digits, column.name)
+                for column in Dataset.__table__.columns
+                if column.name not in ("id", "created_at")
+            }
+            session.add(Dataset(**copied | {"name": name} | changes))
+
+    return add
+
+
+def error_of(api: Api, spec: dict) -> dict[str, str]:
+    (error,) = problem_of(api.post("/api/v1/runs", json=spec), 422)["errors"]
+    return error
+
+
+@pytest.mark.parametrize(
+    ("space", "height", "width", "fits"),
+    [
+        ("digits-mini", 1, 1, True),
+        ("nas-bench-201", 2, 2, False),
+        ("nas-bench-201", 3, 3, True),
+        ("nas-bench-201", 9, 2, False),
+        ("darts-cell", 2, 9, False),
+        ("mobilenet-proxyless", 16, 16, False),
+        ("mobilenet-proxyless", 17, 17, True),
+    ],
+)
+def test_images_too_small_for_the_halvings_of_the_space_are_refused(
+    space: str, height: int, width: int, fits: bool, api: Api, spec: dict, new_dataset
+):
+    new_dataset("small", height=height, width=width)
+    changed = spec | {"space": space, "dataset": "small", "benchmark": None}
+    if fits:
+        assert api.post("/api/v1/runs", json=changed).status_code == 201
+        return
+    error = error_of(api, changed)
+    assert error["field"] == "dataset"
+    assert f"the images of small@1 have {width}x{height} pixels" in error["message"]
+    assert f"{space}@1 halves them" in error["message"]
+    assert f"it needs {'17x17' if height == 16 else '3x3'} or more" in error["message"]
+    assert api.get("/api/v1/runs").json()["items"] == []
+
+
+@pytest.mark.parametrize("space", ["digits-mini", "nas-bench-201", "darts-cell"])
+@pytest.mark.parametrize("channels", [1, 3])
+def test_a_space_takes_images_of_any_channels_and_classes(
+    space: str, channels: int, api: Api, spec: dict, new_dataset
+):
+    new_dataset("other", channels=channels, classes=["cat", "dog", "bird"])
+    changed = spec | {"space": space, "dataset": "other", "benchmark": None}
+    assert api.post("/api/v1/runs", json=changed).status_code == 201
+
+
+def test_a_shift_that_moves_images_out_of_sight_is_refused(api: Api, spec: dict):
+    def shifted(pixels: int) -> dict:
+        return spec | {"training": {"steps": 100, "augmentation": {"shift_pixels": pixels}}}
+
+    error = error_of(api, shifted(8))
+    assert error["field"] == "training.augmentation.shift_pixels"
+    assert "8x8 pixels; the largest feasible value is 7" in error["message"]
+    assert api.post("/api/v1/runs", json=shifted(7)).status_code == 201
+
+
+@pytest.mark.parametrize("measured_on", ["digits", "digits@1", "unknown", None, 4])
+def test_a_benchmark_of_another_number_of_classes_is_refused_where_it_is_known(
+    measured_on: object, api: Api, stocked: Database, spec: dict, new_dataset
+):
+    new_dataset("pets", classes=["cat", "dog"])
+    truth = GroundTruth({CONV: Entry(90.0)}, recipe={"dataset": measured_on})
+    with stocked.unit_of_work() as session:
+        add_benchmark(session, "measured", get(session, SearchSpace, "digits-mini"), truth)
+    assert api.post("/api/v1/runs", json=spec | {"benchmark": "measured"}).status_code == 201
+    changed = spec | {"dataset": "pets", "benchmark": "measured"}
+    if measured_on not in ("digits", "digits@1"):
+        assert api.post("/api/v1/runs", json=changed).status_code == 201
+        return
+    error = error_of(api, changed)
+    assert error["field"] == "benchmark"
+    assert "measured@1 was measured on the 10 classes of digits" in error["message"]
+    assert "pets@1 has 2" in error["message"]
 
 
 def test_a_body_that_is_not_json_is_a_problem(api: Api):

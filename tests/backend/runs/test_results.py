@@ -39,6 +39,8 @@ def run_id(stocked: Database, new_run) -> int:
                     size_all=size_all,
                     size_valid=valid,
                     target_share=0.5,
+                    target_updates=0.5,
+                    operation_targets=[{"none": 1.0}],
                     supernet_width=5,
                     supernet_parameters=str(10**20),
                 )
@@ -55,8 +57,11 @@ def run_id(stocked: Database, new_run) -> int:
                     step=step,
                     phase="train",
                     updates=step,
-                    images=64 * step,
+                    samples=2 * step,
+                    images=128 * step,
                     operation_updates=[{"none": step}],
+                    operation_samples=[{"none": 2 * step}],
+                    operation_images=[{"none": 128 * step}],
                     bank_updates=[{"0": step}],
                 )
             )
@@ -203,9 +208,30 @@ def test_the_balance_is_served_with_its_counts_per_operation_and_weight_bank(
     api: Api, run_id: int
 ):
     newest = api.get(f"/api/v1/runs/{run_id}/balance").json()["items"][-1]
-    assert (newest["step"], newest["updates"]) == (30, 30)
+    counted = {"step": 30, "updates": 30, "samples": 60, "images": 3840}
+    assert {name: newest[name] for name in counted} == counted
     assert newest["operation_updates"] == [{"none": 30}]
+    assert newest["operation_samples"] == [{"none": 60}]
+    assert newest["operation_images"] == [{"none": 3840}]
     assert newest["bank_updates"] == [{"0": 30}]
+
+
+def test_every_page_of_the_balance_tells_in_one_number_how_even_it_is(api: Api, run_id: int):
+    address = f"/api/v1/runs/{run_id}/balance"
+    whole = api.get(address).json()["summary"]
+    assert api.get(f"{address}?limit=1").json()["summary"] == whole
+    assert api.get(f"{address}?after_step=99").json()["summary"] == whole
+    # All 30 updates went to the first of two sub-spaces.
+    assert (whole["entropy"], whole["target_entropy"], whole["undefined_reason"]) == (0, 1, None)
+    assert [part["updates"] for part in whole["supernets"]] == [30, 0]
+    assert [part["share"] for part in whole["supernets"]] == [1, 0]
+    assert [part["target_share"] for part in whole["supernets"]] == [0.5, 0.5]
+
+
+def test_sub_spaces_are_served_with_what_the_sampler_aims_at(api: Api, run_id: int):
+    first = api.get(f"/api/v1/runs/{run_id}/subspaces").json()["items"][0]
+    assert (first["target_share"], first["target_updates"]) == (0.5, 0.5)
+    assert first["operation_targets"] == [{"none": 1}]
 
 
 def test_pages_of_two_join_to_the_whole_list(api: Api, run_id: int):

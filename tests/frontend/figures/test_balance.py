@@ -1,12 +1,7 @@
-import math
-
 import pytest
 
 from frontend.figures.balance import (
-    newest,
-    normalised_entropy,
     operation_balance,
-    prepare_balance,
     prepare_operations,
     training_balance,
     updates_over_steps,
@@ -19,39 +14,6 @@ def trace(drawn, name):
     return next(trace for trace in drawn.data if trace.name == name)
 
 
-def test_entropy_is_one_for_equal_shares_and_zero_if_one_supernet_has_all():
-    assert normalised_entropy([0.25] * 4) == pytest.approx(1)
-    assert normalised_entropy([1.0, 0.0, 0.0]) == 0
-    # 3/4 and 1/4: (3/4 log2(4/3) + 1/4 * 2) bits of 1.
-    assert normalised_entropy([0.75, 0.25]) == pytest.approx(0.75 * math.log2(4 / 3) + 0.5)
-
-
-def test_one_supernet_has_no_entropy():
-    assert normalised_entropy([1.0]) is None
-
-
-def test_only_the_newest_row_of_a_unit_and_subspace_counts():
-    rows = [made.balance(0, 3, step=30), made.balance(0, 1, step=10), made.balance(1, 2, step=20)]
-    assert [(row.subspace, row.updates) for row in newest(rows)] == [(0, 3), (1, 2)]
-
-
-def test_the_warm_up_is_counted_apart_from_own_updates():
-    rows = [
-        made.balance(0, 10, phase="warm-up"),
-        made.balance(1, 30, phase="warm-up"),
-        made.balance(0, 6),
-        made.balance(1, 2),
-    ]
-    found = prepare_balance(made.subspaces(1, 1), rows)
-    assert [(bar.updates, bar.warm_up_updates) for bar in found.bars] == [(6, 10), (2, 30)]
-    assert [bar.share for bar in found.bars] == [0.75, 0.25]
-
-
-def test_before_the_first_own_update_there_is_no_entropy():
-    rows = [made.balance(0, 10, phase="warm-up")]
-    assert prepare_balance(made.subspaces(1, 1), rows).entropy is None
-
-
 def test_the_figure_shows_updates_against_the_samplers_target():
     drawn = training_balance(
         made.run(),
@@ -62,6 +24,28 @@ def test_the_figure_shows_updates_against_the_samplers_target():
     assert list(trace(drawn, "target").x) == [90, 10]
     assert trace(drawn, "own updates").text[0] == "60 · 60.0% (target 90.0%)"
     assert "normalised entropy 0.971 (even = 1) · target 0.469" in drawn.layout.title.subtitle.text
+
+
+def test_a_sampler_without_a_target_gets_no_marks():
+    parts = made.subspaces(1, 1, targets=())
+    rows = [made.balance(0, 60, samples=90), made.balance(1, 40, samples=70)]
+    drawn = training_balance(made.run(), subspaces=parts, balance=rows)
+    assert [trace.name for trace in drawn.data] == ["own updates"]
+    assert trace(drawn, "own updates").text[0] == "60 · 60.0%"
+    caption = drawn.layout.title.subtitle.text
+    assert caption == (
+        "n = 100 own updates · 160 architectures · normalised entropy 0.971 (even = 1) · no target"
+    )
+    over = updates_over_steps(made.run(), subspaces=parts, balance_history=rows)
+    assert [trace.name for trace in over.data] == ["count 0", "count 1"]
+    assert "no target" in over.layout.title.subtitle.text
+
+
+def test_the_balance_of_one_supernet_is_said_to_be_undefined():
+    drawn = training_balance(
+        made.run(), subspaces=made.subspaces(1), balance=[made.balance(0, 60)]
+    )
+    assert "normalised entropy undefined: one supernet" in drawn.layout.title.subtitle.text
 
 
 def test_without_a_warm_up_its_bars_are_absent():
@@ -106,6 +90,16 @@ def test_operation_shares_sum_warm_up_and_own_steps_per_decision():
     ]
     shares = prepare_operations(made.subspaces(1, 1), rows)
     assert shares == {0: [{"a": 0.5, "b": 0.5}, {"a": 0.5, "b": 0.5}]}
+
+
+def test_the_heat_map_tells_what_the_sampler_aims_at():
+    rows = [made.balance(0, 4, operations=[{"a": 1, "b": 3}])]
+    aimed = made.subspaces(1, operations=[{"a": 0.5, "b": 0.5}])
+    (drawn,) = operation_balance(made.run(), subspaces=aimed, balance=rows).data
+    assert list(drawn.customdata[0]) == ["<br>target of the sampler: 50.0%"] * 2
+    aimless = operation_balance(made.run(), subspaces=made.subspaces(1), balance=rows)
+    assert list(aimless.data[0].customdata[0]) == ["", ""]
+    assert aimless.layout.title.subtitle.text.endswith("no target")
 
 
 def test_the_heat_map_has_a_column_per_trained_subspace():

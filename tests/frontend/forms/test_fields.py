@@ -42,7 +42,12 @@ def test_every_registered_strategy_can_be_chosen():
     nodes = by_key(RunSpec)
     assert list(nodes["search"].variants) == ["evolution", "random"]
     assert list(nodes["splitter"].variants) == ["none", "nonlinearity", "random", "random-edge"]
-    assert list(nodes["training.sampler"].variants) == ["supernet-balanced", "uniform"]
+    assert list(nodes["training.sampler"].variants) == [
+        "fair",
+        "sandwich",
+        "supernet-balanced",
+        "uniform",
+    ]
     assert nodes["ranking.scorers"].several
     assert nodes["search"].nullable
     assert not nodes["splitter"].nullable

@@ -13,8 +13,8 @@ from playwright.sync_api import expect
 
 from backend.db import Database
 from backend.runs import results
+from backend.runs.balance import newest
 from backend.settings import Settings
-from frontend.figures.balance import newest
 from tests.support import wait_until
 from tests.worker.test_stack import ready_line, stack
 

@@ -172,3 +172,30 @@ def test_a_resized_space_is_the_same_space_in_another_network(space: Space) -> N
     assert space.resized(NetworkShape()) == space
     for architecture in samples(space, 5):
         assert narrow.parameters(architecture) < space.parameters(architecture)
+
+
+def test_images_are_halved_as_often_as_the_space_says(space: Space) -> None:
+    network = build_supernet(space, TINY)
+    architecture = space.sample(random.Random(0))
+    last = network.get_submodule("tail" if space.kind == "cell" else "head")
+    seen: list[tuple[int, ...]] = []
+    last.register_forward_hook(lambda _, given, __: seen.append(tuple(given[0].shape[2:])))
+    whole = 2**space.num_halvings
+    for side in (whole, whole + 1, 2 * whole + 1):
+        network(torch.zeros(2, 2, side, side), architecture)
+    assert seen == [(1, 1), (2, 2), (3, 3)]
+
+
+def test_the_smallest_images_still_have_neighbours_to_halve(space: Space) -> None:
+    def sides(side: int) -> list[int]:
+        found = [side]
+        for _ in range(space.num_halvings):
+            found.append(-(-found[-1] // 2))
+        return found
+
+    assert all(side > 1 for side in sides(space.smallest_side)[:-1])
+    smaller = sides(space.smallest_side - 1)[:-1]
+    assert not all(side > 1 for side in smaller) or not space.num_halvings
+    assert space.smallest_side == {"digits-mini": 1, "nas-bench-201": 3, "darts-cell": 3}.get(
+        space.name, 17
+    )

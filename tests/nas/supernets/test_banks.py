@@ -108,8 +108,7 @@ def test_the_balance_counts_a_bank_for_every_step_that_trained_its_weights(
     ]
     trained = [Counter[int]() for _ in blocks]
     for step in range(spec.training.steps):
-        route = schedule.route(step)
-        update(experiment, state, schedule, route)
+        update(experiment, state, schedule, schedule.routes(step))
         state.next_step = step + 1
         for cell, block in enumerate(blocks):
             for bank, copy in block.items():
@@ -122,7 +121,7 @@ def test_the_balance_counts_a_bank_for_every_step_that_trained_its_weights(
     assert all(sum(banks.values()) == spec.training.steps for banks in read)
     # A cell without convolutions reads bank 0, and has no weights to train there.
     weightless = sum(
-        plain.space.nonlinearity_count(schedule.route(step).architecture) == 0
+        plain.space.nonlinearity_count(schedule.routes(step)[0].architecture) == 0
         for step in range(spec.training.steps)
     )
     assert [

@@ -119,16 +119,24 @@ def test_shared_relus_and_skipped_dead_edges_change_no_output(
         assert difference.abs().max() < 1e-9, architecture
 
 
-def test_gradients_equal_those_of_the_plain_network() -> None:
+@pytest.mark.parametrize(("width", "images", "size"), [(4, 6, 8), (8, 64, 16)])
+def test_gradients_equal_those_of_the_plain_network(width: int, images: int, size: int) -> None:
+    """Of few values, and of so many that the faster ways for narrow networks are taken."""
     torch.manual_seed(1)
-    network = build_supernet(NB201, SMALL).double()
-    images = torch.randn(6, 3, 8, 8, dtype=torch.float64)
-    labels = torch.arange(6)
-    for architecture in [(CONV3,) * 6, (SKIP, CONV1, POOL, CONV3, NONE, CONV1)]:
+    shape = replace(SMALL, width=width)
+    network = on_device(build_supernet(NB201, shape).double(), "cpu")
+    pixels = torch.randn(images, 3, size, size, dtype=torch.float64)
+    pixels = pixels.contiguous(memory_format=torch.channels_last)
+    labels = torch.arange(images) % 10
+    for architecture in [
+        (CONV3,) * 6,
+        (SKIP, CONV1, POOL, CONV3, NONE, CONV1),
+        (POOL, POOL, CONV1, POOL, CONV1, CONV3),
+    ]:
         gradients = []
         for forward in (network, lambda *given: plain_network(network, *given)):
             network.zero_grad(set_to_none=True)
-            F.cross_entropy(forward(images, architecture), labels).backward()
+            F.cross_entropy(forward(pixels, architecture), labels).backward()
             gradients.append(
                 {
                     name: weight.grad.clone()

@@ -1,11 +1,16 @@
+from copy import deepcopy
+
 import pytest
 import torch
+from torch.nn.functional import cross_entropy
 
 from nas.errors import TrainingDiverged
 from nas.events import TrainingProgressed
 from nas.training import loop
+from nas.training.batches import ImageBatches
 from nas.training.loop import train, update
-from nas.training.schedule import Route, Schedule
+from nas.training.samplers.base import Route
+from nas.training.schedule import Schedule
 from nas.training.state import TrainState, fresh_state
 
 LIVE_EDGES_READ = ("nor_conv_3x3", "none", "nor_conv_1x1")
@@ -33,7 +38,7 @@ def test_operations_that_a_step_does_not_use_keep_weights_and_momentum_bit_by_bi
         for index, entry in state.optimizer.state_dict()["state"].items()
     }
     route = Route(experiment.partition.route(LIVE_EDGES_READ), LIVE_EDGES_READ)
-    update(experiment, state, schedule_of(experiment), route)
+    update(experiment, state, schedule_of(experiment), [route])
     used = ("0-nor_conv_3x3", "2-nor_conv_1x1")
     after = weights_of(state)
     for name in names:
@@ -56,7 +61,7 @@ def test_a_step_is_sgd_with_nesterov_momentum_decay_and_clipping(make_experiment
     for step in range(3):
         state.next_step = step
         before = weight.detach().clone()
-        update(experiment, state, schedule, route)
+        update(experiment, state, schedule, [route])
         gradients = [
             parameter.grad
             for parameter in state.supernet.parameters()
@@ -69,6 +74,85 @@ def test_a_step_is_sgd_with_nesterov_momentum_decay_and_clipping(make_experiment
         buffer = decayed if step == 0 else 0.9 * buffer + decayed
         expected = before - schedule.learning_rate(step) * (decayed + 0.9 * buffer)
         assert torch.allclose(weight, expected, atol=1e-7)
+
+
+@pytest.fixture
+def images_of_64_bits(monkeypatch):
+    plain = ImageBatches.augmented
+
+    def augmented(self, *arguments):
+        images, labels = plain(self, *arguments)
+        return images.double(), labels
+
+    monkeypatch.setattr(ImageBatches, "augmented", augmented)
+
+
+SEVERAL = [
+    ("nor_conv_3x3", "none", "nor_conv_1x1"),
+    ("nor_conv_3x3", "nor_conv_3x3", "none"),
+    ("none", "skip_connect", "none"),
+    ("nor_conv_3x3", "none", "nor_conv_1x1"),
+]
+
+
+@pytest.mark.parametrize("clip", [None, 0.05])
+def test_a_step_of_several_architectures_goes_along_the_sum_of_their_gradients_clipped_once(
+    make_experiment, images_of_64_bits, clip
+) -> None:
+    experiment = make_experiment(gradient_clip=clip, momentum=0, weight_decay=0)
+    state = fresh_state(experiment, None)
+    state.supernet.double()
+    schedule = schedule_of(experiment)
+    images, labels = experiment.train_images.augmented(
+        schedule.image_indices(0), experiment.spec.training.augmentation, schedule.augmentation(0)
+    )
+    before = dict(deepcopy(state.supernet).named_parameters())
+    sums: dict[str, torch.Tensor] = {}
+    single_losses = []
+    for architecture in SEVERAL:
+        alone = deepcopy(state.supernet)
+        loss = cross_entropy(alone(images, architecture), labels)
+        loss.backward()
+        single_losses.append(loss.item())
+        for name, weight in alone.named_parameters():
+            if weight.grad is not None:
+                sums[name] = sums.get(name, 0) + weight.grad
+    norm = torch.sqrt(sum(gradient.square().sum() for gradient in sums.values())).item()
+    scale = 1.0 if clip is None else clip / (norm + 1e-6)
+    assert scale == 1 or scale < 0.5
+    routes = [Route(experiment.partition.route(member), member) for member in SEVERAL]
+    assert update(experiment, state, schedule, routes) == pytest.approx(sum(single_losses) / 4)
+    for name, weight in state.supernet.named_parameters():
+        moved = schedule.learning_rate(0) * scale * sums.get(name, torch.zeros(()))
+        assert torch.allclose(weight, before[name] - moved, rtol=1e-9, atol=1e-12), name
+        assert torch.equal(weight, before[name]) == (name not in sums), name
+    assert state.updates == 1
+    assert sum(count.samples for count in state.balance) == len(SEVERAL)
+    assert sum(count.images for count in state.balance) == 16 * len(SEVERAL)
+
+
+def test_a_supernet_trains_its_own_architectures_of_a_step_and_skips_a_step_without_any(
+    make_experiment,
+) -> None:
+    experiment = make_experiment()
+    state = fresh_state(experiment, 2)
+    routes = [Route(experiment.partition.route(member), member) for member in SEVERAL]
+    assert [route.subspace for route in routes] == [2, 1, 0, 2]
+    assert state.own(routes) == (routes[0], routes[3])
+    assert fresh_state(experiment, 2).own(routes[1:3]) == ()
+    assert fresh_state(experiment, None).own(routes) == tuple(routes)
+
+
+@pytest.mark.parametrize("subspace", [None, 0])
+def test_a_step_of_every_subspace_is_one_update_of_each_unit(make_experiment, subspace) -> None:
+    sampler = {"kind": "supernet-balanced", "architectures_per_step": "one-per-subspace"}
+    experiment = make_experiment(sampler=sampler)
+    state = fresh_state(experiment, subspace)
+    events = list(train(experiment, state, 10))
+    assert state.updates == events[-1].updates == 10
+    expected = [(10, 10, 160)] * (3 if subspace is None else 1)
+    counts = [(count.updates, count.samples, count.images) for count in events[-1].balance]
+    assert counts == expected
 
 
 def test_the_loss_falls(make_experiment) -> None:
@@ -89,7 +173,8 @@ def test_the_last_event_tells_the_whole_balance(make_experiment) -> None:
     assert last.learning_rate == schedule_of(experiment).learning_rate(23)
     expected = [0, 0, 0]
     for step in range(24):
-        expected[schedule_of(experiment).route(step).subspace] += 1
+        (route,) = schedule_of(experiment).routes(step)
+        expected[route.subspace] += 1
     assert [count.updates for count in last.balance] == expected
     assert [count.images for count in last.balance] == [16 * number for number in expected]
     for count in last.balance:

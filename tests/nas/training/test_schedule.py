@@ -28,7 +28,7 @@ def schedule(**training: object) -> Schedule:
 
 def drawn(source: Schedule, step: int) -> tuple[object, ...]:
     return (
-        source.route(step),
+        source.routes(step),
         tuple(source.image_indices(step).tolist()),
         torch.rand(2, generator=source.augmentation(step)).tolist(),
     )
@@ -55,12 +55,41 @@ def test_another_seed_draws_other_steps() -> None:
     assert [drawn(one, step) for step in range(5)] != [drawn(other, step) for step in range(5)]
 
 
+@pytest.mark.parametrize(
+    ("kind", "expected"),
+    [
+        (
+            "supernet-balanced",
+            [
+                "|nor_conv_3x3~0|+|skip_connect~0|nor_conv_1x1~1|"
+                "+|nor_conv_3x3~0|skip_connect~1|nor_conv_3x3~2|",
+                "|nor_conv_1x1~0|+|nor_conv_1x1~0|avg_pool_3x3~1|"
+                "+|nor_conv_1x1~0|skip_connect~1|nor_conv_1x1~2|",
+            ],
+        ),
+        (
+            "uniform",
+            [
+                "|nor_conv_3x3~0|+|skip_connect~0|none~1|+|none~0|none~1|avg_pool_3x3~2|",
+                "|skip_connect~0|+|nor_conv_3x3~0|nor_conv_1x1~1|"
+                "+|none~0|skip_connect~1|avg_pool_3x3~2|",
+            ],
+        ),
+    ],
+)
+def test_steps_of_one_architecture_are_those_recorded(kind: str, expected: list[str]) -> None:
+    # Another label of the stream or order of draws would change the weights of every spec.
+    source = schedule(sampler={"kind": kind})
+    drawn_codes = [SPACE.encode(source.routes(step)[0].architecture) for step in (0, 1)]
+    assert drawn_codes == expected
+
+
 def test_an_architecture_belongs_to_the_subspace_it_is_routed_to() -> None:
     source = schedule()
     partition = source._partition
     for step in range(60):
-        route = source.route(step)
-        assert partition.route(route.architecture) == route.subspace
+        for route in source.routes(step):
+            assert partition.route(route.architecture) == route.subspace
 
 
 def test_an_epoch_shows_no_image_twice() -> None:

@@ -1,15 +1,6 @@
-"""Import of images laid out as `train/<class>/<file>` and `test/<class>/<file>`.
-
-Images are cropped to the centre square and resized: by area averaging (Pillow's BOX filter) when
-that shrinks them, bicubic when it enlarges them. Area averaging was the best of the filters that
-the source compared for training on shrunken images.
-
-Source: Chrabaszcz, Loshchilov and Hutter, A Downsampled Variant of ImageNet as an Alternative to
-the CIFAR Datasets, 2017 (arXiv 1707.08819).
-"""
+"""Image files laid out as `train/<class>/<file>` and `test/<class>/<file>`."""
 
 import io
-import math
 import os
 import struct
 import zlib
@@ -17,15 +8,16 @@ from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from itertools import islice
-from pathlib import Path
+from typing import ClassVar, final
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image, ImageOps
+from PIL import Image
 
-from nas.data.dataset import ImageDataset, ImageSplit
-from nas.data.sources import ImageSource, open_source
-from nas.data.splits import hold_out
+from nas.data.dataset import ImageSplit
+from nas.data.formats.base import Format, LabelledImages, require_all_classes
+from nas.data.resizing import fit, pixels_for
+from nas.data.sources import Source
 from nas.errors import InvalidDataset
 
 # Formats that Pillow decodes by itself; others would start foreign programs on a stranger's file.
@@ -36,7 +28,9 @@ EIGHT_BIT_MODES = frozenset(
 )
 GREY_MODES = frozenset({"1", "L", "LA", "La"})
 MAX_PIXELS = 2**26
-MAX_DECODED_BYTES = 4 * 2**30
+# An uncompressed 24-bit photograph of 20 megapixels; anything larger is no training image.
+MAX_FILE_BYTES = 64 * 2**20
+PARTS = ("train", "test")
 CHUNK = 256
 # Pillow's decoders let their parsers' own errors through.
 DAMAGED = (
@@ -68,58 +62,40 @@ class _Listing:
     labels: dict[str, NDArray[np.int64]]
 
 
-def import_images(
-    source: Path, *, size: int | None, num_validation: int, split_seed: int
-) -> ImageDataset:
-    """Decode a folder or zip of images into three splits held in memory.
+@final
+class ImageTree(Format):
+    """Images of any common format and size.
 
     Greyscale files alone give one channel, any colour file gives three; transparency is dropped,
-    and of a moving picture the first frame counts. Files whose name starts with a dot are ignored.
-
-    Args:
-        source: folder or zip archive that holds `train` and `test`, or one folder that does.
-        size: height and width of the result in pixels; None keeps the images, which must then all
-            have the same height and width.
-        num_validation: images held out of train, from every class in proportion to its size.
-        split_seed: source of the choice of these.
-
-    Raises:
-        InvalidDataset: naming the file at fault.
-        InvalidSplit: naming the class that has too few images for `num_validation`.
+    and of a moving picture the first frame counts.
     """
-    if size is not None and size < 1:
-        raise InvalidDataset(f"size {size}: at least one pixel is needed")
-    with open_source(source) as opened:
-        listing = _list(opened.names)
-        width_height = (size, size) if size is not None else _first_size(opened, listing)
+
+    layout: ClassVar[str] = "image files (train/<class>/<file> and test/<class>/<file>)"
+
+    def recognises(self, names: Sequence[str]) -> bool:
+        return any(name.partition("/")[0] in PARTS and "/" in name for name in names)
+
+    def read(self, source: Source, size: int | None) -> LabelledImages:
+        listing = _list(source.names)
+        for names in listing.files.values():
+            source.limit(names, MAX_FILE_BYTES, "one image")
+        width_height = (size, size) if size is not None else _first_size(source, listing)
         decoded = {
-            part: _decode_all(opened, names, width_height, resize=size is not None)
+            part: _decode_all(source, names, width_height, resize=size is not None)
             for part, names in listing.files.items()
         }
-    num_channels = 3 if any(has_colour for _, has_colour in decoded.values()) else 1
-    images = {part: pixels[:, :num_channels] for part, (pixels, _) in decoded.items()}
-    kept, held = hold_out(
-        listing.labels["train"], num_validation, split_seed, "validation", listing.classes
-    )
-
-    def split(part: str, chosen: NDArray[np.int64]) -> ImageSplit:
-        return ImageSplit(np.ascontiguousarray(images[part][chosen]), listing.labels[part][chosen])
-
-    return ImageDataset(
-        train=split("train", kept),
-        validation=split("train", held),
-        test=split("test", np.arange(len(images["test"]))),
-        classes=listing.classes,
-        split_seed=split_seed,
-    )
+        num_channels = 3 if any(has_colour for _, has_colour in decoded.values()) else 1
+        train, test = (
+            ImageSplit(decoded[part][0][:, :num_channels], listing.labels[part]) for part in PARTS
+        )
+        return LabelledImages(train, test, listing.classes)
 
 
 def _list(names: Sequence[str]) -> _Listing:
-    """Sort files into parts and classes; one folder around `train` and `test` is looked through."""
-    root = _root(names)
-    found: dict[str, list[tuple[str, str]]] = {"train": [], "test": []}
+    """Sort files into parts and classes."""
+    found: dict[str, list[tuple[str, str]]] = {part: [] for part in PARTS}
     for name in names:
-        part, *rest = name.removeprefix(root).split("/")
+        part, *rest = name.split("/")
         if part not in found:
             continue
         if len(rest) != 2:
@@ -129,11 +105,8 @@ def _list(names: Sequence[str]) -> _Listing:
     for part, other in (("train", "test"), ("test", "train")):
         if not found[part]:
             raise InvalidDataset(f"no image in {part}/<class>/")
-        if missing := sorted(classes[other] - classes[part]):
-            raise InvalidDataset(f"{part} holds no image of class {', '.join(missing)}")
+        require_all_classes(part, sorted(classes[other] - classes[part]))
     ordered = tuple(sorted(classes["train"]))
-    if len(ordered) < 2:
-        raise InvalidDataset(f"one class, {ordered[0]!r}: at least two are needed")
     number = {label: index for index, label in enumerate(ordered)}
     return _Listing(
         classes=ordered,
@@ -145,21 +118,13 @@ def _list(names: Sequence[str]) -> _Listing:
     )
 
 
-def _root(names: Sequence[str]) -> str:
-    """Return the one folder that holds everything, with its slash, or nothing."""
-    tops = {name.split("/")[0] for name in names}
-    if len(tops) == 1 and not tops & {"train", "test"}:
-        return f"{tops.pop()}/"
-    return ""
-
-
-def _first_size(source: ImageSource, listing: _Listing) -> tuple[int, int]:
+def _first_size(source: Source, listing: _Listing) -> tuple[int, int]:
     name = listing.files["train"][0]
     return _open(source, name).size
 
 
 def _decode_all(
-    source: ImageSource, names: Sequence[str], size: tuple[int, int], *, resize: bool
+    source: Source, names: Sequence[str], size: tuple[int, int], *, resize: bool
 ) -> tuple[NDArray[np.uint8], bool]:
     """Decode in threads, straight into one array, so that memory is that of the result.
 
@@ -167,13 +132,7 @@ def _decode_all(
         Pixels, shape (n, 3, height, width), and whether any file has colour.
     """
     width, height = size
-    shape = (len(names), 3, height, width)
-    if (num_bytes := math.prod(shape)) > MAX_DECODED_BYTES:
-        raise InvalidDataset(
-            f"{len(names)} images of {width}x{height} pixels take {num_bytes} bytes, more than "
-            f"{MAX_DECODED_BYTES}: choose a smaller size"
-        )
-    pixels = np.empty(shape, dtype=np.uint8)
+    pixels = pixels_for(len(names), 3, height, width)
 
     def decode(indices: Sequence[int]) -> bool:
         has_colour = False
@@ -198,7 +157,7 @@ def _chunks(length: int) -> Iterator[Sequence[int]]:
         yield chunk
 
 
-def _open(source: ImageSource, name: str) -> Image.Image:
+def _open(source: Source, name: str) -> Image.Image:
     """Read an image's header and refuse what should not be decoded."""
     content = io.BytesIO(source.read(name))
     try:
@@ -231,8 +190,4 @@ def _fit(image: Image.Image, name: str, size: tuple[int, int], *, resize: bool) 
         colours = opaque.convert("RGB")
     except DAMAGED as error:
         raise InvalidDataset(f"{name}: damaged image ({error})") from error
-    if image.size == size:
-        return colours
-    shrinks = min(image.size) >= size[0]
-    method = Image.Resampling.BOX if shrinks else Image.Resampling.BICUBIC
-    return ImageOps.fit(colours, size, method)
+    return fit(colours, size)
