@@ -108,19 +108,12 @@ class Execution:
         raise ValueError(f"unit {unit.key} is of the unknown kind {unit.kind!r}")
 
     def _partition(self, unit: Unit) -> Work:
-        spec, supernets = self.experiment.spec, self.experiment.supernets
         sizes = [len(part) for part in self._samples()]
-        text = (
-            f"{unit.key}: the supernets have {supernets.parameters:,} parameters together; their "
-            f"one-shot parent of width {supernets.parent.width} would have "
-            f"{supernets.parent.parameters:,}."
-        )
         return Work(
             folder=checkpoints.unit_folder(unit),
             events=pipeline.partition_unit(self.experiment),
             position=lambda: 0,
-            following=units_after_partition(spec, sizes),
-            log=[("info", text)],
+            following=units_after_partition(self.experiment.spec, sizes),
         )
 
     def _training(self, unit: Unit) -> Work:

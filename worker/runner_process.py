@@ -7,7 +7,7 @@ import sys
 
 from backend.runs.leases import Lease
 from backend.settings import Settings
-from worker.environment import child_environment
+from worker.environment import ALLOCATION, child_environment
 
 WORKSPACE_CONFIG = ":4096:8"
 """Without a fixed workspace cuBLAS does not repeat itself bit by bit (its documentation)."""
@@ -33,7 +33,9 @@ class RunnerProcess:
                 *("--owner", lease.owner),
             ],
             stdin=subprocess.PIPE,
-            env=child_environment(settings) | {"CUBLAS_WORKSPACE_CONFIG": WORKSPACE_CONFIG},
+            env=child_environment(settings)
+            | ALLOCATION
+            | {"CUBLAS_WORKSPACE_CONFIG": WORKSPACE_CONFIG},
             start_new_session=True,
         )
 

@@ -82,8 +82,8 @@ def update(
         loss.backward()
         losses.append(loss.detach())
     if training.gradient_clip is not None:
-        used = [weight for weight in state.supernet.parameters() if weight.grad is not None]
-        clip_grad_norm_(used, training.gradient_clip)
+        used = [weight for weight in state.weights if weight.grad is not None]
+        clip_grad_norm_(used, training.gradient_clip, foreach=True)
     state.optimizer.step()
     state.count_update(routes, len(labels_B))
     return float(sum(losses)) / len(losses)

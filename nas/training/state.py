@@ -9,6 +9,7 @@ from dataclasses import asdict, dataclass
 from typing import Any, Self
 
 import torch
+from torch import nn
 
 from nas.errors import InvalidCheckpoint
 from nas.experiment import Experiment
@@ -49,6 +50,12 @@ class TrainState:
     optimizer: torch.optim.SGD
     balance: tuple[BalanceCount, ...]
     updates: int = 0
+
+    @property
+    def weights(self) -> list[nn.Parameter]:
+        """All that is trained; the optimizer's own list, for walking the modules takes time."""
+        weights: list[nn.Parameter] = self.optimizer.param_groups[0]["params"]
+        return weights
 
     def own(self, routes: Sequence[Route]) -> tuple[Route, ...]:
         """Return those architectures of a step that this unit trains, perhaps none."""
@@ -227,6 +234,7 @@ def _optimizer(experiment: Experiment, supernet: Network) -> torch.optim.SGD:
         momentum=training.momentum,
         weight_decay=training.weight_decay,
         nesterov=training.momentum > 0,
+        foreach=True,
     )
 
 

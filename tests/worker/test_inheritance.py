@@ -193,6 +193,3 @@ def test_auto_gives_a_run_exactly_the_supernets_that_the_preview_suggests(
     assert [(part.supernet_width, part.supernet_parameters) for part in found] == [
         (part.suggested_width, part.supernet_parameters) for part in shown.subspaces
     ]
-    (said,) = [line for line in embedded.messages(run_id) if line.startswith("partition: the su")]
-    assert f"{int(shown.widths.parameters):,} parameters together" in said
-    assert f"would have {int(shown.widths.parent_parameters):,}" in said
