@@ -4,7 +4,7 @@ Weights are taken as they are. A BatchNorm follows nearly every convolution and 
 the same spread however many channels were added. Where none does (classifier, shortcut of a
 `residual` reduction, squeeze-and-excitation), sums over fewer channels are smaller, and so the
 first scores less certain. Widening those layers again would make them as certain as before about
-features that are not: it was measured to cost more than it gains (decision 18).
+features that are not: it was measured to cost more than it gains (decision 19).
 """
 
 from collections.abc import Iterator
