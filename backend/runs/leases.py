@@ -17,6 +17,7 @@ from sqlalchemy.orm import Session
 from backend.db import db_now
 from backend.errors import NotFound
 from backend.models import RoundPart, Run, Unit
+from backend.runs.lifecycle import pause_for
 from backend.runs.states import append_event, lock_run, move_run, move_unit
 
 CLAIMABLE_RUN_STATES = ("queued", "running")
@@ -38,11 +39,13 @@ class Failure:
 
     Attributes:
         final: another attempt would meet the same end, so none is made.
+        pauses: the run pauses until its cause is gone, and loses nothing.
     """
 
     kind: FailureClass
     message: str
     final: bool = False
+    pauses: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,6 +100,12 @@ class TrainingAdvance:
 def has_ready(session: Session, run_id: int | None = None) -> bool:
     """Tell, without a lock, whether some unit waits for a slot."""
     return bool(_runs_with_ready_units(session, run_id))
+
+
+def has_claimable(session: Session, run_id: int) -> bool:
+    """Tell, without a lock, whether `claim` would find a unit of the run just now."""
+    ready = _runs_with_ready_units(session, run_id)
+    return bool(ready) and bool(_claimable_units(session, run_id))
 
 
 def may_get_ready(session: Session, run_id: int) -> bool:
@@ -235,8 +244,8 @@ def fail(session: Session, lease: Lease, failure: Failure, max_fruitless_attempt
     """End an attempt that failed, and return the unit's new state.
 
     The unit becomes ready again, unless the failure is final or was the last of
-    `max_fruitless_attempts` attempts in a row that stored nothing new. In a run that is being
-    cancelled it is cancelled.
+    `max_fruitless_attempts` attempts in a row that stored nothing new. A failure that pauses the
+    run counts as no attempt at all. In a run that is being cancelled the unit is cancelled.
 
     Raises:
         StaleAttempt: if the lease no longer holds.
@@ -244,6 +253,10 @@ def fail(session: Session, lease: Lease, failure: Failure, max_fruitless_attempt
     run, unit = verify(session, lease)
     if run.state == "cancelling":
         cancel(session, lease)
+        return unit.state
+    if failure.pauses:
+        pause_for(session, run, failure.kind, failure.message)
+        release(session, lease, f"{unit.key}: put back. {failure.message}")
         return unit.state
     if failure.final:
         _give_up(session, unit, failure.kind, failure.message)
@@ -287,20 +300,24 @@ def _runs_with_ready_units(session: Session, run_id: int | None) -> list[int]:
 
 
 def _claimable_units(session: Session, run_id: int) -> list[int]:
-    """Ready units in the order in which they should start, held back train units left out."""
+    """Ready units in the order in which they should start, held back train units left out.
+
+    Of equally advanced supernets the one that has taken longest so far goes first: several slots
+    then reach the end of a round closer together.
+    """
     ready = session.execute(
-        select(Unit.id, Unit.kind, Unit.progress)
+        select(Unit.id, Unit.kind, Unit.progress, Unit.useful_seconds)
         .where(Unit.run_id == run_id, Unit.state == "ready")
         .order_by(Unit.id)
     ).all()
     advance = training_advance(session, run_id)
-    others = [unit_id for unit_id, kind, _ in ready if kind != "train"]
+    others = [unit_id for unit_id, kind, _, _ in ready if kind != "train"]
     training = sorted(
-        (advance.rounds[unit_id], progress, unit_id)
-        for unit_id, kind, progress in ready
+        (advance.rounds[unit_id], progress, -seconds, unit_id)
+        for unit_id, kind, progress, seconds in ready
         if kind == "train" and advance.may_advance(unit_id)
     )
-    return [unit_id for _, _, unit_id in training] + others
+    return [unit_id for *_, unit_id in training] + others
 
 
 def _take(session: Session, unit_id: int, owner: str, lease_seconds: float) -> Lease | None:

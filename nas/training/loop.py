@@ -26,7 +26,8 @@ def train(experiment: Experiment, state: TrainState, until: int) -> Iterator[Tra
     if it had not stopped.
 
     Raises:
-        TrainingDiverged: if the loss is not finite.
+        TrainingDiverged: if the loss is not finite, naming the step and its architecture; the
+            state is spoiled then.
     """
     schedule = Schedule(experiment.spec, experiment.partition, len(experiment.train_images))
     started, updates, loss_sum, learning_rate = time.perf_counter(), 0, 0.0, 0.0
@@ -43,7 +44,7 @@ def train(experiment: Experiment, state: TrainState, until: int) -> Iterator[Tra
             yield TrainingProgressed(
                 step=state.next_step,
                 updates=state.updates,
-                loss=_finite(loss_sum / updates, state),
+                loss=loss_sum / updates,
                 learning_rate=learning_rate,
                 steps_per_second=updates / seconds,
                 balance=tuple(count.event() for count in state.balance),
@@ -68,6 +69,9 @@ def update(
         state: a supernet that owns all of the architectures.
         schedule: of the run.
         routes: the architectures, at least one.
+
+    Raises:
+        TrainingDiverged: if a loss is not finite; the weights are spoiled then.
     """
     training, step = experiment.spec.training, state.next_step
     images_BCHW, labels_B = experiment.train_images.augmented(
@@ -86,7 +90,10 @@ def update(
         clip_grad_norm_(used, training.gradient_clip, foreach=True)
     state.optimizer.step()
     state.count_update(routes, len(labels_B))
-    return float(sum(losses)) / len(losses)
+    mean = float(sum(losses)) / len(losses)
+    if not math.isfinite(mean):
+        raise _diverged(experiment, step, routes, [float(loss) for loss in losses])
+    return mean
 
 
 def prepare_device(experiment: Experiment) -> None:
@@ -99,10 +106,14 @@ def prepare_device(experiment: Experiment) -> None:
         torch.backends.cuda.matmul.allow_tf32 = False
 
 
-def _finite(loss: float, state: TrainState) -> float:
-    if not math.isfinite(loss):
-        raise TrainingDiverged(
-            f"the training loss is {loss} before global step {state.next_step}; "
-            "lower training.learning_rate or set training.gradient_clip"
-        )
-    return loss
+def _diverged(
+    experiment: Experiment, step: int, routes: Sequence[Route], losses: Sequence[float]
+) -> TrainingDiverged:
+    loss, route = next(
+        pair for pair in zip(losses, routes, strict=True) if not math.isfinite(pair[0])
+    )
+    return TrainingDiverged(
+        f"the training loss is {loss} at global step {step}, architecture "
+        f"{experiment.space.encode(route.architecture)}; "
+        "lower training.learning_rate or set training.gradient_clip"
+    )

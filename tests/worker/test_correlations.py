@@ -67,9 +67,10 @@ def store_part(
                     ArchitectureScore(code, unit.subspace or 0, "loss", score)
                     for code, score in scores.items()
                 ),
-            )
+            ),
+            0.5,
         )
-        recorder.add(RoundFinished(step))
+        recorder.add(RoundFinished(step), 0.0)
         recorder.write(session, unit)
 
 
@@ -203,7 +204,7 @@ def test_the_final_correlation_comes_with_the_last_rank_unit(ranked: Deployment)
             ArchitectureScore(code, index, "loss", float(place))
             for place, code in enumerate(parts[index])
         )
-        recorder.add(ArchitecturesScored(59, scores))
+        recorder.add(ArchitecturesScored(59, scores), 0.5)
         with ranked.db.unit_of_work() as session:
             unit = leases.verify(session, lease)[1]
             recorder.write(session, unit)
