@@ -67,6 +67,7 @@ def read_run(session: Session, run: Run) -> RunRead:
         spec=run.spec,
         note=run.note,
         cloned_from=run.cloned_from,
+        inherits_from=run.inherits_from,
         allowed_actions=allowed_actions(run.state),
     )
 

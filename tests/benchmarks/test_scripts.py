@@ -21,6 +21,8 @@ import live_cost
 import numpy as np
 import partition
 import pytest
+import torch
+import training
 import workers
 import yaml
 
@@ -39,6 +41,8 @@ from nas.spaces.base import Count, Space
 from nas.spaces.cell import CellSpace
 from nas.spaces.labelling import Reading
 from nas.spec import RunSpec
+from nas.training.schedule import Schedule
+from nas.training.state import fresh_state
 from tests.worker.running import run_to_end
 from tests.worker.support import Deployment, tiny_spec
 
@@ -236,6 +240,25 @@ def slots(place: Place) -> None:
     place.replace(workers, KEPT=place.folder, MEASUREMENTS={name: once(name) for name in rows})
 
 
+def training_row(setting: training.Setting, sampler: str, seed: int) -> dict[str, Any]:
+    ratio = setting.limit + seed * 0.25 - (0 if sampler == "uniform" else 1)
+    return {
+        "setting": setting.name,
+        "sampler": sampler,
+        "seed": seed,
+        "plain_ms": 10 * ratio,
+        "ours_ms": 10.0,
+        "ratio": ratio,
+    }
+
+
+def steps_side_by_side(place: Place) -> None:
+    # Without settings of the allocator it does not start itself anew.
+    place.replace(
+        training, KEPT=place.folder / "training.json", ALLOCATION={}, measure=training_row
+    )
+
+
 def every_seed(place: Place) -> None:
     """Leave the committed accuracies as if they had just been trained."""
     _, table = builtin()["digits-mini"]
@@ -270,6 +293,7 @@ CASES: list[tuple[str, Callable[[Place], None]]] = [
     ("live_cost", live),
     ("partition", exact),
     ("workers", slots),
+    ("training", steps_side_by_side),
 ]
 MAINS = {
     module.__name__: module.main
@@ -281,6 +305,7 @@ MAINS = {
         live_cost,
         partition,
         workers,
+        training,
     )
 }
 
@@ -802,3 +827,54 @@ class TestWorkers:
         assert row["num_bytes"] > 100_000
         assert 0 < row["held_up_ms"] <= row["held_up_ms_max"]
         assert 0 < row["written_ms"] <= row["written_ms_max"]
+
+
+class TestTraining:
+    def test_the_figures_are_medians_for_architectures_drawn_uniformly(
+        self, place: Place, capsys: pytest.CaptureFixture[str]
+    ) -> None:
+        steps_side_by_side(place)
+        training.main()
+        # The seeds 0, 1 and 2 are 0, 0.25 and 0.5 above the limits 1.7, 2.1 and 1.5.
+        assert printed(capsys).figures == {
+            "speedup_w8_n1_r16": pytest.approx(1.95),
+            "speedup_w8_n5_r32": pytest.approx(2.35),
+            "speedup_w5_n5_r32": pytest.approx(1.75),
+        }
+
+    def test_a_ratio_below_its_limit_fails_after_the_figures(
+        self, place: Place, capsys: pytest.CaptureFixture[str]
+    ) -> None:
+        steps_side_by_side(place)
+        place.replace(
+            training,
+            measure=lambda *given: training_row(*given) | {"ratio": 2.0},
+        )
+        with pytest.raises(SystemExit, match="slower than promised"):
+            training.main()
+        assert printed(capsys).figures["speedup_w8_n5_r32"] == 2.0
+
+    def test_the_plain_network_computes_what_ours_does(self) -> None:
+        setting = training.Setting(8, 2, 8, steps=3, limit=1.0)
+        experiment = training.experiment_of(setting, "uniform", 0)
+        ours = fresh_state(experiment, None).supernet.double()
+        plain = training.PlainNetwork(8, 2).double()
+        with torch.no_grad():
+            for name, weight in ours.named_parameters():
+                # blocks.3.operations.2-nor_conv_1x1.0.weight is blocks.3.edges.2.nor_conv_1x1.1.weight.
+                edge = r"operations\.(\d+)-(\w+)\.0"
+                there = re.sub(edge, r"edges.\1.\2.1", name).replace("widen.0", "1")
+                plain.get_parameter(there).copy_(weight)
+        images, _ = experiment.batches[0]
+        schedule = Schedule(experiment.spec, experiment.partition, num_images=512)
+        for step in range(20):
+            (route,) = schedule.routes(step)
+            architecture = route.architecture
+            difference = ours(images.double(), architecture) - plain(images.double(), architecture)
+            assert difference.abs().max() < 1e-9, architecture
+
+    def test_both_are_timed_on_the_architectures_of_the_sampler(self) -> None:
+        setting = training.Setting(4, 1, 4, steps=3, limit=1.0)
+        row = training.measure(setting, "balanced", 1)
+        assert row["ratio"] == pytest.approx(row["plain_ms"] / row["ours_ms"], rel=0.05)
+        assert row["steps"] == 5

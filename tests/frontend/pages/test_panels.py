@@ -8,6 +8,7 @@ from frontend.pages.run.panels import (
     heading,
     notice,
     summary,
+    supernet_table,
     telemetry_table,
     unit_table,
 )
@@ -52,6 +53,8 @@ def test_the_heading_names_what_the_run_rests_on():
     text = " ".join(words(heading(made.run(cloned_from=3, benchmark=None))))
     assert "digits-mini@1 · digits@1 · no benchmark · K = 2 · seed 0" in text
     assert "clone of run 3" in text
+    assert "inherited" not in text
+    assert "weights inherited from run 4" in words(heading(made.run(inherits_from=4)))
 
 
 def test_the_summary_prefers_the_final_correlation():
@@ -125,6 +128,15 @@ def test_the_table_of_telemetry_names_what_every_unit_used_and_invents_nothing()
     ]
     (waiting,) = words(telemetry_table(made.run(), telemetry=[]))
     assert waiting.startswith("No unit has trained or scored yet.")
+
+
+def test_every_sub_space_stands_beside_its_supernet():
+    shown = words(supernet_table(made.run(), subspaces=made.subspaces(30, 10, dead=2)))
+    first = shown.index("count 0")
+    assert shown[first : first + 6] == ["count 0", "30", "75.0 %", "50.0 %", "8", "2,082"]
+    assert shown[first + 6 : first + 12] == ["count 1", "10", "25.0 %", "50.0 %", "7", "2,081"]
+    assert "private supernet" in shown[-1]
+    assert words(supernet_table(made.run(), subspaces=[])) == ["The space has not been split yet."]
 
 
 def test_grid_rows_have_unique_keys_and_the_log_begins_with_the_newest():
