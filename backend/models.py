@@ -150,6 +150,8 @@ class Unit(Base):
     lease_until: Mapped[datetime | None] = mapped_column(UtcDateTime)
     progress: Mapped[int] = mapped_column(default=0)  # steps, architectures or evaluations done
     total: Mapped[int] = mapped_column(default=0)
+    # Training and scoring, by the clock of the slots; what was repeated counts again.
+    useful_seconds: Mapped[float] = mapped_column(default=0.0)
     failure_class: Mapped[str | None] = mapped_column(String(32))
     failure_message: Mapped[str | None] = mapped_column(Text)
     started_at: Mapped[datetime | None] = mapped_column(UtcDateTime)

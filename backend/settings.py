@@ -38,9 +38,25 @@ class Settings(BaseSettings):
     reap_seconds: float = Field(5.0, gt=0, description="Pause between two looks of the reaper.")
     cancel_seconds: float = Field(20.0, gt=0, description="Between the flag, SIGTERM and SIGKILL.")
     record_seconds: float = Field(1.0, gt=0, description="Least time between two transactions.")
-    checkpoint_seconds: float = Field(15.0, gt=0, description="Between two checkpoints of a unit.")
+    checkpoint_seconds: float = Field(
+        20.0, gt=0, description="At most so much work is repeated after a crash."
+    )
     max_fruitless_attempts: int = Field(
         3, ge=1, description="Attempts in a row without a new checkpoint that fail a unit."
+    )
+
+    prepare_runner: bool = Field(
+        True,
+        description="Let an idle slot keep a process with torch loaded (some 350 MB), so that the "
+        "next run starts at once.",
+    )
+    resume_free_bytes: int = Field(
+        256 * 2**20,
+        ge=0,
+        description="Room that the disk must have again before a run that it paused goes on.",
+    )
+    resume_seconds: float = Field(
+        30.0, ge=0, description="A run that a full disk paused stays so at least this long."
     )
 
     @property

@@ -1,7 +1,11 @@
-"""Telling a full disk from other failures, wherever it shows."""
+"""Telling a full disk from other failures, wherever it shows, and whether there is room again."""
 
 import errno
+import os
+import shutil
 import sqlite3
+import tempfile
+from pathlib import Path
 
 from sqlalchemy.exc import DBAPIError
 
@@ -18,6 +22,37 @@ def is_full(error: BaseException | None) -> bool:
             return True
         error = error.__cause__
     return False
+
+
+def has_room(folder: Path, free_bytes: int, num_bytes: int) -> bool:
+    """Tell whether `folder` has room again.
+
+    Args:
+        folder: on the disk in question.
+        free_bytes: that the disk must have left.
+        num_bytes: that must fit into a file: quotas do not show in what the disk has left.
+    """
+    if shutil.disk_usage(folder).free < max(free_bytes, num_bytes):
+        return False
+    try:
+        with tempfile.TemporaryFile(dir=folder) as probe:
+            _fill(probe.fileno(), num_bytes)
+    except OSError as error:
+        if error.errno in NO_SPACE:
+            return False
+        raise
+    return True
+
+
+def _fill(descriptor: int, num_bytes: int) -> None:
+    """Take up room without writing, where the system can."""
+    if hasattr(os, "posix_fallocate"):
+        os.posix_fallocate(descriptor, 0, max(num_bytes, 1))
+        return
+    left = num_bytes
+    while left > 0:
+        left -= os.write(descriptor, bytes(min(left, 2**20)))
+    os.fsync(descriptor)
 
 
 def _database_is_full(original: BaseException | None) -> bool:

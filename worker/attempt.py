@@ -10,15 +10,15 @@ from sqlalchemy.orm import Session
 from backend.db import Database, after_commit
 from backend.models import Unit
 from backend.runs import leases
-from backend.runs.leases import Failure, Lease, StaleAttempt
+from backend.runs.leases import Failure, Lease
 from backend.runs.states import append_event
 from backend.settings import Settings
 from nas.events import Event
 from worker import checkpoints
-from worker.checkpoints import StoredFile
 from worker.execution import Work
 from worker.plan import settle
 from worker.recorder import Recorder
+from worker.writer import CheckpointWriter, Written
 
 Conclusion = Callable[[Session, Unit], None]
 
@@ -31,17 +31,22 @@ class Attempt:
         settings: folders and intervals.
         lease: what was claimed.
         recorder: turns events into rows.
+        folder: of the unit's checkpoints, relative to the artifact folder.
     """
 
-    def __init__(self, db: Database, settings: Settings, lease: Lease, recorder: Recorder) -> None:
+    def __init__(
+        self, db: Database, settings: Settings, lease: Lease, recorder: Recorder, folder: str
+    ) -> None:
         self._db = db
         self._settings = settings
         self._lease = lease
         self._recorder = recorder
-        self._num_checkpoints = 0
+        self._writer = CheckpointWriter(self._root, folder, lease.attempt)
+        self._written: list[Written] = []
+        self._write_seconds = 0.0
         self._newest_checkpoint: str | None = None
         self._changed = False
-        self._stored_at = self._checkpoint_at = time.monotonic()
+        self._stored_at = self._frozen_at = time.monotonic()
 
     def begin(self, work: Work) -> None:
         """Store where the unit resumes, and remove what an earlier attempt left beyond that.
@@ -61,32 +66,33 @@ class Attempt:
             debris = checkpoints.debris(self._root, unit, named)
             self._delete_after_commit(session, debris)
 
-    def add(self, event: Event) -> None:
-        """Take one event, to be stored with the next transaction."""
-        self._recorder.add(event)
+    def add(self, event: Event, seconds: float) -> None:
+        """Take one event, which took the science so long, to be stored with the next transaction."""
+        self._recorder.add(event, seconds)
         self._changed = True
 
     def store_if_due(self, work: Work) -> None:
-        """Store what has gathered, and a checkpoint, if the last ones are old enough.
+        """Store what has gathered, and begin a checkpoint, if the last ones are old enough.
+
+        A checkpoint is recorded once it is on disk, by the first transaction after that; the rows
+        of the progress that it holds are in that transaction or an earlier one. As there is an
+        event in between, a recorded state is one from which training has gone on in health.
 
         Raises:
             StaleAttempt: if the lease no longer holds.
-            StorageFull: if a checkpoint did not fit on the disk.
+            StorageFull: if the checkpoint begun before did not fit on the disk.
+            TrainingDiverged: if it holds a number that is not finite.
         """
+        self._take_written(wait=False)
         now = time.monotonic()
-        checkpoint_due = now - self._checkpoint_at >= self._settings.checkpoint_seconds
-        if now - self._stored_at >= self._settings.record_seconds:
-            self.store(work, checkpoint=checkpoint_due)
+        if now - self._stored_at < self._settings.record_seconds:
+            return
+        if self._checkpoint_is_due(now) and not self._writer.is_busy:
+            self._begin_checkpoint(work)
+        self._commit()
 
-    def store(
-        self, work: Work, *, checkpoint: bool, conclude: Conclusion | None = None
-    ) -> str | None:
-        """Store the gathered rows in one transaction, with a checkpoint if asked for.
-
-        Args:
-            work: the unit's work, for its state and position.
-            checkpoint: write the state too, if it changed since the last time.
-            conclude: done last in the same transaction.
+    def finish(self, work: Work) -> str | None:
+        """Store the rest, mark the unit as done, and plan what follows from it.
 
         Returns:
             The path of this attempt's newest checkpoint, if it has written one.
@@ -94,29 +100,8 @@ class Attempt:
         Raises:
             StaleAttempt: if the lease no longer holds; nothing was stored.
             StorageFull: if the checkpoint did not fit on the disk; nothing was stored.
+            TrainingDiverged: if it holds a number that is not finite; nothing was stored.
         """
-        stored = self._write_checkpoint(work) if checkpoint and self._changed else None
-        try:
-            with self._verified() as (session, unit):
-                self._recorder.write(session, unit)
-                if stored is not None:
-                    outdated = checkpoints.record(session, unit, stored, work.position())
-                    unit.fruitless_attempts = 0
-                    self._delete_after_commit(session, outdated)
-                if conclude is not None:
-                    conclude(session, unit)
-        except StaleAttempt:
-            if stored is not None:
-                checkpoints.delete_files(self._root, [stored.path])
-            raise
-        self._stored_at = time.monotonic()
-        if stored is not None:
-            self._changed, self._checkpoint_at = False, self._stored_at
-            self._newest_checkpoint = stored.path
-        return self._newest_checkpoint
-
-    def finish(self, work: Work) -> str | None:
-        """Store the rest, mark the unit as done, and plan what follows from it."""
 
         def conclude(session: Session, unit: Unit) -> None:
             if unit.kind == "search":
@@ -129,16 +114,18 @@ class Attempt:
             self._recorder.finish(session, unit)
             settle(session, unit.run_id)
 
-        return self.store(work, checkpoint=True, conclude=conclude)
+        self._write_the_newest(work)
+        return self._commit(conclude)
 
     def release(self, work: Work, reason: str) -> str | None:
-        """Store the rest and put the unit back among the ready ones."""
+        """Store the rest and put the unit back among the ready ones; returns and raises likewise."""
 
         def conclude(session: Session, unit: Unit) -> None:
             leases.release(session, self._lease, f"{unit.key}: {reason}.")
             settle(session, unit.run_id)
 
-        return self.store(work, checkpoint=True, conclude=conclude)
+        self._write_the_newest(work)
+        return self._commit(conclude)
 
     def finish_round(self, work: Work) -> tuple[bool, str | None]:
         """Store a round's part; put the unit back if others must advance first.
@@ -146,21 +133,27 @@ class Attempt:
         Returns:
             Whether the unit was put back, and the path of its checkpoint.
         """
+        self._take_written(wait=False)
         waits = False
 
-        def conclude(session: Session, unit: Unit) -> None:
+        def look(session: Session, unit: Unit) -> None:
             nonlocal waits
             # The round that was just stored must count.
             session.flush()
-            if unit.kind != "train" or unit.progress >= unit.total:
-                return
-            if not leases.training_advance(session, unit.run_id).may_advance(unit.id):
-                waits = True
-                text = f"{unit.key}: finished a round; less advanced supernets go first."
-                leases.release(session, self._lease, text)
+            if unit.kind == "train" and unit.progress < unit.total:
+                advance = leases.training_advance(session, unit.run_id)
+                waits = not advance.may_advance(unit.id)
 
-        path = self.store(work, checkpoint=True, conclude=conclude)
+        path = self._commit(look)
+        if waits:
+            path = self.release(work, "finished a round; less advanced supernets go first")
         return waits, path
+
+    def close(self) -> None:
+        """Leave no thread, and no file that is not recorded."""
+        self._writer.close()
+        unrecorded = [written.stored.path for written in self._written]
+        checkpoints.delete_files(self._root, unrecorded)
 
     def cancel(self) -> None:
         """Give the unit up in a run that is being cancelled."""
@@ -178,12 +171,54 @@ class Attempt:
             _, unit = leases.verify(session, self._lease)
             yield session, unit
 
-    def _write_checkpoint(self, work: Work) -> StoredFile | None:
-        if work.snapshot is None:
-            return None
-        self._num_checkpoints += 1
-        name = f"attempt-{self._lease.attempt:04d}-{self._num_checkpoints:05d}.ckpt"
-        return checkpoints.write_durably(self._root, f"{work.folder}/{name}", work.snapshot())
+    def _commit(self, conclude: Conclusion | None = None) -> str | None:
+        """Store the gathered rows, and name the written checkpoints, in one transaction.
+
+        Args:
+            conclude: done last in the same transaction.
+
+        Returns:
+            The path of this attempt's newest checkpoint, if it has written one.
+        """
+        written = self._written
+        with self._verified() as (session, unit):
+            self._recorder.write(session, unit)
+            for one in written:
+                outdated = checkpoints.record(session, unit, one.stored, one.position)
+                unit.fruitless_attempts = 0
+                self._delete_after_commit(session, outdated)
+            if conclude is not None:
+                conclude(session, unit)
+        self._written = []
+        self._stored_at = time.monotonic()
+        if written:
+            self._newest_checkpoint = written[-1].stored.path
+        return self._newest_checkpoint
+
+    def _checkpoint_is_due(self, now: float) -> bool:
+        # It counts once it is recorded, so it is begun earlier by what that takes.
+        interval = self._settings.checkpoint_seconds
+        ahead = self._write_seconds + 2 * self._settings.record_seconds
+        return now - self._frozen_at >= max(interval - ahead, interval / 2)
+
+    def _begin_checkpoint(self, work: Work) -> None:
+        if work.freeze is None or not self._changed:
+            return
+        self._frozen_at = time.monotonic()
+        self._changed = False
+        self._writer.begin(work.freeze(), work.position())
+
+    def _take_written(self, *, wait: bool) -> None:
+        written = self._writer.take(wait=wait)
+        if written is not None:
+            self._written.append(written)
+            self._write_seconds = written.seconds
+
+    def _write_the_newest(self, work: Work) -> None:
+        """Put the state as it is now on disk, and wait for it."""
+        self._take_written(wait=True)
+        self._begin_checkpoint(work)
+        self._take_written(wait=True)
 
     def _delete_after_commit(self, session: Session, paths: Sequence[str]) -> None:
         after_commit(session, lambda: checkpoints.delete_files(self._root, paths))

@@ -68,7 +68,7 @@ def write_durably(root: Path, relative: str, data: bytes) -> StoredFile:
         if error.errno in NO_SPACE:
             raise StorageFull(
                 f"The disk of {root} is full: a checkpoint of {len(data):,} bytes did not fit. "
-                "The one before it is intact; free some space and retry the run."
+                "The one before it is intact."
             ) from error
         raise
     return StoredFile(relative, hashlib.sha256(data).hexdigest(), len(data))

@@ -21,6 +21,7 @@ from nas.training.state import TrainState, fresh_state, inherited_state
 from worker import checkpoints
 from worker.plan import ARCHITECTURES_PER_CHUNK, train_key, units_after_partition
 from worker.recorder import scored_already
+from worker.writer import Frozen
 
 Resumed = TypeVar("Resumed", TrainState, SearchState)
 
@@ -33,7 +34,7 @@ class Work:
         folder: of the unit's checkpoints, relative to the artifact folder.
         events: what the science reports; driving it does the work.
         position: global steps, architectures or evaluations behind the unit.
-        snapshot: the state as bytes; None where the rows are all there is to resume from.
+        freeze: copies the state; None where the rows are all there is to resume from.
         state: the supernet in training, if there is one.
         following: units that come after this one, without their run.
         log: level and text of what people should know about the start.
@@ -43,7 +44,7 @@ class Work:
     folder: str
     events: Iterator[Event]
     position: Callable[[], int]
-    snapshot: Callable[[], bytes] | None = None
+    freeze: Callable[[], Frozen] | None = None
     state: TrainState | None = None
     following: list[Unit] = field(default_factory=list)
     log: list[tuple[str, str]] = field(default_factory=list)
@@ -120,7 +121,7 @@ class Execution:
         work = Work(checkpoints.unit_folder(unit), iter(()), position=lambda: 0)
         state = self._resumed(unit, work, self._train_state) or self._initial_state(unit)
         work.state = state
-        work.snapshot = state.to_bytes
+        work.freeze = state.frozen
         work.position = lambda: state.next_step
         work.events = pipeline.train_unit(self.experiment, state)
         return work
@@ -152,7 +153,12 @@ class Execution:
                 )
                 for subspace in self.experiment.partition.subspaces
             ]
-        work.snapshot = lambda: search_state.model_dump_json().encode()
+
+        def freeze() -> Frozen:
+            data = search_state.model_dump_json().encode()
+            return lambda: data
+
+        work.freeze = freeze
         work.position = lambda: len(search_state.evaluations)
         work.events = pipeline.search_unit(self.experiment, states, search_state)
         return work

@@ -6,7 +6,7 @@ from pathlib import Path
 from sqlalchemy.exc import OperationalError
 
 from backend.runs.leases import Failure, FailureClass
-from backend.storage import NO_SPACE
+from backend.storage import is_full
 from nas.errors import InvalidCheckpoint, InvalidDataset, NasError
 from worker.checkpoints import StorageFull
 
@@ -17,11 +17,13 @@ _ALLOCATION_TEXTS = ("can't allocate memory", "not enough memory")
 def failure_of(error: BaseException) -> Failure:
     """Class an exception that ended an attempt."""
     match error:
-        case StorageFull() | InvalidDataset() | InvalidCheckpoint():
+        case StorageFull():
+            return Failure(FailureClass.STORAGE, f"{error} {ROOM_REMEDY}", pauses=True)
+        case _ if is_full(error):
+            text = f"The disk is full ({first_line(error)}). {ROOM_REMEDY}"
+            return Failure(FailureClass.STORAGE, text, pauses=True)
+        case InvalidDataset() | InvalidCheckpoint():
             return Failure(FailureClass.STORAGE, str(error), final=True)
-        case OSError() if error.errno in NO_SPACE:
-            text = f"The disk is full ({error}); free some space and retry the run."
-            return Failure(FailureClass.STORAGE, text, final=True)
         case NasError():
             return Failure(FailureClass.BAD_SPEC, str(error), final=True)
         case OperationalError():
@@ -36,6 +38,7 @@ def failure_of(error: BaseException) -> Failure:
     return Failure(FailureClass.BUG, text)
 
 
+ROOM_REMEDY = "The run goes on by itself once there is room again; free some space."
 MEMORY_REMEDY = "lower training.batch_size, ranking.batch_size or supernet.width"
 
 

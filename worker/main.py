@@ -74,6 +74,12 @@ class SlotThread:
         self._thread.join()
 
     def _loop(self) -> None:
+        try:
+            self._work_and_wait()
+        finally:
+            self._supervisor.close()
+
+    def _work_and_wait(self) -> None:
         while not self._stopping:
             asked = self._wanted
             try:
@@ -84,8 +90,11 @@ class SlotThread:
             with self._changed:
                 self._answered = asked
                 self._changed.notify_all()
-                if self._wanted == asked and not self._stopping:
-                    self._changed.wait(POLL_SECONDS)
+                is_idle = self._wanted == asked and not self._stopping
+                if is_idle:
+                    is_idle = not self._changed.wait(POLL_SECONDS)
+            if is_idle:
+                self._supervisor.prepare()
 
 
 def serve(settings: Settings) -> int:

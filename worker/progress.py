@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from sqlalchemy import delete, update
 from sqlalchemy.orm import Session
 
-from backend.models import Balance, Metric, Unit
+from backend.models import Balance, Metric, RoundPart, Unit
 from nas.events import SupernetBalance, TrainingProgressed
 from worker.upsert import upsert
 
@@ -67,7 +67,7 @@ class TrainingProgress:
 
 def forget_after(session: Session, unit: Unit, step: int) -> None:
     """Delete the points beyond the step from which a unit resumes, so that nothing mixes."""
-    for table in (Metric, Balance):
+    for table in (Metric, Balance, RoundPart):
         session.execute(
             delete(table)
             .where(table.unit_id == unit.id, table.step > step)

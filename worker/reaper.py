@@ -1,31 +1,36 @@
 """Puts right what crashes and lost messages leave behind (`python -m worker.reaper`).
 
 Every few seconds: leases that ran out are returned, runs whose units say that they are over are
-ended, and wake-ups are sent for whatever is ready. Each step locks the run and looks again, so
-two reapers do no harm.
+ended, runs that a full disk paused go on once there is room, and wake-ups are sent for whatever is
+ready. Each step locks the run and looks again, so two reapers do no harm.
 """
 
 import sys
 from functools import partial
+from pathlib import Path
 
 import structlog
-from sqlalchemy import delete, select
+from sqlalchemy import delete, func, make_url, select
 from sqlalchemy.exc import OperationalError
 from sqlalchemy.orm import Session
 
 from backend.db import Database, db_now
 from backend.logs import configure_logs
-from backend.models import Run, Unit, WorkerSlot
+from backend.models import Artifact, EventRow, Run, Unit, WorkerSlot
 from backend.queue import wake
-from backend.runs import leases
+from backend.runs import leases, lifecycle
 from backend.runs.leases import CLAIMABLE_RUN_STATES, Failure, FailureClass, Lease, StaleAttempt
-from backend.runs.states import ACTIVE_RUN_STATES
+from backend.runs.states import ACTIVE_RUN_STATES, lock_run
 from backend.settings import Settings
+from backend.storage import has_room
 from worker.plan import settle
 from worker.signals import StopSignals
 
 SLOT_FORGOTTEN_SECONDS = 600.0
 """A slot that has been silent for so long is no longer listed."""
+
+ROOM_IN_CHECKPOINTS = 4
+"""So many of a run's largest checkpoint must fit before a full disk counts as having room again."""
 
 _log = structlog.get_logger(__name__)
 
@@ -35,11 +40,14 @@ def reap(db: Database, settings: Settings) -> None:
     with db.reading() as session:
         expired = leases.expired(session)
         active = list(session.scalars(select(Run.id).where(Run.state.in_(ACTIVE_RUN_STATES))))
+        without_room = _runs_without_room(session, settings)
     for lease in expired:
         return_expired(db, settings, lease)
     for run_id in active:
         with db.unit_of_work() as session:
             settle(session, run_id)
+    for run_id, num_bytes in without_room.items():
+        resume_if_room(db, settings, run_id, num_bytes)
     with db.reading() as session:
         ready = _runs_with_work(session) if _some_slot_is_idle(session) else []
     for run_id in ready:
@@ -63,6 +71,17 @@ def return_expired(db: Database, settings: Settings, lease: Lease) -> None:
         _log.info("the unit was returned already", reason=str(error))
 
 
+def resume_if_room(db: Database, settings: Settings, run_id: int, num_bytes: int) -> None:
+    """Queue a run again that a full disk paused, if `num_bytes` fit by now and more are left."""
+    for folder in _folders(settings):
+        if not has_room(folder, settings.resume_free_bytes, num_bytes):
+            return
+    with db.unit_of_work() as session:
+        run = lock_run(session, run_id)
+        if _waits_for_room(run):
+            lifecycle.resume(session, run, "Resumed: the disk has room again.")
+
+
 def serve(settings: Settings) -> int:
     """Reap until SIGTERM or SIGINT; return the exit code."""
     stop = StopSignals()
@@ -82,6 +101,40 @@ def main() -> int:
     """Serve with the settings of the environment."""
     configure_logs()
     return serve(Settings())
+
+
+def _runs_without_room(session: Session, settings: Settings) -> dict[int, int]:
+    """Return the runs that a full disk paused some time ago, each with the bytes it should find."""
+    lately = (
+        select(EventRow.id)
+        .where(
+            EventRow.run_id == Run.id,
+            EventRow.kind == "run-state",
+            EventRow.created_at > db_now(-settings.resume_seconds),
+        )
+        .exists()
+    )
+    rows = session.execute(
+        select(Run.id, func.coalesce(func.max(Artifact.num_bytes), 0))
+        .outerjoin(Artifact, Artifact.run_id == Run.id)
+        .where(Run.state == "paused", Run.failure_class == FailureClass.STORAGE, ~lately)
+        .group_by(Run.id)
+    )
+    return {run_id: ROOM_IN_CHECKPOINTS * largest for run_id, largest in rows}
+
+
+def _waits_for_room(run: Run) -> bool:
+    return run.state == "paused" and run.failure_class == FailureClass.STORAGE
+
+
+def _folders(settings: Settings) -> list[Path]:
+    """Return where checkpoints and, if it is a file, the database lie."""
+    settings.artifact_folder.mkdir(parents=True, exist_ok=True)
+    folders = [settings.artifact_folder]
+    database = make_url(settings.database)
+    if database.drivername == "sqlite" and database.database:
+        folders.append(Path(database.database).parent)
+    return folders
 
 
 def _some_slot_is_idle(session: Session) -> bool:

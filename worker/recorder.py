@@ -29,6 +29,9 @@ from worker.upsert import upsert
 
 Row = dict[str, Any]  # Any: column values
 
+USEFUL_EVENTS = (TrainingProgressed, ArchitecturesScored, CandidateEvaluated)
+"""What a slot is there for: training and scoring."""
+
 
 @dataclass(slots=True)
 class Recorder:
@@ -45,13 +48,16 @@ class Recorder:
     truth: Truth | None
     num_validation: int
     training: TrainingProgress = field(default_factory=TrainingProgress)
+    _useful_seconds: float = 0.0
     _partition: Partition | None = None
     _scores: dict[tuple[int, str, str], Row] = field(default_factory=dict)
     _rounds: list[int] = field(default_factory=list)
     _candidates: list[Row] = field(default_factory=list)
 
-    def add(self, event: Event) -> None:
-        """Gather one event."""
+    def add(self, event: Event, seconds: float) -> None:
+        """Gather one event that took the science so many seconds."""
+        if isinstance(event, USEFUL_EVENTS):
+            self._useful_seconds += seconds
         match event:
             case PartitionFound():
                 self._partition = event.partition
@@ -68,6 +74,8 @@ class Recorder:
 
     def write(self, session: Session, unit: Unit) -> None:
         """Store what was gathered; the caller has verified the attempt in this transaction."""
+        unit.useful_seconds += self._useful_seconds
+        self._useful_seconds = 0.0
         tables = [
             *self._write_partition(session, unit),
             *self._write_training(session, unit),

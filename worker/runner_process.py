@@ -1,9 +1,11 @@
 """A runner process as its supervisor sees it."""
 
 import contextlib
+import json
 import signal
 import subprocess
 import sys
+from dataclasses import asdict
 
 from backend.runs.leases import Lease
 from backend.settings import Settings
@@ -16,22 +18,16 @@ WORKSPACE_CONFIG = ":4096:8"
 class RunnerProcess:
     """`python -m worker.runner` in a session of its own, tied to this process by a pipe.
 
-    The kernel also ties it to the thread that starts it, which must live as long as the slot.
+    It loads what training needs and waits until it is told its first unit. The kernel also ties it
+    to the thread that starts it, which must live as long as the slot.
 
     Args:
         settings: of the deployment, handed on through the environment.
-        lease: the unit it begins with.
     """
 
-    def __init__(self, settings: Settings, lease: Lease) -> None:
+    def __init__(self, settings: Settings) -> None:
         self._process = subprocess.Popen(
-            [
-                *(sys.executable, "-m", "worker.runner"),
-                *("--run", str(lease.run_id)),
-                *("--unit", str(lease.unit_id)),
-                *("--attempt", str(lease.attempt)),
-                *("--owner", lease.owner),
-            ],
+            [sys.executable, "-m", "worker.runner"],
             stdin=subprocess.PIPE,
             env=child_environment(settings) | {"CUBLAS_WORKSPACE_CONFIG": WORKSPACE_CONFIG},
             start_new_session=True,
@@ -49,13 +45,18 @@ class RunnerProcess:
         except subprocess.TimeoutExpired:
             return None
 
+    @property
+    def is_alive(self) -> bool:
+        """Whether it runs."""
+        return self._process.poll() is None
+
+    def begin(self, lease: Lease) -> None:
+        """Hand over the first unit."""
+        self._send(json.dumps(asdict(lease)))
+
     def order(self, order: str) -> None:
         """Send one order through the pipe."""
-        assert self._process.stdin is not None
-        # A process that is gone needs no order; its end is noticed by `wait`.
-        with contextlib.suppress(BrokenPipeError):
-            self._process.stdin.write(f"{order}\n".encode())
-            self._process.stdin.flush()
+        self._send(order)
 
     def signal(self, number: signal.Signals) -> None:
         """Send a signal to the process."""
@@ -68,3 +69,10 @@ class RunnerProcess:
         with contextlib.suppress(BrokenPipeError):
             self._process.stdin.close()
         return self._process.wait()
+
+    def _send(self, line: str) -> None:
+        assert self._process.stdin is not None
+        # A process that is gone needs no word; its end is noticed by `wait`.
+        with contextlib.suppress(BrokenPipeError):
+            self._process.stdin.write(f"{line}\n".encode())
+            self._process.stdin.flush()

@@ -1,4 +1,4 @@
-"""The supervisor of one slot: claims a unit, starts a runner for it, watches over both.
+"""The supervisor of one slot: claims a unit, gives it to a fresh runner, watches over both.
 
 It renews the lease, hands the run's orders to the runner with a deadline (order, SIGTERM,
 SIGKILL), and records what became of a runner that died without a word.
@@ -75,6 +75,7 @@ class Supervisor:
         self._settings = settings
         self._owner = owner
         self._draining = threading.Event()
+        self._prepared: RunnerProcess | None = None
 
     def drain(self) -> None:
         """Let the runner store a checkpoint and go; claim nothing more. Safe in any thread."""
@@ -91,6 +92,35 @@ class Supervisor:
                 return
             self._supervise(lease)
 
+    def prepare(self) -> None:
+        """Start the process of the next run ahead, so that the run need not wait for its imports.
+
+        It waits without a lease and ends with this process. To be called by the thread that works,
+        while the slot is idle: then it takes time from nobody. One that died is not replaced
+        before the next run, lest a broken installation start processes for ever.
+        """
+        if (
+            self._prepared is None
+            and self._settings.prepare_runner
+            and not self._draining.is_set()
+        ):
+            self._prepared = RunnerProcess(self._settings)
+            _log.info("runner prepared", pid=self._prepared.pid)
+
+    def close(self) -> None:
+        """End the process that waits for the next run."""
+        if self._prepared is not None:
+            self._prepared.close()
+            self._prepared = None
+
+    def _runner(self) -> RunnerProcess:
+        prepared, self._prepared = self._prepared, None
+        if prepared is not None and prepared.is_alive:
+            return prepared
+        if prepared is not None:
+            _log.warning("the prepared runner had ended", returncode=prepared.close())
+        return RunnerProcess(self._settings)
+
     def _claim(self) -> Lease | None:
         with self._db.reading() as session:
             if not leases.has_ready(session):
@@ -101,13 +131,14 @@ class Supervisor:
     def _supervise(self, lease: Lease) -> None:
         now = time.monotonic()
         watch = Watch(
-            runner=RunnerProcess(self._settings, lease),
+            runner=self._runner(),
             run_id=lease.run_id,
             memory_kills=out_of_memory_kills(),
             renewed_at=now,
         )
-        _log.info("runner started", pid=watch.runner.pid, run=lease.run_id, unit=lease.unit_id)
+        _log.info("runner begins", pid=watch.runner.pid, run=lease.run_id, unit=lease.unit_id)
         try:
+            watch.runner.begin(lease)
             while watch.runner.wait(WATCH_SECONDS) is None:
                 self._look(watch)
         finally:

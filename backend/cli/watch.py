@@ -47,6 +47,8 @@ def watch(
             run = client.run(run_id)
             _draw(bars, shown, client.units(run_id))
             news = run.waiting_reason or f"Run {run_id}: {run.state}."
+            if run.state == "paused" and run.failure_message is not None:
+                news += f" {run.failure_message}"
             if news != said:
                 bars.console.print(news)
                 said = news

@@ -17,6 +17,7 @@ from sqlalchemy.orm import Session
 from backend.db import db_now
 from backend.errors import NotFound
 from backend.models import RoundPart, Run, Unit
+from backend.runs.lifecycle import pause_for
 from backend.runs.states import append_event, lock_run, move_run, move_unit
 
 CLAIMABLE_RUN_STATES = ("queued", "running")
@@ -38,11 +39,13 @@ class Failure:
 
     Attributes:
         final: another attempt would meet the same end, so none is made.
+        pauses: the run pauses until its cause is gone, and loses nothing.
     """
 
     kind: FailureClass
     message: str
     final: bool = False
+    pauses: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -235,8 +238,8 @@ def fail(session: Session, lease: Lease, failure: Failure, max_fruitless_attempt
     """End an attempt that failed, and return the unit's new state.
 
     The unit becomes ready again, unless the failure is final or was the last of
-    `max_fruitless_attempts` attempts in a row that stored nothing new. In a run that is being
-    cancelled it is cancelled.
+    `max_fruitless_attempts` attempts in a row that stored nothing new. A failure that pauses the
+    run counts as no attempt at all. In a run that is being cancelled the unit is cancelled.
 
     Raises:
         StaleAttempt: if the lease no longer holds.
@@ -244,6 +247,10 @@ def fail(session: Session, lease: Lease, failure: Failure, max_fruitless_attempt
     run, unit = verify(session, lease)
     if run.state == "cancelling":
         cancel(session, lease)
+        return unit.state
+    if failure.pauses:
+        pause_for(session, run, failure.kind, failure.message)
+        release(session, lease, f"{unit.key}: put back. {failure.message}")
         return unit.state
     if failure.final:
         _give_up(session, unit, failure.kind, failure.message)

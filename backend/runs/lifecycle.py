@@ -55,10 +55,26 @@ def pause(session: Session, run: Run) -> None:
     stop_if_idle(session, run)
 
 
-def resume(session: Session, run: Run) -> None:
+def pause_for(session: Session, run: Run, cause: str, message: str) -> None:
+    """Pause a running run for a cause that goes away by itself; the worker then resumes it.
+
+    A run that is being stopped already is left to that.
+
+    Args:
+        session: with the run's row taken.
+        run: of the unit that met the cause.
+        cause: its failure class.
+        message: for people, with what would end it.
+    """
+    if run.state == "running":
+        run.failure_class, run.failure_message = cause, message
+        move_run(session, run, "pausing", message)
+
+
+def resume(session: Session, run: Run, message: str = "Resumed.") -> None:
     """Queue a paused run again."""
     require(run, "resume")
-    move_run(session, run, "queued", "Resumed.")
+    move_run(session, run, "queued", message)
     wake_after_commit(session, run.id)
 
 

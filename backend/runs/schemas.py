@@ -31,7 +31,7 @@ class RunSummary(ReadModel):
     revision: int
     archived: bool
     waiting_reason: str | None  # why a queued run waits
-    failure_class: str | None
+    failure_class: str | None  # why the run failed, or why the server paused it
     failure_message: str | None
     created_at: datetime
     started_at: datetime | None
@@ -72,6 +72,7 @@ class UnitRead(ReadModel):
     lease_until: datetime | None
     progress: int
     total: int
+    useful_seconds: float  # spent on training and scoring; what was repeated counts again
     failure_class: str | None
     failure_message: str | None
     started_at: datetime | None

@@ -18,7 +18,8 @@ from backend.errors import IllegalTransition, NotFound
 from backend.models import EventRow, Run, Unit
 
 # `pausing` may also end, because the last leased unit may finish or fail before it reaches a
-# checkpoint.
+# checkpoint. It is begun by people, or by a unit that met a full disk: the run's failure class then
+# says `storage` until it is queued again, by people or by the reaper once there is room.
 RUN_TRANSITIONS: Mapping[str, frozenset[str]] = {
     "queued": frozenset({"running", "cancelling"}),
     "running": frozenset({"succeeded", "failed", "pausing", "cancelling"}),
@@ -118,7 +119,9 @@ def move_run(session: Session, run: Run, to: str, message: str = "") -> None:
     if to in FINISHED_RUN_STATES:
         run.finished_at = db_now()
     if to == "queued":
-        run.finished_at = run.failure_class = run.failure_message = None
+        run.finished_at = None
+    if to in ("queued", "cancelling", "succeeded"):
+        run.failure_class = run.failure_message = None
     _record(session, run, "run-state", origin, message or f"Run {origin} -> {to}.")
 
 
@@ -149,5 +152,7 @@ def _record(session: Session, row: Run | Unit, kind: str, origin: str, message: 
     data: dict[str, str | int] = {"from": origin, "to": row.state}
     if isinstance(row, Unit):
         data |= {"unit": row.key, "attempt": row.attempt}
-    level = "error" if row.state == "failed" else "warning" if row.state == "lost" else "info"
+    paused_by_failure = row.state in ("pausing", "paused") and row.failure_class is not None
+    is_warning = row.state == "lost" or paused_by_failure
+    level = "error" if row.state == "failed" else "warning" if is_warning else "info"
     append_event(session, row, kind, message, level=level, data=data)

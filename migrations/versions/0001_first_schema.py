@@ -225,6 +225,7 @@ def upgrade() -> None:
         sa.Column("lease_until", MOMENT, nullable=True),
         sa.Column("progress", sa.Integer(), nullable=False),
         sa.Column("total", sa.Integer(), nullable=False),
+        sa.Column("useful_seconds", sa.Float(), nullable=False),
         sa.Column("failure_class", sa.String(length=32), nullable=True),
         sa.Column("failure_message", sa.Text(), nullable=True),
         sa.Column("started_at", MOMENT, nullable=True),

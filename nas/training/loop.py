@@ -26,7 +26,8 @@ def train(experiment: Experiment, state: TrainState, until: int) -> Iterator[Tra
     if it had not stopped.
 
     Raises:
-        TrainingDiverged: if the loss is not finite.
+        TrainingDiverged: if the loss is not finite, naming the step and its architecture; the
+            state is spoiled then.
     """
     schedule = Schedule(experiment.spec, experiment.partition, len(experiment.train_images))
     started, updates, loss_sum, learning_rate = time.perf_counter(), 0, 0.0, 0.0
@@ -35,7 +36,10 @@ def train(experiment: Experiment, state: TrainState, until: int) -> Iterator[Tra
         routes = state.own(schedule.routes(step))
         if routes:
             learning_rate = schedule.learning_rate(step)
-            loss_sum += update(experiment, state, schedule, routes)
+            loss = update(experiment, state, schedule, routes)
+            if not math.isfinite(loss):
+                raise _diverged(loss, experiment, step, routes)
+            loss_sum += loss
             updates += 1
         state.next_step = step + 1
         seconds = time.perf_counter() - started
@@ -43,7 +47,7 @@ def train(experiment: Experiment, state: TrainState, until: int) -> Iterator[Tra
             yield TrainingProgressed(
                 step=state.next_step,
                 updates=state.updates,
-                loss=_finite(loss_sum / updates, state),
+                loss=loss_sum / updates,
                 learning_rate=learning_rate,
                 steps_per_second=updates / seconds,
                 balance=tuple(count.event() for count in state.balance),
@@ -99,10 +103,11 @@ def prepare_device(experiment: Experiment) -> None:
         torch.backends.cuda.matmul.allow_tf32 = False
 
 
-def _finite(loss: float, state: TrainState) -> float:
-    if not math.isfinite(loss):
-        raise TrainingDiverged(
-            f"the training loss is {loss} before global step {state.next_step}; "
-            "lower training.learning_rate or set training.gradient_clip"
-        )
-    return loss
+def _diverged(
+    loss: float, experiment: Experiment, step: int, routes: Sequence[Route]
+) -> TrainingDiverged:
+    trained = ", ".join(experiment.space.encode(route.architecture) for route in routes)
+    return TrainingDiverged(
+        f"the training loss is {loss} at global step {step}, architecture {trained}; "
+        "lower training.learning_rate or set training.gradient_clip"
+    )

@@ -1,16 +1,18 @@
 """The state of one training unit: what a checkpoint holds, and where the unit continues."""
 
+import copy
 import hashlib
 import io
 import pickle
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict, dataclass
+from functools import partial
 from typing import Any, Self
 
 import torch
 from torch import Tensor
 
-from nas.errors import InvalidCheckpoint
+from nas.errors import InvalidCheckpoint, TrainingDiverged
 from nas.experiment import Experiment
 from nas.seeds import derive_seed
 from nas.supernets.build import build_supernet
@@ -63,24 +65,35 @@ class TrainState:
                 read = [self.supernet.banks_read(architecture) for architecture in trained]
                 count.add(trained, num_images, read)
 
-    def to_bytes(self) -> bytes:
-        """Return the whole state, behind its SHA-256; equal states need not have equal bytes."""
-        buffer = io.BytesIO()
-        torch.save(
-            {
-                "format": FORMAT,
-                "subspace": self.subspace,
-                "next_step": self.next_step,
-                "finished_round": self.finished_round,
-                "supernet": self.supernet.state_dict(),
-                "optimizer": self.optimizer.state_dict(),
-                "balance": [asdict(count) for count in self.balance],
-                "updates": self.updates,
-            },
-            buffer,
+    def frozen(self) -> Callable[[], bytes]:
+        """Copy the whole state as it is now, and return what makes the copy's bytes.
+
+        Copying is quick and belongs between two steps. Making the bytes is slow; any thread may do
+        it while training goes on, and it raises `TrainingDiverged` if a number is not finite.
+        """
+        return partial(
+            _serialised,
+            _copied(
+                {
+                    "format": FORMAT,
+                    "subspace": self.subspace,
+                    "next_step": self.next_step,
+                    "finished_round": self.finished_round,
+                    "supernet": self.supernet.state_dict(),
+                    "optimizer": self.optimizer.state_dict(),
+                    "balance": [asdict(count) for count in self.balance],
+                    "updates": self.updates,
+                }
+            ),
         )
-        content = buffer.getvalue()
-        return hashlib.sha256(content).digest() + content
+
+    def to_bytes(self) -> bytes:
+        """Return the whole state, behind its SHA-256; equal states need not have equal bytes.
+
+        Raises:
+            TrainingDiverged: if a weight or a momentum is not finite.
+        """
+        return self.frozen()()
 
     @classmethod
     def from_bytes(cls, experiment: Experiment, data: bytes) -> Self:
@@ -193,6 +206,41 @@ def _cloned(state: dict[str, Any]) -> dict[str, Any]:
         for index, entry in state["state"].items()
     }
     return {**state, "state": buffers}
+
+
+def _copied(value: Any) -> Any:  # Any: a tree of dictionaries and lists with tensors in it
+    """Copy a tree to the memory of the CPU; mappings keep their class and attributes."""
+    if isinstance(value, Tensor):
+        return value.detach().to("cpu", copy=True)
+    if isinstance(value, dict):
+        copied = copy.copy(value)
+        copied.update({name: _copied(entry) for name, entry in value.items()})
+        return copied
+    if isinstance(value, list):
+        return [_copied(entry) for entry in value]
+    return value
+
+
+def _tensors(value: Any, name: str = "") -> Iterator[tuple[str, Tensor]]:  # Any: as in `_copied`
+    if isinstance(value, Tensor):
+        yield name, value
+    elif isinstance(value, dict):
+        for key, entry in value.items():
+            yield from _tensors(entry, f"{name}.{key}" if name else str(key))
+
+
+def _serialised(content: dict[str, Any]) -> bytes:  # Any: as in `_copied`
+    for name, tensor in _tensors(content):
+        if not bool(torch.isfinite(tensor).all()):
+            raise TrainingDiverged(
+                f"{name} holds a number that is not finite before global step "
+                f"{content['next_step']}, so this state was not stored; "
+                "lower training.learning_rate or set training.gradient_clip"
+            )
+    buffer = io.BytesIO()
+    torch.save(content, buffer)
+    data = buffer.getvalue()
+    return hashlib.sha256(data).digest() + data
 
 
 def _zero_balance(

@@ -14,6 +14,7 @@ from backend.app import create_app
 from backend.db import Database
 from backend.logs import configure_logs
 from backend.settings import Settings
+from backend.storage import has_room
 from tests.backend.api import Api, problem_of
 
 REFUSE = """
@@ -120,3 +121,31 @@ class TestFolder:
         data = {"name": "b", "space": "digits-mini"}
         response = api.post("/api/v1/benchmarks", data=data, files={"file": b"x"})
         problem_of(response, 507)
+
+
+def test_a_disk_has_room_if_enough_is_left_and_the_file_fits(tmp_path: Path) -> None:
+    assert has_room(tmp_path, 1, 2**16)
+    assert not has_room(tmp_path, 2**60, 1)
+    assert not has_room(tmp_path, 1, 2**60)
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize("number", [errno.ENOSPC, errno.EDQUOT])
+@pytest.mark.parametrize("call", ["posix_fallocate", "write"])
+def test_a_quota_that_is_used_up_shows_when_the_file_is_made(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, call: str, number: int
+) -> None:
+    def refuse(*_: object) -> None:
+        raise OSError(number, os.strerror(number))
+
+    monkeypatch.setattr(os, call, refuse)
+    if call == "write":
+        monkeypatch.delattr(os, "posix_fallocate")
+    assert not has_room(tmp_path, 1, 2**16)
+
+
+def test_room_is_also_found_where_the_system_cannot_reserve_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delattr(os, "posix_fallocate")
+    assert has_room(tmp_path, 1, 3 * 2**20)

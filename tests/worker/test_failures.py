@@ -2,6 +2,7 @@
 
 import errno
 import signal
+import sqlite3
 
 import pytest
 from sqlalchemy.exc import OperationalError
@@ -22,8 +23,6 @@ class OutOfMemoryError(RuntimeError):
         (NasError("correct this"), FailureClass.BAD_SPEC, True),
         (InfeasibleSearch("at least 5"), FailureClass.BAD_SPEC, True),
         (InvalidDataset("damaged"), FailureClass.STORAGE, True),
-        (StorageFull("full"), FailureClass.STORAGE, True),
-        (OSError(errno.ENOSPC, "No space left"), FailureClass.STORAGE, True),
         (OSError(errno.EACCES, "Permission denied"), FailureClass.BUG, False),
         (MemoryError(), FailureClass.OUT_OF_MEMORY, False),
         (OutOfMemoryError("CUDA out of memory"), FailureClass.OUT_OF_MEMORY, False),
@@ -34,8 +33,31 @@ class OutOfMemoryError(RuntimeError):
 )
 def test_an_exception_is_classed(error: Exception, kind: FailureClass, final: bool) -> None:
     failure = failure_of(error)
-    assert (failure.kind, failure.final) == (kind, final)
+    assert (failure.kind, failure.final, failure.pauses) == (kind, final, False)
     assert failure.message
+
+
+def sqlite_full() -> OperationalError:
+    error = sqlite3.OperationalError("database or disk is full")
+    error.sqlite_errorcode = sqlite3.SQLITE_FULL
+    return OperationalError("INSERT", {}, error)
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        StorageFull("The disk is full."),
+        OSError(errno.ENOSPC, "No space left"),
+        OSError(errno.EDQUOT, "Quota exceeded"),
+        sqlite_full(),
+    ],
+    ids=["checkpoint", "disk", "quota", "database"],
+)
+def test_a_full_disk_pauses_the_run_and_says_when_it_goes_on(error: Exception) -> None:
+    failure = failure_of(error)
+    assert (failure.kind, failure.final, failure.pauses) == (FailureClass.STORAGE, False, True)
+    assert "full" in failure.message
+    assert "goes on by itself" in failure.message
 
 
 @pytest.mark.parametrize(

@@ -89,6 +89,17 @@ def test_a_runner_ends_with_its_killed_supervisor(embedded: Deployment, tmp_path
     assert embedded.unit_states(run_id)[key] == "leased"
 
 
+def test_a_runner_that_waits_for_work_ends_with_its_killed_supervisor(
+    embedded: Deployment, tmp_path: Path
+) -> None:
+    with process(embedded.settings, "worker.main", log=tmp_path / "log") as worker:
+        (runner,) = wait_until(
+            lambda: runners(worker.pid), seconds=DEADLINE_SECONDS, what="a runner is prepared"
+        )
+        worker.kill()
+        wait_until(lambda: gone(runner), seconds=DEADLINE_SECONDS, what="the runner is gone")
+
+
 def test_the_end_of_the_pipe_alone_ends_a_runner() -> None:
     code = (
         "import sys, time; from worker.control import Control;"

@@ -2,6 +2,9 @@
 
 import errno
 import os
+import re
+import sqlite3
+import subprocess
 from collections.abc import Iterator
 from itertools import count
 from pathlib import Path
@@ -9,12 +12,15 @@ from pathlib import Path
 import pytest
 import torch
 from sqlalchemy import func, select
+from sqlalchemy.exc import OperationalError
+from sqlalchemy.orm import Session
 
 from backend.catalogue import install_catalogue
 from backend.db import Database
 from backend.migrate import upgrade
 from backend.models import Candidate, Metric, RoundPart, Run, Score, Unit
 from backend.runs import leases, results
+from backend.runs.leases import Lease
 from backend.settings import Settings
 from nas import pipeline
 from nas.data.digits import digits
@@ -22,7 +28,9 @@ from nas.errors import TrainingDiverged
 from nas.experiment import Experiment
 from nas.spaces import catalogue
 from nas.spec import round_boundaries
-from nas.training.state import fresh_state, inherited_state
+from nas.training import loop
+from nas.training.schedule import Route, Schedule
+from nas.training.state import TrainState, fresh_state, inherited_state
 from tests.worker.running import (
     DrainWhen,
     after_looks,
@@ -34,8 +42,8 @@ from tests.worker.running import (
     tensors_of,
 )
 from tests.worker.support import Deployment, add_truth, tiny_spec, unit_of
-from worker import checkpoints
 from worker.control import Control
+from worker.reaper import reap
 from worker.runner import Runner
 
 
@@ -67,6 +75,54 @@ def undisturbed(tmp_path_factory: pytest.TempPathFactory) -> dict[str, torch.Ten
 def _frequent_reports(monkeypatch: pytest.MonkeyPatch) -> None:
     """Let training report after every step; a unit of these runs ends before the first report."""
     monkeypatch.setattr("nas.training.loop.REPORT_SECONDS", 0.0)
+
+
+class SmallDisk:
+    """A disk that can be filled up: a file system of its own where that can be mounted.
+
+    Elsewhere the system's calls say what they would say on a full one.
+    """
+
+    def __init__(self, folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+        self.folder = folder
+        self._monkeypatch = monkeypatch
+        self._ballast = folder / "ballast"
+        command = ["mount", "-t", "tmpfs", "-o", "size=4m", "tmpfs", folder]
+        self.is_real = subprocess.run(command, capture_output=True, check=False).returncode == 0
+
+    def fill(self) -> None:
+        if self.is_real:
+            with (
+                self._ballast.open("wb", buffering=0) as file,
+                pytest.raises(OSError, match="No space left"),
+            ):
+                file.writelines(bytes(4096) for _ in range(2000))
+        else:
+            self._monkeypatch.setattr(os, "fsync", _no_space)
+            self._monkeypatch.setattr(os, "posix_fallocate", _no_space)
+
+    def empty(self) -> None:
+        self._ballast.unlink(missing_ok=True)
+        self._monkeypatch.undo()
+
+    def close(self) -> None:
+        if self.is_real:
+            subprocess.run(["umount", "--lazy", self.folder], check=True)
+
+
+def _no_space(*_: object) -> None:
+    raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+
+@pytest.fixture
+def small_disk(tmp_path: Path) -> Iterator[SmallDisk]:
+    folder = tmp_path / "disk"
+    folder.mkdir()
+    # A patch of its own: what the other fixtures have patched stays when it is undone.
+    with pytest.MonkeyPatch.context() as patch:
+        disk = SmallDisk(folder, patch)
+        yield disk
+    disk.close()
 
 
 def failure_of_run(deployment: Deployment, run_id: int) -> tuple[str | None, str]:
@@ -259,36 +315,72 @@ def test_what_was_stored_beyond_the_checkpoint_is_forgotten_on_resume(
     assert lowest > 0
 
 
-def test_a_full_disk_fails_the_run_clearly_and_keeps_the_last_checkpoint(
+def test_a_full_disk_pauses_the_run_until_there_is_room_and_loses_nothing(
+    embedded: Deployment, small_disk: SmallDisk, undisturbed: dict[str, torch.Tensor]
+) -> None:
+    changes = {
+        "artifacts": small_disk.folder,
+        "record_seconds": 1e-6,
+        "checkpoint_seconds": 1e-6,
+        "resume_free_bytes": 0,
+        "resume_seconds": 0.0,
+    }
+    eager = Deployment(embedded.db, embedded.settings.model_copy(update=changes))
+    install_catalogue(eager.db, eager.settings)
+    run_id = eager.create(tiny_spec())
+    interrupted(eager, run_id, 6)
+    kept = artifacts(eager, run_id, "warm-up")
+    small_disk.fill()
+    run_to_end(eager, run_id)
+    assert eager.state(run_id) == "paused"
+    kind, message = failure_of_run(eager, run_id)
+    assert kind == "storage"
+    assert re.search(
+        r"disk of .* is full: a checkpoint of [\d,]+ bytes .*intact.*goes on by itself", message
+    )
+    with eager.db.reading() as session:
+        unit = unit_of(session, run_id, "warm-up")
+        assert (unit.state, unit.fruitless_attempts) == ("ready", 0)
+    pauses = [event for event in eager.events(run_id) if event.data.get("to") == "pausing"]
+    assert [(event.level, event.message) for event in pauses] == [("warning", message)]
+    assert [one.path for one in artifacts(eager, run_id, "warm-up")] == [one.path for one in kept]
+    folder = (small_disk.folder / kept[0].path).parent
+    assert {path.name for path in folder.iterdir()} == {Path(one.path).name for one in kept}
+    reap(eager.db, eager.settings)
+    assert eager.state(run_id) == "paused"
+    small_disk.empty()
+    reap(eager.db, eager.settings)
+    assert eager.state(run_id) == "queued"
+    assert failure_of_run(eager, run_id) == (None, "")
+    run_to_end(eager, run_id)
+    assert eager.state(run_id) == "succeeded"
+    assert any(f"resumed from step {kept[0].step} " in text for text in eager.messages(run_id))
+    assert same_bits(undisturbed, final_tensors(eager, run_id))
+
+
+def test_a_database_without_room_keeps_the_unit_until_the_pause_can_be_recorded(
     eager: Deployment, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     run_id = eager.create(tiny_spec())
-    real, calls = os.fsync, count()
+    interrupted(eager, run_id, 6)
+    full = sqlite3.OperationalError("database or disk is full")
+    full.sqlite_errorcode = sqlite3.SQLITE_FULL
+    real, calls = leases.verify, count()
 
-    def fill_up(descriptor: int) -> None:
-        # Two calls per checkpoint, its file and its folder; the fourth checkpoint does not fit.
-        if next(calls) >= 6:
-            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
-        real(descriptor)
+    def verify(session: Session, lease: Lease) -> tuple[Run, Unit]:
+        # The first transaction succeeds; then there is no room for three of them.
+        if 1 <= next(calls) <= 3:
+            raise OperationalError("UPDATE", {}, full)
+        return real(session, lease)
 
-    monkeypatch.setattr(os, "fsync", fill_up)
-    run_to_end(eager, run_id)
-    monkeypatch.undo()
-    assert eager.state(run_id) == "failed"
-    kind, message = failure_of_run(eager, run_id)
-    assert kind == "storage"
-    assert "full" in message
-    assert "retry" in message
-    kept = artifacts(eager, run_id, "warm-up")
-    root = eager.settings.artifact_folder
-    for artifact in kept:
-        checkpoints.read_checked(root, artifact)
-    folder = (root / kept[0].path).parent
-    assert {path.name for path in folder.iterdir()} == {Path(a.path).name for a in kept}
-    assert eager.act(run_id, "retry") == "queued"
-    run_to_end(eager, run_id)
-    assert eager.state(run_id) == "succeeded"
-    assert any(f"resumed from step {kept[0].step}" in text for text in eager.messages(run_id))
+    pauses: list[float] = []
+    monkeypatch.setattr(leases, "verify", verify)
+    monkeypatch.setattr("worker.runner.time.sleep", pauses.append)
+    assert run_here(eager, run_id)
+    assert len(pauses) == 2
+    assert eager.state(run_id) == "paused"
+    assert failure_of_run(eager, run_id)[0] == "storage"
+    assert eager.act(run_id, "resume") == "queued"
 
 
 def test_an_error_in_the_program_is_tried_three_times_and_then_named(
@@ -324,6 +416,39 @@ def test_a_run_that_cannot_succeed_is_not_tried_again(
     )
     with embedded.db.reading() as session:
         assert unit_of(session, run_id, "warm-up").attempt == 1
+
+
+def test_a_loss_that_is_not_finite_keeps_the_last_good_checkpoint_for_the_retry(
+    eager: Deployment, monkeypatch: pytest.MonkeyPatch, undisturbed: dict[str, torch.Tensor]
+) -> None:
+    real, spoiled_step = loop.update, 12
+
+    def spoil(
+        experiment: Experiment, state: TrainState, schedule: Schedule, route: Route
+    ) -> float:
+        if state.next_step == spoiled_step:
+            with torch.no_grad():
+                state.supernet.get_parameter("classifier.bias").fill_(float("nan"))
+        return real(experiment, state, schedule, route)
+
+    monkeypatch.setattr(loop, "update", spoil)
+    run_id = eager.create(tiny_spec())
+    run_to_end(eager, run_id)
+    kind, message = failure_of_run(eager, run_id)
+    assert kind == "bad spec"
+    named = re.match(
+        r"warm-up: the training loss is nan at global step 12, architecture (\S+);", message
+    )
+    assert named is not None
+    space = catalogue()["digits-mini"]
+    assert space.is_valid(space.decode(named[1]))
+    newest = artifacts(eager, run_id, "warm-up")[0]
+    assert 0 < newest.step <= spoiled_step
+    monkeypatch.setattr(loop, "update", real)
+    assert eager.act(run_id, "retry") == "queued"
+    run_to_end(eager, run_id)
+    assert any(f"resumed from step {newest.step} " in text for text in eager.messages(run_id))
+    assert same_bits(undisturbed, final_tensors(eager, run_id))
 
 
 def test_a_runner_that_lost_its_lease_stores_nothing_more(

@@ -145,6 +145,50 @@ def test_a_run_that_is_cancelled_before_any_slot_took_it_ends_at_once(brisk: Dep
     assert brisk.claim(run_id) is None
 
 
+def test_an_idle_slot_prepares_a_runner_without_a_lease_and_the_next_run_takes_it(
+    brisk: Deployment, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("worker.main.POLL_SECONDS", 0.05)
+    with working_slot(brisk, brisk.settings) as slot:
+        prepared = the_runner()
+        with brisk.db.reading() as session:
+            assert leases.held(session, "slot") == []
+        run_id = brisk.create(long_spec())
+        slot.work_soon()
+        wait_for_checkpoint(brisk, run_id)
+        assert runners() == [prepared]
+        brisk.act(run_id, "cancel")
+        wait_for_state(brisk, run_id, "cancelled")
+        wait_until(lambda: gone(prepared), seconds=DEADLINE_SECONDS, what="a run has its own")
+        another = the_runner()
+        assert another != prepared
+    assert gone(another)
+
+
+def test_a_prepared_runner_that_died_is_replaced_when_it_is_needed(brisk: Deployment) -> None:
+    supervisor = Supervisor(brisk.db, brisk.settings, SLOT)
+    supervisor.prepare()
+    dead = the_runner()
+    kill(dead)
+    wait_until(lambda: gone(dead), seconds=DEADLINE_SECONDS, what="the runner is gone")
+    supervisor.prepare()
+    assert [runner for runner in runners() if not gone(runner)] == []
+    taken = supervisor._runner()
+    assert taken.is_alive
+    assert taken.pid != dead.pid
+    taken.close()
+    assert runners() == []
+
+
+def test_a_slot_prepares_nothing_if_it_should_not_or_is_about_to_go(brisk: Deployment) -> None:
+    thrifty = brisk.settings.model_copy(update={"prepare_runner": False})
+    Supervisor(brisk.db, thrifty, SLOT).prepare()
+    leaving = Supervisor(brisk.db, brisk.settings, SLOT)
+    leaving.drain()
+    leaving.prepare()
+    assert runners() == []
+
+
 def test_a_slow_renewal_is_no_reason_to_end_a_runner(
     brisk: Deployment, monkeypatch: pytest.MonkeyPatch
 ) -> None:

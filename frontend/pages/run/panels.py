@@ -77,12 +77,20 @@ def heading(run: RunRead) -> Component:
 
 
 def notice(run: RunRead) -> Component:
-    """Return why a run waits or failed, where it does."""
+    """Return why a run waits, failed or was paused by the server, where it does."""
     if run.failure_message is not None and run.state == "failed":
         return dmc.Alert(
             run.failure_message,
             title=f"This run failed ({run.failure_class}).",
             color="red",
+            variant="light",
+            mt="sm",
+        )
+    if run.failure_message is not None and run.state in ("pausing", "paused"):
+        return dmc.Alert(
+            run.failure_message,
+            title=f"Paused by the server ({run.failure_class}).",
+            color="yellow",
             variant="light",
             mt="sm",
         )

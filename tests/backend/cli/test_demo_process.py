@@ -276,8 +276,8 @@ def progress(text: str, kind: str) -> list[tuple[int, int]]:
 def test_a_failed_run_is_named_and_is_the_failure_of_the_demo(place: Place, failed: Ended):
     assert failed.returncode == 1, failed.text
     assert re.search(
-        r"Error: run 1 failed: warm-up: the training loss is (nan|inf) before global step \d+; "
-        r"lower training.learning_rate or set training.gradient_clip",
+        r"Error: run 1 failed: warm-up: the training loss is (nan|inf) at global step \d+, "
+        r"architecture \S+; lower training.learning_rate or set training.gradient_clip",
         failed.text,
     )
     assert "rank correlation" not in failed.text

@@ -34,6 +34,10 @@ def test_a_failed_run_says_why_and_a_queued_one_what_it_waits_for():
         "Waiting",
         "No worker.",
     ]
+    for state in ("pausing", "paused"):
+        full = made.run(state=state, failure_class="storage", failure_message="It is full.")
+        assert words(notice(full)) == ["Paused by the server (storage).", "It is full."]
+    assert words(notice(made.run(state="paused"))) == []
     assert words(notice(made.run())) == []
 
 

@@ -1,8 +1,9 @@
 import pytest
 import torch
 
-from nas.errors import InvalidCheckpoint
+from nas.errors import InvalidCheckpoint, TrainingDiverged
 from nas.pipeline import train_unit
+from nas.training.loop import train
 from nas.training.state import TrainState, fresh_state, inherited_state
 
 
@@ -106,3 +107,32 @@ def test_bytes_that_carry_their_own_checksum_but_no_checkpoint_are_invalid(
 
     with pytest.raises(InvalidCheckpoint, match="not a checkpoint"):
         TrainState.from_bytes(make_experiment(), hashlib.sha256(b"hello").digest() + b"hello")
+
+
+def test_a_copy_of_the_state_does_not_follow_it(make_experiment) -> None:
+    experiment = make_experiment()
+    state = fresh_state(experiment, None)
+    list(train(experiment, state, 4))
+    expected = state.supernet.state_dict()["classifier.weight"].clone()
+    frozen = state.frozen()
+    list(train(experiment, state, 8))
+    restored = TrainState.from_bytes(experiment, frozen())
+    assert restored.next_step == 4
+    assert torch.equal(restored.supernet.state_dict()["classifier.weight"], expected)
+    assert not torch.equal(state.supernet.state_dict()["classifier.weight"], expected)
+    list(train(experiment, restored, 8))
+    for name, value in restored.supernet.state_dict().items():
+        assert torch.equal(value, state.supernet.state_dict()[name]), name
+
+
+@pytest.mark.parametrize("place", ["weight", "momentum"])
+def test_a_state_with_a_number_that_is_not_finite_is_not_stored(make_experiment, place) -> None:
+    experiment = make_experiment()
+    state = fresh_state(experiment, None)
+    list(train(experiment, state, 4))
+    bias = state.supernet.classifier.bias
+    spoiled = bias if place == "weight" else state.optimizer.state[bias]["momentum_buffer"]
+    with torch.no_grad():
+        spoiled[0] = float("inf")
+    with pytest.raises(TrainingDiverged, match=r"not finite before global step 4.*not stored"):
+        state.to_bytes()
