@@ -150,6 +150,7 @@ class Unit(Base):
     lease_until: Mapped[datetime | None] = mapped_column(UtcDateTime)
     progress: Mapped[int] = mapped_column(default=0)  # steps, architectures or evaluations done
     total: Mapped[int] = mapped_column(default=0)
+    micro_batches: Mapped[int] = mapped_column(default=1)  # 2 once training ran out of memory
     # Training and scoring, by the clock of the slots; what was repeated counts again.
     useful_seconds: Mapped[float] = mapped_column(default=0.0)
     failure_class: Mapped[str | None] = mapped_column(String(32))

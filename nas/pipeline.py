@@ -64,13 +64,21 @@ def live_sample(spec: RunSpec, space: Space) -> tuple[Architecture, ...]:
     return ranking_sample(spec, space)[: spec.ranking.live_architectures]
 
 
-def train_unit(experiment: Experiment, state: TrainState) -> Iterator[Event]:
+def train_unit(
+    experiment: Experiment, state: TrainState, *, micro_batches: int = 1
+) -> Iterator[Event]:
     """Train one supernet to the end of its unit, scoring its part of the live sample each round.
 
     The warm-up ends at `training.warm_up_steps`. It, and a supernet with weight banks, scores the
     whole live sample. `state` is whole
     at every event: stored then, restored and passed in again, the unit goes on exactly. A round
     that was interrupted while it was scored is scored again, to the same values.
+
+    Args:
+        experiment: the run.
+        state: of the unit.
+        micro_batches: parts that each batch is cut into: it takes less memory, and BatchNorm has
+            the statistics of a part.
 
     Raises:
         TrainingDiverged: if the loss is not finite.
@@ -90,7 +98,7 @@ def train_unit(experiment: Experiment, state: TrainState) -> Iterator[Event]:
     for boundary in round_boundaries(experiment.spec):
         if not state.finished_round < boundary <= last:
             continue
-        yield from train(experiment, state, boundary)
+        yield from train(experiment, state, boundary, micro_batches=micro_batches)
         yield from _scored(experiment, state, live, experiment.live_scoring_images)
         state.finished_round = boundary
         yield RoundFinished(boundary)

@@ -123,7 +123,7 @@ class Execution:
         work.state = state
         work.freeze = state.frozen
         work.position = lambda: state.next_step
-        work.events = pipeline.train_unit(self.experiment, state)
+        work.events = pipeline.train_unit(self.experiment, state, micro_batches=unit.micro_batches)
         return work
 
     def _ranking(self, unit: Unit) -> Work:

@@ -31,7 +31,7 @@ def failure_of(error: BaseException) -> Failure:
             return Failure(FailureClass.LOST, text)
     if _is_out_of_memory(error):
         text = f"The unit needs more memory than there is ({first_line(error)}); {MEMORY_REMEDY}."
-        return Failure(FailureClass.OUT_OF_MEMORY, text)
+        return Failure(FailureClass.OUT_OF_MEMORY, text, halves=True)
     text = (
         f"An error in the program ended the attempt: {type(error).__name__}: {first_line(error)}"
     )

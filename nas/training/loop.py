@@ -3,8 +3,10 @@
 import math
 import time
 from collections.abc import Iterator, Sequence
+from contextlib import AbstractContextManager, nullcontext
 
 import torch
+from torch import Tensor
 from torch.nn.functional import cross_entropy
 from torch.nn.utils import clip_grad_norm_
 
@@ -19,11 +21,19 @@ REPORT_SECONDS = 0.25
 """A unit reports, and can be stopped, at least this often."""
 
 
-def train(experiment: Experiment, state: TrainState, until: int) -> Iterator[TrainingProgressed]:
+def train(
+    experiment: Experiment, state: TrainState, until: int, *, micro_batches: int = 1
+) -> Iterator[TrainingProgressed]:
     """Execute the unit's global steps below `until`, updating `state` in place.
 
     The state is whole at every event: stored then and restored, training continues bit by bit as
     if it had not stopped.
+
+    Args:
+        experiment: the run.
+        state: of a unit of it.
+        until: the global step before which to stop.
+        micro_batches: parts that each batch is cut into, see `update`.
 
     Raises:
         TrainingDiverged: if the loss is not finite, naming the step and its architecture; the
@@ -36,7 +46,7 @@ def train(experiment: Experiment, state: TrainState, until: int) -> Iterator[Tra
         routes = state.own(schedule.routes(step))
         if routes:
             learning_rate = schedule.learning_rate(step)
-            loss = update(experiment, state, schedule, routes)
+            loss = update(experiment, state, schedule, routes, micro_batches=micro_batches)
             if not math.isfinite(loss):
                 raise _diverged(loss, experiment, step, routes)
             loss_sum += loss
@@ -56,13 +66,19 @@ def train(experiment: Experiment, state: TrainState, until: int) -> Iterator[Tra
 
 
 def update(
-    experiment: Experiment, state: TrainState, schedule: Schedule, routes: Sequence[Route]
+    experiment: Experiment,
+    state: TrainState,
+    schedule: Schedule,
+    routes: Sequence[Route],
+    *,
+    micro_batches: int = 1,
 ) -> float:
     """Make the optimizer step of `state.next_step` and return its mean loss (nats).
 
     All architectures see the same images. Their gradients are summed, as in the code of EFS-NAS
     and in FairNAS, then clipped once. Each goes backward right after it went forward, so that
-    memory holds the activations of one.
+    memory holds the activations of one. Of a batch in several parts it holds those of one part;
+    the gradient is still that of the batch's mean loss, but BatchNorm sees each part alone.
 
     Operations that no architecture uses keep their weights and momentum bit by bit: they have no
     gradient, so the optimizer leaves them out.
@@ -72,6 +88,7 @@ def update(
         state: a supernet that owns all of the architectures.
         schedule: of the run.
         routes: the architectures, at least one.
+        micro_batches: parts that the batch is cut into, which differ by at most one image.
     """
     training, step = experiment.spec.training, state.next_step
     images_BCHW, labels_B = experiment.train_images.augmented(
@@ -82,15 +99,18 @@ def update(
     state.optimizer.zero_grad(set_to_none=True)
     losses = []
     for route in routes:
-        loss = cross_entropy(state.supernet(images_BCHW, route.architecture), labels_B)
-        loss.backward()
-        losses.append(loss.detach())
+        for share, images, labels in _parts(images_BCHW, labels_B, micro_batches):
+            with _arithmetic(experiment):
+                loss = cross_entropy(state.supernet(images, route.architecture), labels)
+            loss = share * loss
+            loss.backward()
+            losses.append(loss.detach())
     if training.gradient_clip is not None:
         used = [weight for weight in state.supernet.parameters() if weight.grad is not None]
         clip_grad_norm_(used, training.gradient_clip)
     state.optimizer.step()
     state.count_update(routes, len(labels_B))
-    return float(sum(losses)) / len(losses)
+    return float(sum(losses)) / len(routes)
 
 
 def prepare_device(experiment: Experiment) -> None:
@@ -101,6 +121,22 @@ def prepare_device(experiment: Experiment) -> None:
         torch.backends.cudnn.deterministic = True
         torch.backends.cudnn.allow_tf32 = False
         torch.backends.cuda.matmul.allow_tf32 = False
+
+
+def _parts(
+    images_BCHW: Tensor, labels_B: Tensor, number: int
+) -> Iterator[tuple[float, Tensor, Tensor]]:
+    """Yield parts of a batch, each behind its share of the images; the shares add up to 1."""
+    parts = zip(images_BCHW.tensor_split(number), labels_B.tensor_split(number), strict=True)
+    for images, labels in parts:
+        yield len(labels) / len(labels_B), images, labels
+
+
+def _arithmetic(experiment: Experiment) -> AbstractContextManager[object]:
+    """Return the context of a forward pass; weights, loss and gradients stay float32 in any."""
+    if experiment.spec.training.precision == "float32":
+        return nullcontext()
+    return torch.autocast(torch.device(experiment.device).type, dtype=torch.bfloat16)
 
 
 def _diverged(

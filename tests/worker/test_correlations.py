@@ -67,9 +67,10 @@ def store_part(
                     ArchitectureScore(code, unit.subspace or 0, "loss", score)
                     for code, score in scores.items()
                 ),
-            )
+            ),
+            seconds=0.0,
         )
-        recorder.add(RoundFinished(step))
+        recorder.add(RoundFinished(step), seconds=0.0)
         recorder.write(session, unit)
 
 
@@ -123,6 +124,8 @@ def test_a_correlation_carries_its_conditions(ranked: Deployment) -> None:
         "benchmark": "ordered@1",
         "noise_ceiling": 0.9,
         "threads": 1,
+        "precision": "float32",
+        "micro_batches": 1,
     }
 
 
@@ -203,7 +206,7 @@ def test_the_final_correlation_comes_with_the_last_rank_unit(ranked: Deployment)
             ArchitectureScore(code, index, "loss", float(place))
             for place, code in enumerate(parts[index])
         )
-        recorder.add(ArchitecturesScored(59, scores))
+        recorder.add(ArchitecturesScored(59, scores), seconds=0.0)
         with ranked.db.unit_of_work() as session:
             unit = leases.verify(session, lease)[1]
             recorder.write(session, unit)
