@@ -124,7 +124,12 @@ def may_get_ready(session: Session, run_id: int) -> bool:
 
 
 def claim(
-    session: Session, owner: str, lease_seconds: float, *, run_id: int | None = None
+    session: Session,
+    owner: str,
+    lease_seconds: float,
+    *,
+    run_id: int | None = None,
+    max_processes: int | None = None,
 ) -> Lease | None:
     """Give the next ready unit to `owner`, or return None if there is none to give.
 
@@ -135,10 +140,13 @@ def claim(
         owner: the slot's name, unique among all slots that ever lived.
         lease_seconds: how long the lease lasts unless it is renewed.
         run_id: take units of this run only.
+        max_processes: leave runs alone whose units more processes train; None: take any.
     """
     for candidate in _runs_with_ready_units(session, run_id):
         run = lock_run(session, candidate)
         if run.state not in CLAIMABLE_RUN_STATES:
+            continue
+        if max_processes is not None and run.spec.training.processes > max_processes:
             continue
         for unit_id in _claimable_units(session, run.id):
             lease = _take(session, unit_id, owner, lease_seconds)
