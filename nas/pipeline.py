@@ -22,6 +22,7 @@ from nas.search.state import SearchState
 from nas.seeds import stream
 from nas.spaces.base import Architecture, Space
 from nas.spec import RunSpec, round_boundaries
+from nas.training.team import Team
 
 if TYPE_CHECKING:
     from nas.ranking.scoring import ScoringImages
@@ -65,7 +66,7 @@ def live_sample(spec: RunSpec, space: Space) -> tuple[Architecture, ...]:
 
 
 def train_unit(
-    experiment: Experiment, state: TrainState, *, micro_batches: int = 1
+    experiment: Experiment, state: TrainState, team: Team | None = None
 ) -> Iterator[Event]:
     """Train one supernet to the end of its unit, scoring its part of the live sample each round.
 
@@ -77,8 +78,7 @@ def train_unit(
     Args:
         experiment: the run.
         state: of the unit.
-        micro_batches: parts that each batch is cut into: it takes less memory, and BatchNorm has
-            the statistics of a part.
+        team: who trains, by default this process alone; it alone scores.
 
     Raises:
         TrainingDiverged: if the loss is not finite.
@@ -95,10 +95,12 @@ def train_unit(
         for architecture in live_sample(experiment.spec, experiment.space)
         if state.subspace is None or experiment.partition.route(architecture) == state.subspace
     ]
+    team = team or Team()
+    team.begin(experiment, state)
     for boundary in round_boundaries(experiment.spec):
         if not state.finished_round < boundary <= last:
             continue
-        yield from train(experiment, state, boundary, micro_batches=micro_batches)
+        yield from train(experiment, state, boundary, team)
         yield from _scored(experiment, state, live, experiment.live_scoring_images)
         state.finished_round = boundary
         yield RoundFinished(boundary)

@@ -16,13 +16,14 @@ from nas.experiment import Experiment
 from nas.training.samplers.base import Route
 from nas.training.schedule import Schedule
 from nas.training.state import TrainState
+from nas.training.team import Team
 
 REPORT_SECONDS = 0.25
 """A unit reports, and can be stopped, at least this often."""
 
 
 def train(
-    experiment: Experiment, state: TrainState, until: int, *, micro_batches: int = 1
+    experiment: Experiment, state: TrainState, until: int, team: Team | None = None
 ) -> Iterator[TrainingProgressed]:
     """Execute the unit's global steps below `until`, updating `state` in place.
 
@@ -33,12 +34,14 @@ def train(
         experiment: the run.
         state: of a unit of it.
         until: the global step before which to stop.
-        micro_batches: parts that each batch is cut into, see `update`.
+        team: who trains, by default this process alone.
 
     Raises:
         TrainingDiverged: if the loss is not finite, naming the step and its architecture; the
             state is spoiled then.
     """
+    team = team or Team()
+    team.train_until(until)
     schedule = Schedule(experiment.spec, experiment.partition, len(experiment.train_images))
     started, updates, loss_sum, learning_rate = time.perf_counter(), 0, 0.0, 0.0
     while state.next_step < until:
@@ -46,14 +49,15 @@ def train(
         routes = state.own(schedule.routes(step))
         if routes:
             learning_rate = schedule.learning_rate(step)
-            loss = update(experiment, state, schedule, routes, micro_batches=micro_batches)
+            loss = update(experiment, state, schedule, routes, team)
             if not math.isfinite(loss):
                 raise _diverged(loss, experiment, step, routes)
             loss_sum += loss
             updates += 1
         state.next_step = step + 1
         seconds = time.perf_counter() - started
-        if updates and (seconds >= REPORT_SECONDS or state.next_step == until):
+        due = team.report_is_due(updates=updates, overdue=seconds >= REPORT_SECONDS)
+        if updates and (due or state.next_step == until):
             yield TrainingProgressed(
                 step=state.next_step,
                 updates=state.updates,
@@ -62,6 +66,8 @@ def train(
                 steps_per_second=updates / seconds,
                 balance=tuple(count.event() for count in state.balance),
             )
+            if state.next_step < until:
+                team.carry_on(max(round(updates / seconds * REPORT_SECONDS), 1))
             started, updates, loss_sum = time.perf_counter(), 0, 0.0
 
 
@@ -70,15 +76,15 @@ def update(
     state: TrainState,
     schedule: Schedule,
     routes: Sequence[Route],
-    *,
-    micro_batches: int = 1,
+    team: Team,
 ) -> float:
     """Make the optimizer step of `state.next_step` and return its mean loss (nats).
 
     All architectures see the same images. Their gradients are summed, as in the code of EFS-NAS
     and in FairNAS, then clipped once. Each goes backward right after it went forward, so that
     memory holds the activations of one. Of a batch in several parts it holds those of one part;
-    the gradient is still that of the batch's mean loss, but BatchNorm sees each part alone.
+    the gradient is still that of the batch's mean loss, but BatchNorm sees each part alone. The
+    same goes for a batch that several processes share.
 
     Operations that no architecture uses keep their weights and momentum bit by bit: they have no
     gradient, so the optimizer leaves them out.
@@ -88,29 +94,33 @@ def update(
         state: a supernet that owns all of the architectures.
         schedule: of the run.
         routes: the architectures, at least one.
-        micro_batches: parts that the batch is cut into, which differ by at most one image.
+        team: who makes the step together, and in which parts.
     """
     training, step = experiment.spec.training, state.next_step
     images_BCHW, labels_B = experiment.train_images.augmented(
-        schedule.image_indices(step), training.augmentation, schedule.augmentation(step)
+        schedule.image_indices(step),
+        training.augmentation,
+        schedule.augmentation(step),
+        team.share(schedule.batch_size),
     )
     for group in state.optimizer.param_groups:
         group["lr"] = schedule.learning_rate(step)
     state.optimizer.zero_grad(set_to_none=True)
     losses = []
     for route in routes:
-        for share, images, labels in _parts(images_BCHW, labels_B, micro_batches):
+        for share, images, labels in _parts(images_BCHW, labels_B, team.micro_batches):
             with _arithmetic(experiment):
                 loss = cross_entropy(state.supernet(images, route.architecture), labels)
             loss = share * loss
             loss.backward()
             losses.append(loss.detach())
+    loss = team.combine(state.supernet, torch.stack(losses).sum())
     if training.gradient_clip is not None:
         used = [weight for weight in state.supernet.parameters() if weight.grad is not None]
         clip_grad_norm_(used, training.gradient_clip)
     state.optimizer.step()
-    state.count_update(routes, len(labels_B))
-    return float(sum(losses)) / len(routes)
+    state.count_update(routes, schedule.batch_size)
+    return float(loss) / len(routes)
 
 
 def prepare_device(experiment: Experiment) -> None:

@@ -11,6 +11,7 @@ from nas.training.loop import train, update
 from nas.training.samplers.base import Route
 from nas.training.schedule import Schedule
 from nas.training.state import fresh_state
+from nas.training.team import Team
 
 ARCHITECTURE = ("nor_conv_3x3", "none", "nor_conv_1x1")
 
@@ -48,7 +49,7 @@ def test_the_halves_gradients_add_up_to_the_gradient_of_their_weighted_mean(
             if weight.grad is not None:
                 sums[name] = sums.get(name, 0) + share * weight.grad
     route = Route(experiment.partition.route(ARCHITECTURE), ARCHITECTURE)
-    found = update(experiment, state, schedule, [route], micro_batches=2)
+    found = update(experiment, state, schedule, [route], Team(micro_batches=2))
     assert found == pytest.approx(sum(losses), rel=1e-12)
     gradients = {name: weight.grad for name, weight in state.supernet.named_parameters()}
     assert {name for name, gradient in gradients.items() if gradient is not None} == set(sums)
@@ -71,7 +72,7 @@ def test_without_batch_norm_in_the_way_halves_give_the_gradient_of_the_whole(
         state.supernet.double()
         schedule = Schedule(experiment.spec, experiment.partition, len(experiment.train_images))
         route = Route(experiment.partition.route(ARCHITECTURE), ARCHITECTURE)
-        update(experiment, state, schedule, [route], micro_batches=micro_batches)
+        update(experiment, state, schedule, [route], Team(micro_batches=micro_batches))
         gradients.append([weight.grad for weight in state.supernet.parameters()])
     for whole, halved in zip(*gradients, strict=True):
         assert (whole is None) == (halved is None)
@@ -89,6 +90,6 @@ def test_halves_hold_half_the_activations(make_experiment) -> None:
     # Numbers that are no layer's width.
     experiment = make_experiment(batch_size=46)
     with torch.autograd.graph.saved_tensors_hooks(noted, lambda value: value):
-        list(train(experiment, fresh_state(experiment, None), 1, micro_batches=2))
+        list(train(experiment, fresh_state(experiment, None), 1, Team(micro_batches=2)))
     assert 23 in sizes
     assert 46 not in sizes
