@@ -179,6 +179,7 @@ class Correlator:
             "noise_ceiling": self.truth.noise_ceiling,
             "threads": self.spec.training.threads,
             "precision": self.spec.training.precision,
+            "processes": self.spec.training.processes,
         }
 
 

@@ -123,7 +123,12 @@ class Supervisor:
             self._prepared.close()
             self._prepared = None
 
-    def _runner(self) -> RunnerProcess:
+    def _runner(self, lease: Lease) -> RunnerProcess:
+        with self._db.reading() as session:
+            run = session.get(Run, lease.run_id)
+            processes = 1 if run is None else run.spec.training.processes
+        if processes > 1:
+            return RunnerProcess(self._settings, processes)
         prepared, self._prepared = self._prepared, None
         if prepared is not None and prepared.is_alive:
             return prepared
@@ -151,7 +156,7 @@ class Supervisor:
     def _supervise(self, lease: Lease) -> None:
         now = time.monotonic()
         watch = Watch(
-            runner=self._runner(),
+            runner=self._runner(lease),
             run_id=lease.run_id,
             memory_kills=out_of_memory_kills(),
             renewed_at=now,

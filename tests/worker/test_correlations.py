@@ -125,6 +125,7 @@ def test_a_correlation_carries_its_conditions(ranked: Deployment) -> None:
         "noise_ceiling": 0.9,
         "threads": 1,
         "precision": "float32",
+        "processes": 1,
         "micro_batches": 1,
     }
 
