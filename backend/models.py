@@ -111,6 +111,10 @@ class Run(Base):
     dataset_id: Mapped[int] = mapped_column(ForeignKey("datasets.id"))
     benchmark_id: Mapped[int | None] = mapped_column(ForeignKey("benchmarks.id"))
     cloned_from: Mapped[int | None] = mapped_column(ForeignKey("runs.id", ondelete="SET NULL"))
+    # Whose weights its supernets start with; null again once that run is deleted.
+    inherits_from: Mapped[int | None] = mapped_column(
+        ForeignKey("runs.id", ondelete="SET NULL"), index=True
+    )
     # Rises with every change a viewer may want to see, so that polling costs one integer.
     revision: Mapped[int] = mapped_column(default=0)
     note: Mapped[str] = mapped_column(Text, default="")
@@ -179,6 +183,8 @@ class SubspaceRow(Base):
     target_share: Mapped[float | None]  # of all updates
     target_updates: Mapped[float | None]  # per global step
     operation_targets: Mapped[list[dict[str, float]] | None] = mapped_column(Json)  # per decision
+    supernet_width: Mapped[int]
+    supernet_parameters: Mapped[str] = mapped_column(Text)  # decimal; of one bank per cell
 
 
 class Metric(Base):

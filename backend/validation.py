@@ -48,11 +48,19 @@ def _written_path(location: Sequence[int | str], body: Any) -> tuple[list[str], 
     parts: list[str] = []
     value = body
     for part in location:
-        if isinstance(value, Mapping) and part not in value and value.get("kind") == part:
+        if isinstance(part, str) and _is_tag(part, value):
             continue
         parts.append(str(part))
         value = _child(value, part)
     return parts, value
+
+
+def _is_tag(part: str, value: Any) -> bool:
+    """Whether a part of a path names a member of a union, not a field of what was written."""
+    if isinstance(value, Mapping):
+        return part not in value and bool(value.get("kind") == part)
+    # Numbers and lists have no fields.
+    return isinstance(value, (list, int, float, str))
 
 
 def _child(value: Any, part: int | str) -> Any:

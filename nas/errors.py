@@ -55,6 +55,10 @@ class InfeasibleSupernet(NasError):
         self.reason = reason
 
 
+class InfeasibleInheritance(NasError):
+    """The supernets of a run cannot start from those of another one."""
+
+
 class InvalidBenchmark(NasError):
     """A ground-truth table holds unknown, repeated or non-finite rows."""
 

@@ -7,13 +7,15 @@ nothing.
 from dataclasses import dataclass
 
 from nas.partition.base import Partition
+from nas.supernets.sizes import Supernets
 
 
 @dataclass(frozen=True, slots=True)
 class PartitionFound:
-    """The search space has been split."""
+    """The search space has been split, and it is known which supernets that takes."""
 
     partition: Partition
+    supernets: Supernets
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING
 from nas.data.dataset import ImageDataset
 from nas.partition.base import Partition
 from nas.spaces.base import Space
-from nas.spaces.shape import NetworkShape
 from nas.spec import RunSpec
+from nas.supernets.sizes import Supernets
 
 if TYPE_CHECKING:
     from nas.ranking.scoring import ScoringImages
@@ -37,12 +37,18 @@ class Experiment:
     dataset: ImageDataset
     device: str = "cpu"
 
-    @property
-    def supernet_shape(self) -> NetworkShape:
-        """The sizes of each supernet: the spec's width and depth, the dataset's images."""
-        return self.spec.supernet.shape(
-            image_channels=self.dataset.image_shape[0], num_classes=len(self.dataset.classes)
+    @cached_property
+    def supernets(self) -> Supernets:
+        """The sizes of the supernets: the spec's widths and depth, the dataset's images.
+
+        Raises:
+            InfeasibleSupernet: if the spec's widths do not fit the partition.
+        """
+        supernet, dataset = self.spec.supernet, self.dataset
+        shape = supernet.shape(
+            image_channels=dataset.image_shape[0], num_classes=len(dataset.classes)
         )
+        return supernet.supernets(self.partition, shape)
 
     @cached_property
     def train_images(self) -> ImageBatches:

@@ -32,13 +32,13 @@ SCORING_CHUNK = 20
 """Architectures per event of scores."""
 
 
-def partition_unit(spec: RunSpec, space: Space) -> Iterator[PartitionFound]:
-    """Split the search space.
+def partition_unit(experiment: Experiment) -> Iterator[PartitionFound]:
+    """Tell how the search space is split, and into which supernets.
 
     Raises:
-        InfeasiblePartition: if the space cannot be split as the spec asks.
+        InfeasibleSupernet: if the spec's widths do not fit the partition.
     """
-    yield PartitionFound(spec.partition(space))
+    yield PartitionFound(experiment.partition, experiment.supernets)
 
 
 def ranking_sample(spec: RunSpec, space: Space) -> tuple[Architecture, ...]:

@@ -12,23 +12,28 @@ from pydantic import (
     AfterValidator,
     BaseModel,
     ConfigDict,
+    Discriminator,
     Field,
     StringConstraints,
+    Tag,
     ValidationInfo,
     field_validator,
     model_validator,
 )
 
+from nas.errors import InfeasibleSupernet
 from nas.partition import AnySplitter
 from nas.partition.base import Partition
 from nas.partition.nonlinearity import NonlinearitySplitter
 from nas.partition.routing import Routing
+from nas.plugin import refused_at
 from nas.ranking.scorers import AnyScorer
 from nas.ranking.scorers.loss import LossScorer
 from nas.search import AnySearcher
 from nas.search.evolution import EvolutionSearcher
 from nas.spaces.base import Space
 from nas.spaces.shape import NetworkShape
+from nas.supernets.sizes import PARENT_WIDTH, Supernets, suggested_supernets, supernets
 from nas.training.samplers import AnySampler
 from nas.training.samplers.supernet_balanced import SupernetBalancedSampler
 
@@ -57,6 +62,32 @@ RunName = Annotated[
 """What people call a run: one line, without space around it."""
 
 
+def _form_of_width(given: object) -> str | None:
+    """Return which of the members of `Width` is meant."""
+    if isinstance(given, (list, tuple)):
+        return "each"
+    if given == "auto":
+        return "auto"
+    is_number = isinstance(given, (int, float)) and not isinstance(given, bool)
+    return "all" if is_number or (isinstance(given, str) and given.strip().isdecimal()) else None
+
+
+MAX_WIDTH = 256
+Channels = Annotated[int, Field(ge=1, le=MAX_WIDTH)]
+Width = Annotated[
+    Annotated[Channels, Tag("all")]
+    | Annotated[tuple[Channels, ...], Field(min_length=1), Tag("each")]
+    | Annotated[Literal["auto"], Tag("auto")],
+    Discriminator(
+        _form_of_width,
+        custom_error_type="width",
+        custom_error_message=f"Input should be a whole number from 1 to {MAX_WIDTH}, a list of one "
+        "per sub-space, or auto",
+    ),
+]
+"""Of all supernets, of each, or to be found."""
+
+
 class SpecPart(BaseModel):
     """A group of parameters; unknown fields are refused."""
 
@@ -66,11 +97,18 @@ class SpecPart(BaseModel):
 class SupernetSpec(Routing):
     """The weight-sharing network of one sub-space, or of all with weight banks."""
 
-    width: int = Field(
+    width: Width = Field(
         8,
+        description="Channels of the first stage, or after a chain's stem; others in proportion. "
+        "One for all, one per sub-space, or auto: the parent's over the number of sub-spaces or "
+        "banks, so that together they have no more parameters than the parent.",
+    )
+    parent_width: int | None = Field(
+        None,
         ge=1,
-        le=256,
-        description="Channels of the first stage, or after a chain's stem; others in proportion.",
+        le=MAX_WIDTH,
+        description="Of the one-shot parent, which a warm-up trains and auto divides; null: the "
+        f"widest of the sub-spaces' supernets, or {PARENT_WIDTH} for auto.",
     )
     reduction: Literal["pooled", "residual"] = Field(
         "pooled",
@@ -79,17 +117,91 @@ class SupernetSpec(Routing):
         "residual: the stand-alone network's two convolutions.",
     )
 
+    @model_validator(mode="after")
+    def _banks_have_one_width(self) -> Self:
+        if self.has_banks and isinstance(self.width, tuple):
+            raise refused_at(
+                ("width",),
+                f"{len(self.width)} widths, but one supernet holds all weight banks of routing "
+                "accumulated: give a single one, or auto",
+            )
+        return self
+
+    @model_validator(mode="after")
+    def _parent_is_the_widest(self) -> Self:
+        if self.parent_width is not None and self.parent_width < max(self._widths):
+            raise refused_at(
+                ("parent_width",),
+                f"parent_width {self.parent_width} is below the width {max(self._widths)} of a "
+                "sub-space's supernet, which is to inherit its first channels: raise it, or leave "
+                "it out",
+            )
+        return self
+
+    @property
+    def _widths(self) -> tuple[int, ...]:
+        """The widths that are given in numbers."""
+        if isinstance(self.width, int):
+            return (self.width,)
+        return self.width if isinstance(self.width, tuple) else (1,)
+
+    @property
+    def one_shot_width(self) -> int:
+        """The width of the one-shot parent."""
+        if self.parent_width is not None:
+            return self.parent_width
+        return PARENT_WIDTH if self.width == "auto" else max(self._widths)
+
     def shape(
         self, *, image_channels: int | None = None, num_classes: int | None = None
     ) -> NetworkShape:
-        """Return the sizes of a supernet for images of a dataset (None: of the space's own)."""
+        """Return the sizes of the supernets, but for their widths.
+
+        Args:
+            image_channels: of the dataset; None: of the space's own images.
+            num_classes: likewise.
+        """
         return NetworkShape(
-            width=self.width,
             cells_per_stage=self.cells_per_stage,
             image_channels=image_channels,
             num_classes=num_classes,
             reduction=self.reduction,
         )
+
+    def supernets(self, partition: Partition, shape: NetworkShape) -> Supernets:
+        """Return the supernets of a partition that was made under this routing.
+
+        Args:
+            partition: what they are for.
+            shape: as `shape` returns it.
+
+        Raises:
+            InfeasibleSupernet: if the widths do not fit the partition, or the space has no network
+                of this shape.
+        """
+        if self.width == "auto":
+            return self._suggested(partition, shape)
+        num_subspaces = len(partition.subspaces)
+        widths = self._widths if isinstance(self.width, tuple) else self._widths * num_subspaces
+        if len(widths) != num_subspaces:
+            raise InfeasibleSupernet(
+                "width",
+                f"{len(widths)} widths for {num_subspaces} sub-spaces: give one per sub-space, or "
+                "a single one for all",
+            )
+        return supernets(partition, self.one_shot_width, widths, shape)
+
+    def _suggested(self, partition: Partition, shape: NetworkShape) -> Supernets:
+        found = suggested_supernets(partition, self.one_shot_width, shape)
+        if not found.fit:
+            raise InfeasibleSupernet(
+                "width",
+                f"auto finds none: even of width 1 the supernets of {len(found.subspaces)} "
+                f"sub-spaces have {found.parameters:,} parameters together, and their parent of "
+                f"width {found.parent.width} has {found.parent.parameters:,}; raise parent_width, "
+                "or give the width as a number",
+            )
+        return found
 
 
 class AugmentationSpec(SpecPart):
@@ -110,6 +222,14 @@ class TrainingSpec(SpecPart):
     steps: int = Field(ge=1, le=MAX_STEPS, description="Optimizer steps in all, warm-up included.")
     warm_up_steps: int = Field(
         0, ge=0, description="First steps, on one supernet that every sub-space then copies."
+    )
+    inherit_from: int | None = Field(
+        None,
+        ge=1,
+        description="Number of a succeeded run on the same space, whose supernets' weights "
+        "training starts with: each sub-space with its own where the partitions are the same, "
+        "else all with the one supernet of that run or its warm-up; the first channels where it "
+        "is wider. Momentum starts at zero. null: random weights.",
     )
     batch_size: int = Field(64, ge=2, le=4096, description="Images per step.")
     learning_rate: float = Field(0.1, gt=0, le=10, description="At step 0; cosine to 0.")

@@ -52,6 +52,8 @@ def pytest_configure() -> None:
             del os.environ[name]
     if os.environ.get("CI", "").lower() == "true":
         os.environ.setdefault("EFSNAS_REQUIRE_SERVICES", "1")
+    # Most workers of the tests execute one run: a runner prepared for another would take their time.
+    os.environ["EFSNAS_PREPARE_RUNNER"] = "false"
     # The tests' tensors are tiny, and threads that wait for each other cost more than they bring.
     os.environ.setdefault("OMP_NUM_THREADS", "1")
 

@@ -6,6 +6,13 @@ from pathlib import Path
 
 from backend.settings import Settings
 
+ALLOCATION = {
+    "MALLOC_MMAP_THRESHOLD_": str(2**30),
+    "MALLOC_TRIM_THRESHOLD_": str(2**31 - 1),
+}
+"""For processes that train. glibc gives large blocks back to the kernel as soon as they are free,
+and every training step would pay for their pages again (mallopt(3); other libraries ignore it)."""
+
 PACKAGE_ROOT = Path(__file__).resolve().parents[1]
 
 

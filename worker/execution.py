@@ -9,7 +9,8 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from backend.db import Database
-from backend.models import Artifact, Unit
+from backend.models import Artifact, Run, Unit
+from backend.runs import inheritance
 from backend.settings import Settings
 from nas import pipeline
 from nas.errors import InvalidCheckpoint
@@ -17,7 +18,7 @@ from nas.events import Event
 from nas.experiment import Experiment
 from nas.search.state import SearchState
 from nas.spaces.base import Architecture
-from nas.training.state import TrainState, fresh_state, inherited_state
+from nas.training.state import TrainState, fresh_state, inherit, inherited_state
 from nas.training.team import Team
 from worker import checkpoints
 from worker.plan import ARCHITECTURES_PER_CHUNK, train_key, units_after_partition
@@ -111,18 +112,17 @@ class Execution:
         raise ValueError(f"unit {unit.key} is of the unknown kind {unit.kind!r}")
 
     def _partition(self, unit: Unit) -> Work:
-        spec, space = self.experiment.spec, self.experiment.space
         sizes = [len(part) for part in self._samples()]
         return Work(
             folder=checkpoints.unit_folder(unit),
-            events=pipeline.partition_unit(spec, space),
+            events=pipeline.partition_unit(self.experiment),
             position=lambda: 0,
-            following=units_after_partition(spec, sizes),
+            following=units_after_partition(self.experiment.spec, sizes),
         )
 
     def _training(self, unit: Unit) -> Work:
         work = Work(checkpoints.unit_folder(unit), iter(()), position=lambda: 0)
-        state = self._resumed(unit, work, self._train_state) or self._initial_state(unit)
+        state = self._resumed(unit, work, self._train_state) or self._initial_state(unit, work)
         self.team.micro_batches = unit.micro_batches
         work.state = state
         work.freeze = state.frozen
@@ -174,13 +174,47 @@ class Execution:
             parts[self.experiment.partition.route(architecture)].append(architecture)
         return parts
 
-    def _initial_state(self, unit: Unit) -> TrainState:
-        if unit.kind == "warm-up" or not self.experiment.spec.training.warm_up_steps:
-            return fresh_state(self.experiment, unit.subspace)
+    def _initial_state(self, unit: Unit, work: Work) -> TrainState:
+        training = self.experiment.spec.training
+        if unit.kind == "warm-up" or not training.warm_up_steps:
+            state = fresh_state(self.experiment, unit.subspace)
+            if training.inherit_from is not None:
+                work.log.append(("info", self._inherit(unit, state, training.inherit_from)))
+            return state
         assert unit.subspace is not None
         with self.db.reading() as session:
             warm = self._finished_state(session, unit.run_id, "warm-up")
         return inherited_state(self.experiment, warm, unit.subspace)
+
+    def _inherit(self, unit: Unit, state: TrainState, run_id: int) -> str:
+        """Start a supernet from one of another run; return what people should know about it."""
+        spec, ours = self.experiment.spec, self.experiment.supernets
+        with self.db.reading() as session:
+            source = session.get(Run, run_id)
+            if source is None:
+                raise InvalidCheckpoint(
+                    f"Run {run_id}, whose weights {unit.key} starts from, was deleted; clone this "
+                    "run with another training.inherit_from."
+                )
+            found = inheritance.inheritance(source, spec, ours)
+            donor = found.donors[unit.subspace]
+            artifact = inheritance.checkpoint(session, run_id, donor)
+            session.expunge_all()
+        try:
+            if artifact is None:
+                raise InvalidCheckpoint("the database names no checkpoint")
+            data = self._bytes(artifact)
+            inherit(state, found.supernets, donor.subspace, data, self.experiment.device)
+        except InvalidCheckpoint as error:
+            raise InvalidCheckpoint(
+                f"Of run {run_id}, from which {unit.key} inherits, {donor} cannot be read "
+                f"({error}); clone this run with another training.inherit_from."
+            ) from error
+        return (
+            f"{unit.key}: the weights are those of run {run_id}, {donor}, step {artifact.step} "
+            f"(checkpoint SHA-256 {artifact.sha256}), in a supernet of width "
+            f"{ours.size(unit.subspace).width}; momentum starts at zero."
+        )
 
     def _resumed(
         self, unit: Unit, work: Work, read: Callable[[Artifact], Resumed]

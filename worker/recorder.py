@@ -21,7 +21,6 @@ from nas.events import (
     RoundFinished,
     TrainingProgressed,
 )
-from nas.partition.base import Partition
 from nas.spec import RunSpec
 from worker.correlations import Correlator, Truth, store_part
 from worker.progress import TrainingProgress, forget_after
@@ -49,7 +48,7 @@ class Recorder:
     num_validation: int
     training: TrainingProgress = field(default_factory=TrainingProgress)
     _useful_seconds: float = 0.0
-    _partition: Partition | None = None
+    _found: PartitionFound | None = None
     _scores: dict[tuple[int, str, str], Row] = field(default_factory=dict)
     _rounds: list[int] = field(default_factory=list)
     _candidates: list[Row] = field(default_factory=list)
@@ -60,7 +59,7 @@ class Recorder:
             self._useful_seconds += seconds
         match event:
             case PartitionFound():
-                self._partition = event.partition
+                self._found = event
             case TrainingProgressed():
                 self.training.add(event)
             case ArchitecturesScored():
@@ -125,9 +124,9 @@ class Recorder:
         return {**asdict(event), "true_accuracy": accuracy, "true_rank": rank}
 
     def _write_partition(self, session: Session, unit: Unit) -> list[str]:
-        partition = self._partition
-        if partition is None:
+        if self._found is None:
             return []
+        partition, supernets = self._found.partition, self._found.supernets
         sampler = self.spec.training.sampler
         unknown = (None,) * len(partition.subspaces)
         targets = zip(
@@ -147,13 +146,15 @@ class Recorder:
                 "target_share": share,
                 "target_updates": updates,
                 "operation_targets": None if operations is None else list(operations),
+                "supernet_width": size.width,
+                "supernet_parameters": str(size.parameters),
             }
-            for subspace, (share, updates, operations) in zip(
-                partition.subspaces, targets, strict=True
+            for subspace, size, (share, updates, operations) in zip(
+                partition.subspaces, supernets.subspaces, targets, strict=True
             )
         ]
         upsert(session, SubspaceRow, ("run_id", "index"), rows)
-        self._partition = None
+        self._found = None
         return ["subspaces"]
 
     def _write_training(self, session: Session, unit: Unit) -> list[str]:

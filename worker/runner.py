@@ -41,7 +41,7 @@ LINGER_SECONDS = 20.0
 
 It leaves at once if another run has work for its slot."""
 
-LINGER_POLL_SECONDS = 0.2
+LINGER_POLL_SECONDS = 0.05
 
 NO_ROOM_POLL_SECONDS = 1.0
 
@@ -180,13 +180,16 @@ class Runner:
         run_id = self._first.run_id
         deadline = time.monotonic() + LINGER_SECONDS
         while self._control.order is None:
-            with self._db.unit_of_work() as session:
-                lease = leases.claim(
-                    session, self._first.owner, self._settings.lease_seconds, run_id=run_id
-                )
-                waiting = lease is None and leases.may_get_ready(session, run_id)
-            if lease is not None:
-                return lease
+            with self._db.reading() as session:
+                claimable = leases.has_claimable(session, run_id)
+                waiting = claimable or leases.may_get_ready(session, run_id)
+            if claimable:
+                with self._db.unit_of_work() as session:
+                    lease = leases.claim(
+                        session, self._first.owner, self._settings.lease_seconds, run_id=run_id
+                    )
+                if lease is not None:
+                    return lease
             if not waiting or time.monotonic() >= deadline:
                 return None
             time.sleep(LINGER_POLL_SECONDS)

@@ -9,7 +9,7 @@ from dataclasses import asdict
 
 from backend.runs.leases import Lease
 from backend.settings import Settings
-from worker.environment import child_environment
+from worker.environment import ALLOCATION, child_environment
 
 WORKSPACE_CONFIG = ":4096:8"
 """Without a fixed workspace cuBLAS does not repeat itself bit by bit (its documentation)."""
@@ -41,6 +41,7 @@ class RunnerProcess:
             stdin=subprocess.PIPE,
             env=_ON_THIS_HOST
             | child_environment(settings)
+            | ALLOCATION
             | {"CUBLAS_WORKSPACE_CONFIG": WORKSPACE_CONFIG},
             start_new_session=True,
         )

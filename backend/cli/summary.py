@@ -56,7 +56,8 @@ def summary(found: Outcome) -> Table:
         table.add_row(
             f"sub-space {subspace.index} ({subspace.label})",
             f"{subspace.size_all} architectures, {subspace.size_valid} valid "
-            f"({subspace.share_valid:.0%}); {_trained_text(supernet)}",
+            f"({subspace.share_valid:.0%}); {_trained_text(supernet)}; supernet of width "
+            f"{subspace.supernet_width}, {subspace.supernet_parameters} parameters",
         )
     if found.subspaces:
         table.add_row("training balance", balance_text(trained))

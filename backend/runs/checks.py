@@ -2,12 +2,14 @@
 
 from dataclasses import dataclass
 from itertools import count
+from pathlib import Path
 
 from sqlalchemy.orm import Session
 
 from backend.errors import Unprocessable
-from backend.models import Benchmark, Dataset, SearchSpace
+from backend.models import Benchmark, Dataset, Run, SearchSpace
 from backend.references import WORDS, Versioned, find, names, pinned
+from backend.runs import inheritance
 from nas.errors import (
     InfeasiblePartition,
     InfeasibleSampling,
@@ -25,15 +27,26 @@ MAX_LIVE_ROUNDS = 2000
 
 @dataclass(frozen=True, slots=True)
 class References:
-    """The versions that a spec's names stand for."""
+    """What a spec's names and numbers stand for.
+
+    Attributes:
+        source: the run whose weights are inherited, locked.
+    """
 
     space: SearchSpace
     dataset: Dataset
     benchmark: Benchmark | None
+    source: Run | None
 
 
-def check_spec(session: Session, spec: RunSpec) -> References:
+def check_spec(session: Session, spec: RunSpec, artifact_folder: Path | None = None) -> References:
     """Resolve the spec's names and refuse what cannot work.
+
+    Args:
+        session: a writing transaction.
+        spec: of a new run.
+        artifact_folder: where checkpoints are, to look for those that are inherited; None: the
+            database's word for them is taken.
 
     Raises:
         Unprocessable: naming the field, and what would be possible instead.
@@ -53,9 +66,12 @@ def check_spec(session: Session, spec: RunSpec) -> References:
     _check_batch(spec, dataset)
     _check_shift(spec, dataset)
     _check_rounds(spec)
+    shape = spec.supernet.shape(image_channels=dataset.channels, num_classes=len(dataset.classes))
     try:
-        space.definition.resized(spec.supernet.shape())
-        spec.training.sampler.check(spec.partition(space.definition))
+        space.definition.resized(shape)
+        partition = spec.partition(space.definition)
+        supernets = spec.supernet.supernets(partition, shape)
+        spec.training.sampler.check(partition)
     except InfeasibleSupernet as error:
         raise Unprocessable(f"supernet.{error.parameter}", error.reason) from error
     except InfeasiblePartition as error:
@@ -68,7 +84,8 @@ def check_spec(session: Session, spec: RunSpec) -> References:
             spec.search.constraints.check(space.definition)
         except InfeasibleSearch as error:
             raise Unprocessable("search.constraints", str(error)) from error
-    return References(space=space, dataset=dataset, benchmark=benchmark)
+    source = inheritance.check(session, spec, supernets, artifact_folder)
+    return References(space=space, dataset=dataset, benchmark=benchmark, source=source)
 
 
 def split(splitter: Splitter, space: Space, routing: Routing) -> Partition:

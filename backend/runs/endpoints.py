@@ -40,7 +40,9 @@ def get_spec_schema() -> dict[str, Any]:  # Any: JSON schema
 
 
 @router.post("/runs", status_code=201, response_model=RunRead)
-def create_run(spec: RunSpec, db: Db, idempotency_key: IdempotencyHeader = None) -> JSONResponse:
+def create_run(
+    spec: RunSpec, db: Db, settings: Config, idempotency_key: IdempotencyHeader = None
+) -> JSONResponse:
     """Queue a run; everything that a worker would trip on is refused here."""
     with db.unit_of_work() as session:
         return answer_once(
@@ -48,7 +50,10 @@ def create_run(spec: RunSpec, db: Db, idempotency_key: IdempotencyHeader = None)
             idempotency_key,
             "POST runs",
             spec.model_dump_json(),
-            lambda: Answer(201, service.create_run(session, spec)),
+            lambda: Answer(
+                201,
+                service.create_run(session, spec, artifact_folder=settings.artifact_folder),
+            ),
         )
 
 
@@ -121,6 +126,7 @@ def retry_run(run_id: int, db: Db) -> RunRead:
 def clone_run(
     run_id: int,
     db: Db,
+    settings: Config,
     changes: Annotated[
         dict[str, Any] | None,  # Any: JSON values
         Body(description="JSON merge patch (RFC 7396) of the spec."),
@@ -134,7 +140,10 @@ def clone_run(
             idempotency_key,
             f"POST runs/{run_id}/clone",
             json.dumps(changes, sort_keys=True),
-            lambda: Answer(201, service.clone(session, run_id, changes)),
+            lambda: Answer(
+                201,
+                service.clone(session, run_id, changes, artifact_folder=settings.artifact_folder),
+            ),
         )
 
 

@@ -107,6 +107,12 @@ def has_ready(session: Session, run_id: int | None = None) -> bool:
     return bool(_runs_with_ready_units(session, run_id))
 
 
+def has_claimable(session: Session, run_id: int) -> bool:
+    """Tell, without a lock, whether `claim` would find a unit of the run just now."""
+    ready = _runs_with_ready_units(session, run_id)
+    return bool(ready) and bool(_claimable_units(session, run_id))
+
+
 def may_get_ready(session: Session, run_id: int) -> bool:
     """Tell whether a slot should wait for a unit of `run_id` that cannot be claimed just now.
 
@@ -311,20 +317,24 @@ def _runs_with_ready_units(session: Session, run_id: int | None) -> list[int]:
 
 
 def _claimable_units(session: Session, run_id: int) -> list[int]:
-    """Ready units in the order in which they should start, held back train units left out."""
+    """Ready units in the order in which they should start, held back train units left out.
+
+    Of equally advanced supernets the one that has taken longest so far goes first: several slots
+    then reach the end of a round closer together.
+    """
     ready = session.execute(
-        select(Unit.id, Unit.kind, Unit.progress)
+        select(Unit.id, Unit.kind, Unit.progress, Unit.useful_seconds)
         .where(Unit.run_id == run_id, Unit.state == "ready")
         .order_by(Unit.id)
     ).all()
     advance = training_advance(session, run_id)
-    others = [unit_id for unit_id, kind, _ in ready if kind != "train"]
+    others = [unit_id for unit_id, kind, _, _ in ready if kind != "train"]
     training = sorted(
-        (advance.rounds[unit_id], progress, unit_id)
-        for unit_id, kind, progress in ready
+        (advance.rounds[unit_id], progress, -seconds, unit_id)
+        for unit_id, kind, progress, seconds in ready
         if kind == "train" and advance.may_advance(unit_id)
     )
-    return [unit_id for _, _, unit_id in training] + others
+    return [unit_id for *_, unit_id in training] + others
 
 
 def _take(session: Session, unit_id: int, owner: str, lease_seconds: float) -> Lease | None:

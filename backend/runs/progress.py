@@ -5,25 +5,31 @@ from collections.abc import Mapping
 from nas.spec import RunSpec
 
 
-def kind_costs(spec: RunSpec) -> dict[str, float]:
-    """Return the expected cost of all units of each kind, in optimizer steps.
+def kind_costs(spec: RunSpec, samples_per_step: int) -> dict[str, float]:
+    """Return the expected cost of all units of each kind, in samples of training.
 
-    A score costs the forward passes of its validation images; a step costs about three of those
+    A score costs the forward passes of its validation images; a sample costs about three of those
     (forward and backward) for each image of its batch.
+
+    Args:
+        spec: what the run executes.
+        samples_per_step: architectures that a global step trains.
     """
     training, ranking = spec.training, spec.ranking
     score = ranking.num_images / (3 * training.batch_size)
     costs = {
         "partition": 1.0,
-        "warm-up": float(training.warm_up_steps),
-        "train": float(training.steps - training.warm_up_steps),
+        "warm-up": float(samples_per_step * training.warm_up_steps),
+        "train": float(samples_per_step * (training.steps - training.warm_up_steps)),
         "rank": score * ranking.num_architectures,
         "search": score * spec.search.budget if spec.search is not None else 0.0,
     }
     return {kind: cost for kind, cost in costs.items() if cost}
 
 
-def run_progress(spec: RunSpec, state: str, units: Mapping[str, tuple[int, int]]) -> float:
+def run_progress(
+    spec: RunSpec, state: str, units: Mapping[str, tuple[int, int]], samples_per_step: int = 1
+) -> float:
     """Return the finished share of a run, 0 to 1, weighted by the expected cost.
 
     Args:
@@ -31,10 +37,11 @@ def run_progress(spec: RunSpec, state: str, units: Mapping[str, tuple[int, int]]
         state: of the run; a succeeded run is finished whatever its counters say.
         units: unit kind to (progress, total), summed over its units; kinds that are not planned
             yet are absent.
+        samples_per_step: architectures that a global step trains.
     """
     if state == "succeeded":
         return 1.0
-    costs = kind_costs(spec)
+    costs = kind_costs(spec, samples_per_step)
     done = 0.0
     for kind, cost in costs.items():
         progress, total = units.get(kind, (0, 0))

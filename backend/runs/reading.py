@@ -24,6 +24,7 @@ def summaries(session: Session, runs: Sequence[Run]) -> list[RunSummary]:
     )
     taus = _newest_taus(session, ids)
     found = slots(session)
+    num_subspaces = {run.id: run.spec.subspace_count(run.space.definition) for run in runs}
     return [
         RunSummary(
             id=run.id,
@@ -32,8 +33,15 @@ def summaries(session: Session, runs: Sequence[Run]) -> list[RunSummary]:
             space=pinned(run.space),
             dataset=pinned(run.dataset),
             benchmark=pinned(run.benchmark) if run.benchmark else None,
-            num_subspaces=run.spec.subspace_count(run.space.definition),
-            progress=run_progress(run.spec, run.state, counters[run.id]),
+            num_subspaces=num_subspaces[run.id],
+            progress=run_progress(
+                run.spec,
+                run.state,
+                counters[run.id],
+                run.spec.training.sampler.samples_per_step(
+                    run.space.definition, num_subspaces[run.id]
+                ),
+            ),
             tau=taus.get((run.id, run.spec.ranking.scorers[0].kind)),
             noise_ceiling=run.benchmark.noise_ceiling if run.benchmark else None,
             revision=run.revision,
@@ -63,6 +71,7 @@ def read_run(session: Session, run: Run) -> RunRead:
         spec=run.spec,
         note=run.note,
         cloned_from=run.cloned_from,
+        inherits_from=run.inherits_from,
         allowed_actions=allowed_actions(run.state),
     )
 

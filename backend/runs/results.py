@@ -60,6 +60,8 @@ def subspaces(session: Session, run_id: int) -> list[SubspaceRead]:
             target_share=row.target_share,
             target_updates=row.target_updates,
             operation_targets=row.operation_targets,
+            supernet_width=row.supernet_width,
+            supernet_parameters=row.supernet_parameters,
         )
         for row in rows
     ]

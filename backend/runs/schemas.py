@@ -44,6 +44,7 @@ class RunRead(RunSummary):
     spec: RunSpec
     note: str
     cloned_from: int | None
+    inherits_from: int | None  # null once that run is deleted; the spec keeps its number
     allowed_actions: list[str]
 
 
@@ -94,6 +95,8 @@ class SubspaceRead(ReadModel):
     target_share: float | None  # of all training updates
     target_updates: float | None  # per global step
     operation_targets: list[dict[str, float]] | None  # per decision, shares of the samples
+    supernet_width: int  # channels of its first stage
+    supernet_parameters: str  # trainable ones; with weight banks, of one bank per cell
 
 
 class MetricRead(ReadModel):

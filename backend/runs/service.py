@@ -18,7 +18,7 @@ from backend.db import after_commit, wake_after_commit
 from backend.errors import ApiError, NotFound
 from backend.models import Artifact, EventRow, Run, Unit
 from backend.paging import Page, decode_cursor, encode_cursor
-from backend.runs import lifecycle
+from backend.runs import inheritance, lifecycle
 from backend.runs.checks import check_spec
 from backend.runs.reading import read_run, summaries
 from backend.runs.schemas import RunPatch, RunRead, RunSummary
@@ -31,16 +31,28 @@ LISTED = "runs"
 
 
 def create_run(
-    session: Session, spec: RunSpec, *, note: str = "", cloned_from: int | None = None
+    session: Session,
+    spec: RunSpec,
+    *,
+    note: str = "",
+    cloned_from: int | None = None,
+    artifact_folder: Path | None = None,
 ) -> RunRead:
     """Queue a run.
 
     It starts with one unit, `partition`; the worker plans the others once that is done.
 
+    Args:
+        session: a writing transaction.
+        spec: what it is to do.
+        note: of its author.
+        cloned_from: the run whose spec it has, changed or not.
+        artifact_folder: see `check_spec`.
+
     Raises:
         Unprocessable: if the spec cannot be executed, naming the field.
     """
-    references = check_spec(session, spec)
+    references = check_spec(session, spec, artifact_folder)
     run = Run(
         name=spec.name,
         spec=spec,
@@ -49,6 +61,7 @@ def create_run(
         benchmark=references.benchmark,
         note=note,
         cloned_from=cloned_from,
+        inherits_from=None if references.source is None else references.source.id,
     )
     session.add(run)
     session.flush()
@@ -151,10 +164,11 @@ def delete_run(session: Session, run_id: int, artifact_folder: Path) -> None:
 
     Raises:
         NotFound: if there is no such run.
-        Conflict: if it has not finished.
+        Conflict: if it has not finished, or if unfinished runs inherit from it.
     """
     run = lock_run(session, run_id)
     lifecycle.require(run, "delete")
+    inheritance.require_no_heirs(session, run)
     paths = session.scalars(select(Artifact.path).where(Artifact.run_id == run_id)).all()
     # Ahead of the units, to which they refer without an index.
     session.execute(delete(EventRow).where(EventRow.run_id == run_id))
@@ -185,8 +199,12 @@ def retry(session: Session, run_id: int) -> RunRead:
 
 
 def clone(
-    session: Session, run_id: int, changes: Mapping[str, Any] | None = None
-) -> RunRead:  # Any: JSON values
+    session: Session,
+    run_id: int,
+    changes: Mapping[str, Any] | None = None,  # Any: JSON values
+    *,
+    artifact_folder: Path | None = None,
+) -> RunRead:
     """Queue a new run with the spec of another one, changed where `changes` says so.
 
     Args:
@@ -194,6 +212,7 @@ def clone(
         run_id: the run to copy.
         changes: a JSON merge patch (RFC 7396) of the spec: null removes a field, so that its
             default applies.
+        artifact_folder: see `check_spec`.
 
     Raises:
         NotFound: if there is no such run.
@@ -206,7 +225,7 @@ def clone(
     except ValidationError as error:
         errors = field_errors(error.errors(include_url=False), merged)
         raise ApiError(sentence(errors), 422, errors=errors) from error
-    return create_run(session, spec, cloned_from=original.id)
+    return create_run(session, spec, cloned_from=original.id, artifact_folder=artifact_folder)
 
 
 def merge_patch(target: Any, patch: Any) -> Any:  # Any: JSON values

@@ -8,6 +8,8 @@ from pydantic import BaseModel, ConfigDict, Field
 from backend.runs.schemas import ReadModel
 from nas.partition.routing import Routing
 from nas.spaces import AnySpace
+from nas.spec import MAX_WIDTH
+from nas.supernets.sizes import PARENT_WIDTH
 
 
 class SizeRead(ReadModel):
@@ -67,7 +69,10 @@ class Estimates(BaseModel):
     sample: int = Field(200, ge=1, le=2000, description="Architectures drawn per sub-space.")
     seed: int = Field(0, ge=0, le=2**31 - 1, description="Of the drawn architectures.")
     width: int = Field(
-        16, ge=1, le=256, description="Of the one supernet that suggested ones are compared with."
+        PARENT_WIDTH,
+        ge=1,
+        le=MAX_WIDTH,
+        description="Of the one supernet that suggested ones are compared with.",
     )
     reduction: Literal["pooled", "residual"] = Field(
         "pooled", description="Of all these supernets, as in a run."

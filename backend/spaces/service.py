@@ -52,6 +52,7 @@ from nas.spaces.costs import Cost, CostRange, Range
 from nas.spaces.labelling import Reading
 from nas.spaces.shape import NetworkShape
 from nas.spec import SupernetSpec
+from nas.supernets.sizes import Supernets, suggested_supernets
 
 RESERVED_NAMES = frozenset({"schema"})
 """Names that addresses under /search-spaces use themselves."""
@@ -184,12 +185,12 @@ def preview(partition: Partition, options: Estimates, shape: NetworkShape) -> Pa
         Unprocessable: if the space has no supernet of this shape.
     """
     try:
-        widths = inspection.suggest_widths(partition, options.width, shape)
+        supernets = suggested_supernets(partition, options.width, shape)
     except InfeasibleSupernet as error:
         raise Unprocessable(error.parameter, error.reason) from error
     proof = inspection.cover(partition)
     samples = inspection.draw(partition, options.sample, options.seed)
-    training = inspection.training_cost(partition, widths, samples)
+    training = inspection.training_cost(supernets, samples)
     images = options.steps * options.batch_size
     exact = options.costs == "exact"
     ranges = inspection.exact_ranges(partition) if exact else (None,) * len(partition.subspaces)
@@ -210,7 +211,7 @@ def preview(partition: Partition, options: Estimates, shape: NetworkShape) -> Pa
                 supernet_parameters=str(supernet.parameters),
             )
             for subspace, costs, drawn, supernet in zip(
-                partition.subspaces, ranges, samples, widths.subspaces, strict=True
+                partition.subspaces, ranges, samples, supernets.subspaces, strict=True
             )
         ],
         all=str(proof.space.all),
@@ -226,10 +227,10 @@ def preview(partition: Partition, options: Estimates, shape: NetworkShape) -> Pa
             n=options.sample, seed=options.seed, quantiles=list(inspection.QUANTILES)
         ),
         widths=WidthsRead(
-            parent_width=widths.parent.width,
-            parent_parameters=str(widths.parent.parameters),
-            parameters=str(widths.parameters),
-            fits=widths.fits,
+            parent_width=supernets.parent.width,
+            parent_parameters=str(supernets.parent.parameters),
+            parameters=str(supernets.parameters),
+            fits=supernets.fit,
         ),
         training=TrainingCostRead(
             steps=options.steps,
@@ -240,13 +241,33 @@ def preview(partition: Partition, options: Estimates, shape: NetworkShape) -> Pa
     )
 
 
+def run_supernets(
+    session: Session, reference: str, splitter: Splitter, supernet: SupernetSpec, dataset: str
+) -> Supernets:
+    """Return the supernets that a run would train.
+
+    Raises:
+        NotFound: if there is no such space.
+        Unprocessable: as `preview_partition`.
+    """
+    partition = split(splitter, definition(session, reference), supernet)
+    try:
+        return supernet.supernets(partition, _shape(session, supernet, dataset))
+    except InfeasibleSupernet as error:
+        raise Unprocessable(error.parameter, error.reason) from error
+
+
 def _supernet_shape(session: Session, options: PreviewOptions) -> NetworkShape:
     """Return the shape of a run's supernets, but for their widths."""
     supernet = SupernetSpec(cells_per_stage=options.cells_per_stage, reduction=options.reduction)
-    if options.dataset is None:
+    return _shape(session, supernet, options.dataset)
+
+
+def _shape(session: Session, supernet: SupernetSpec, dataset: str | None) -> NetworkShape:
+    if dataset is None:
         return supernet.shape()
-    dataset = resolve(session, Dataset, "dataset", options.dataset)
-    return supernet.shape(image_channels=dataset.channels, num_classes=len(dataset.classes))
+    found = resolve(session, Dataset, "dataset", dataset)
+    return supernet.shape(image_channels=found.channels, num_classes=len(found.classes))
 
 
 def owner(

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from nas.data.dataset import ImageDataset
 from nas.events import TrainingProgressed
 from nas.experiment import Experiment
-from nas.pipeline import partition_unit, rank_unit, ranking_sample, train_unit
+from nas.pipeline import rank_unit, ranking_sample, train_unit
 from nas.ranking.metrics import RankCorrelation, rank_correlation
 from nas.spaces.base import Space
 from nas.spec import RunSpec
@@ -48,7 +48,7 @@ def execute(
         rank_by_warm_up: score with the warm-up's shared supernet instead of the private ones.
     """
     wall, cpu = time.perf_counter(), time.process_time()
-    partition = next(partition_unit(spec, space)).partition
+    partition = spec.partition(space)
     experiment = Experiment(spec, space, partition, dataset)
     updates: dict[str, int] = {}
     warm = None

@@ -170,7 +170,7 @@ class FormView:
         options = leaf.options or tuple(self._suggestions.get(leaf.key, ()))
         if options:
             return _select(leaf, common, options)
-        if leaf.scalar in ("integer", "number") and not leaf.repeated:
+        if leaf.scalar in ("integer", "number") and not leaf.repeated and not leaf.words:
             return dmc.NumberInput(
                 **common,
                 allowDecimal=leaf.scalar == "number",
@@ -206,6 +206,8 @@ def _described(leaf: Leaf) -> str:
         hints.append("groups separated by semicolons")
     if leaf.repeated:
         hints.append("separated by commas")
+    if leaf.words:
+        hints.append(f"several separated by commas, or {' or '.join(leaf.words)}")
     text = _plain(leaf.description)
     return f"{text} ({'; '.join(hints)})" if hints else text
 

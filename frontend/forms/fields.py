@@ -1,17 +1,18 @@
 """JSON schema -> a tree of fields, as pydantic writes the schema of a frozen model.
 
 It knows the shapes that specs are made of: scalars (also nullable), lists of scalars and
-lists of those, groups, a strategy chosen by `kind` (also nullable), and a list of such strategies. A shape it does not know
+lists of those, a number or a list of them or a word, groups, a strategy chosen by `kind` (also nullable), and a list of such strategies. A shape it does not know
 is an error, so that no parameter is silently missing from a form.
 """
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Literal
 
 Schema = Mapping[str, Any]  # Any: JSON
 ScalarType = Literal["integer", "number", "string", "boolean"]
 SCALARS: tuple[ScalarType, ...] = ("integer", "number", "string", "boolean")
+NUMBERS = ("integer", "number")
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,6 +27,7 @@ class Leaf:
         nullable: whether an empty input means null rather than a missing value.
         minimum: smallest allowed value, `exclusive` ones included; None for none.
         options: the allowed values, empty for any.
+        words: not empty where the value is a number, a list of numbers, or one of these.
     """
 
     key: str
@@ -41,6 +43,7 @@ class Leaf:
     maximum: float | None
     bounds: str
     options: tuple[str, ...]
+    words: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -138,6 +141,12 @@ class _Reader:
         variants = self._variants(resolved)
         if variants:
             return self._choice(resolved, variants, key, path, several=False, nullable=nullable)
+        words = self._words(resolved)
+        if words:
+            number = next(one for one in resolved["oneOf"] if one.get("type") in NUMBERS)
+            either = {**number, "description": resolved.get("description", "")}
+            leaf = _leaf(either, key, path, required, nullable=nullable, repeated=False)
+            return replace(leaf, words=words)
         if resolved.get("type") == "object" and "properties" in resolved:
             return self.group(resolved, key, path, humanised(path[-1]))
         return _leaf(resolved, key, path, required, nullable=nullable, repeated=False)
@@ -194,6 +203,14 @@ class _Reader:
         inner, _ = self._resolved(others[0])
         beside = {key: value for key, value in schema.items() if key != "anyOf"}
         return {**inner, **beside}, True
+
+    def _words(self, schema: Schema) -> tuple[str, ...]:
+        """Return the words that may stand for a number or a list of numbers; empty if none may."""
+        members = schema.get("oneOf", ())
+        types = [member.get("type") for member in members if "const" not in member]
+        if len(types) != 2 or types[1] != "array" or types[0] not in NUMBERS:
+            return ()
+        return tuple(member["const"] for member in members if "const" in member)
 
     def _variants(self, schema: Schema) -> dict[str, Schema]:
         """Return the strategies a schema allows by their kind; empty if it is none."""

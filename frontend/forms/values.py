@@ -31,6 +31,8 @@ def assemble(node: Node, values: Values) -> Any:  # Any: JSON
 def spread(node: Node, document: Any) -> dict[str, Any]:  # Any: JSON
     """Return the input values, by key, that show `document`; the inverse of `assemble`."""
     if isinstance(node, Leaf):
+        if node.words:
+            return {node.key: _either(document)}
         if node.repeated and isinstance(document, Sequence) and not isinstance(document, str):
             return {node.key: _joined(document) if node.grouped else _listed(document)}
         return {node.key: document}
@@ -82,13 +84,22 @@ def _scalar(leaf: Leaf, value: Any) -> Any:
         return None if leaf.nullable else MISSING
     if leaf.grouped:
         return [_elements(leaf, part) for part in str(value).split(";") if part.strip()]
-    if leaf.repeated:
+    if leaf.words and str(value).strip() in leaf.words:
+        return str(value).strip()
+    if leaf.repeated or (leaf.words and "," in str(value)):
         return _elements(leaf, str(value))
     return _number(leaf, value)
 
 
 def _elements(leaf: Leaf, text: str) -> list[Any]:
     return [_number(leaf, part.strip()) for part in text.split(",") if part.strip()]
+
+
+def _either(document: Any) -> str:
+    """Show a number, a list of numbers, or a word; a comma tells a list of one from a number."""
+    if isinstance(document, Sequence) and not isinstance(document, str):
+        return _listed(document) if len(document) > 1 else f"{_listed(document)},"
+    return "" if document is None else str(document)
 
 
 def _listed(elements: Sequence[Any]) -> str:

@@ -175,7 +175,13 @@ def create(
     try:
         spec = RunSpec.model_validate(document)
         with context.db.unit_of_work() as session:
-            return service.create_run(session, spec, cloned_from=clone_of).id, []
+            made = service.create_run(
+                session,
+                spec,
+                cloned_from=clone_of,
+                artifact_folder=context.settings.artifact_folder,
+            )
+            return made.id, []
     except ValidationError as error:
         return None, field_errors(error.errors(include_url=False), document)
     except ApiError as error:

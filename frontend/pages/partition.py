@@ -52,7 +52,11 @@ class PreviewForm(Estimates):
     @property
     def new_run(self) -> dict[str, Any]:  # Any: JSON
         """What a run's supernet takes from here, its width apart."""
-        return self.routing.model_dump() if self.routing.has_banks else {}
+        return {
+            **self.routing.model_dump(),
+            "parent_width": self.width,
+            "reduction": self.reduction,
+        }
 
 
 @cache

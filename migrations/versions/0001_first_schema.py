@@ -104,6 +104,7 @@ def upgrade() -> None:
         sa.Column("dataset_id", sa.Integer(), nullable=False),
         sa.Column("benchmark_id", sa.Integer(), nullable=True),
         sa.Column("cloned_from", sa.Integer(), nullable=True),
+        sa.Column("inherits_from", sa.Integer(), nullable=True),
         sa.Column("revision", sa.Integer(), nullable=False),
         sa.Column("note", sa.Text(), nullable=False),
         sa.Column("archived", sa.Boolean(), nullable=False),
@@ -122,11 +123,15 @@ def upgrade() -> None:
             ["dataset_id"], ["datasets.id"], name="fk_runs_dataset_id_datasets"
         ),
         sa.ForeignKeyConstraint(
+            ["inherits_from"], ["runs.id"], name="fk_runs_inherits_from_runs", ondelete="SET NULL"
+        ),
+        sa.ForeignKeyConstraint(
             ["space_id"], ["search_spaces.id"], name="fk_runs_space_id_search_spaces"
         ),
         sa.PrimaryKeyConstraint("id", name="pk_runs"),
         sqlite_autoincrement=True,
     )
+    op.create_index("ix_runs_inherits_from", "runs", ["inherits_from"], unique=False)
     op.create_index("ix_runs_state", "runs", ["state"], unique=False)
     op.create_table(
         "candidates",
@@ -204,6 +209,8 @@ def upgrade() -> None:
         sa.Column("target_share", sa.Double(), nullable=True),
         sa.Column("target_updates", sa.Double(), nullable=True),
         sa.Column("operation_targets", JSON, nullable=True),
+        sa.Column("supernet_width", sa.Integer(), nullable=False),
+        sa.Column("supernet_parameters", sa.Text(), nullable=False),
         sa.ForeignKeyConstraint(
             ["run_id"], ["runs.id"], name="fk_subspaces_run_id_runs", ondelete="CASCADE"
         ),
@@ -373,6 +380,7 @@ def downgrade() -> None:
     op.drop_table("correlations")
     op.drop_table("candidates")
     op.drop_index("ix_runs_state", table_name="runs")
+    op.drop_index("ix_runs_inherits_from", table_name="runs")
     op.drop_table("runs")
     op.drop_table("benchmark_entries")
     op.drop_table("benchmarks")

@@ -84,6 +84,9 @@ class Operation(Strategy, ABC):
     def build(self, place: Place, *, affine: bool) -> nn.Module:
         """Build the module, from (N, in_channels, H, W) to (N, out_channels, H', W').
 
+        Its weights are those of dense and depthwise convolutions and of linear layers, or of what
+        else `nas.supernets.channels` knows: a narrower supernet takes its share of them.
+
         Args:
             place: one that it fits.
             affine: True for a stand-alone network (BatchNorm with scale, shift and running

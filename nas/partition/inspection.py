@@ -1,19 +1,21 @@
 """What can be known of a partition before anything is trained on it."""
 
+from __future__ import annotations
+
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from itertools import combinations
 from statistics import fmean
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
-from nas.partition.accumulated import BankedPartition
 from nas.partition.base import Partition
 from nas.seeds import stream
 from nas.spaces.base import Architecture, Count, Space
-from nas.spaces.cell import CellSpace
 from nas.spaces.costs import Cost, CostRange, Range
-from nas.spaces.shape import NetworkShape
 from nas.spaces.tables import ranges
+
+if TYPE_CHECKING:
+    from nas.supernets.sizes import Supernets
 
 QUANTILES = (0.05, 0.25, 0.5, 0.75, 0.95)
 PASSES_PER_STEP = 3
@@ -106,116 +108,11 @@ def quantiles(values: Iterable[int]) -> tuple[int, ...]:
     return tuple(ordered[round(share * (len(ordered) - 1))] for share in QUANTILES)
 
 
-class SupernetSize(NamedTuple):
-    """A supernet.
-
-    Attributes:
-        width: channels of its first stage.
-        parameters: trainable ones, exactly; with weight banks, of one bank per cell, which is what
-            the architectures of a sub-space read.
-    """
-
-    width: int
-    parameters: int
-
-
-@dataclass(frozen=True, slots=True)
-class SuggestedWidths:
-    """Supernets that together are no larger than the one-shot parent.
-
-    Attributes:
-        parent: the one supernet of an undivided space.
-        subspaces: one per sub-space.
-        shape: of all of them, but for their widths.
-        parameters: of all supernets together; with weight banks, of the one that holds them.
-    """
-
-    shape: NetworkShape
-    parent: SupernetSize
-    subspaces: tuple[SupernetSize, ...]
-    parameters: int
-
-    def shaped(self, size: SupernetSize) -> NetworkShape:
-        """Return the shape of one of these supernets."""
-        return replace(self.shape, width=size.width)
-
-    @property
-    def fits(self) -> bool:
-        """Whether they are no larger than the parent; not even width 1 may be."""
-        return self.parameters <= self.parent.parameters
-
-
-def suggest_widths(
-    partition: Partition, parent_width: int, shape: NetworkShape
-) -> SuggestedWidths:
-    """Return a width for every sub-space's supernet, or for the one with weight banks.
-
-    It is the parent's width over the number of sub-spaces, or of banks, rounded (16 gives 8, 5 and
-    4 for two, three and four, the widths of EFS-NAS), and lower where their parameters would
-    together exceed the parent's. All sub-spaces get the same, because every supernet holds all
-    candidate operations.
-
-    Args:
-        partition: with private supernets, or with weight banks.
-        parent_width: of the one-shot parent.
-        shape: of every supernet, the parent's too, but for its width; with weight banks, of as
-            many cells as the partition has been made for.
-
-    Raises:
-        InfeasibleSupernet: if the space has no network of this shape.
-
-    Source: Oh et al., AAAI 2025 (arXiv 2412.14678).
-    """
-    space = partition.space
-
-    def sized(width: int) -> SupernetSize:
-        return SupernetSize(width, supernet_parameters(space, replace(shape, width=width)))
-
-    def together(width: int) -> int:
-        return _parameters(partition, replace(shape, width=width))
-
-    parent, num_subspaces = sized(parent_width), len(partition.subspaces)
-    parts = partition.banks.num_banks if isinstance(partition, BankedPartition) else num_subspaces
-    # Halves are rounded up, as by hand.
-    width = max(1, (2 * parent_width + parts) // (2 * parts))
-    while width > 1 and together(width) > parent.parameters:
-        width -= 1
-    return SuggestedWidths(
-        shape, parent, subspaces=(sized(width),) * num_subspaces, parameters=together(width)
-    )
-
-
-def supernet_parameters(space: Space, shape: NetworkShape) -> int:
-    """Return the trainable parameters of the network that `build_supernet` builds, without torch.
-
-    Those of every candidate operation of every decision and of what surrounds them; the BatchNorms
-    of a supernet have none. Of a supernet without weight banks.
-
-    Raises:
-        InfeasibleSupernet: if the space has no network of this shape.
-    """
-    return space.resized(shape).network_costs(affine=False).parameters_of_all
-
-
-def _parameters(partition: Partition, shape: NetworkShape) -> int:
-    """Return the parameters of all supernets of a partition together."""
-    once = supernet_parameters(partition.space, shape)
-    if not isinstance(partition, BankedPartition):
-        return len(partition.subspaces) * once
-    space = partition.space.resized(shape)
-    assert isinstance(space, CellSpace)
-    cells = space.skeleton.cell_parameters(space.graph, affine=False)
-    copies = [len(banks) for banks in partition.banks.by_cell(space)]
-    return once + sum(
-        (number - 1) * parameters for number, parameters in zip(copies, cells, strict=True)
-    )
-
-
 class TrainingCost(NamedTuple):
     """Multiply-adds of training per image and step, forward and backward.
 
     Attributes:
-        split: mean over sub-spaces that are trained equally often, at their suggested width.
+        split: mean over sub-spaces that are trained equally often, in their supernets.
         one_shot: mean over all valid architectures, at the parent's width.
     """
 
@@ -223,19 +120,19 @@ class TrainingCost(NamedTuple):
     one_shot: float
 
 
-def training_cost(
-    partition: Partition, widths: SuggestedWidths, samples: Sequence[Sequence[Drawn]]
-) -> TrainingCost:
+def training_cost(supernets: Supernets, samples: Sequence[Sequence[Drawn]]) -> TrainingCost:
     """Estimate what a step costs, from architectures drawn from each sub-space.
 
     Counted in the supernets themselves, for images of the size that the space's skeleton reads.
     """
+    partition = supernets.partition
     space = partition.space
     total = space.size.valid
-    parent = space.resized(widths.shaped(widths.parent))
+    parent = space.resized(supernets.shaped(supernets.parent))
     split = one_shot = 0.0
-    for subspace, size, drawn in zip(partition.subspaces, widths.subspaces, samples, strict=True):
-        narrow = space.resized(widths.shaped(size))
+    sizes = supernets.subspaces
+    for subspace, size, drawn in zip(partition.subspaces, sizes, samples, strict=True):
+        narrow = space.resized(supernets.shaped(size))
         split += _mean_flops(drawn, narrow) / len(partition.subspaces)
         one_shot += _mean_flops(drawn, parent) * (subspace.size.valid / total)
     return TrainingCost(split=PASSES_PER_STEP * split, one_shot=PASSES_PER_STEP * one_shot)

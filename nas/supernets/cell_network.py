@@ -3,7 +3,7 @@
 What stands where is told by `nas.spaces.skeleton`, which also counts its cost.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
 import torch
@@ -18,6 +18,7 @@ from nas.spaces.base import Architecture, Candidates
 from nas.spaces.cell import CellSpace
 from nas.spaces.graph import CellGraph
 from nas.spaces.skeleton import CellBlock
+from nas.supernets.channels import Layout, Weight, concatenated, node_layout, weights, whole
 from nas.supernets.network import Network
 
 
@@ -88,6 +89,26 @@ class CellNetwork(Network):
         pooled: Tensor = relu(self.tail(before[-1])).mean(dim=(2, 3))
         scores: Tensor = self.classifier(pooled)
         return scores
+
+    def weights(self) -> Iterator[Weight]:
+        yield from weights(self.stem, "stem", reads=whole, gives=whole)
+        before: list[Layout] = [whole] * self.space.graph.num_inputs
+        for index, block in enumerate(self.blocks):
+            name = f"blocks.{index}"
+            output: Layout = whole
+            if isinstance(block, Cell):
+                yield from block.weights(name, before, bank=None)
+                output = block.layout
+            elif isinstance(block, nn.ModuleDict):
+                for bank, cell in block.items():
+                    assert isinstance(cell, Cell)
+                    yield from cell.weights(name, before, bank=bank)
+                    output = cell.layout
+            else:
+                assert isinstance(block, (ResidualReduction, PooledReduction))
+                yield from block.weights(name, before[-1])
+            before = [*before[1:], output]
+        yield from weights(self.classifier, "classifier", reads=before[-1], gives=whole)
 
     @property
     def banks_by_cell(self) -> tuple[tuple[int, ...], ...]:
@@ -196,6 +217,30 @@ class Cell(nn.Module):
         ]
         return held[0] if len(held) == 1 else torch.cat(held, dim=1)
 
+    @property
+    def layout(self) -> Layout:
+        """How the channels of its output lie."""
+        return concatenated(len(self.graph.outputs), node_layout(self))
+
+    def weights(
+        self, name: str, before: Sequence[Layout], *, bank: str | None
+    ) -> Iterator[Weight]:
+        """Describe its weights.
+
+        Args:
+            name: its place.
+            before: how the channels lie of what it is given.
+            bank: whose weights these are.
+        """
+        # The edges of a node are added up, and a skipped one passes channels on.
+        node = node_layout(self)
+        for index, (prepare, given) in enumerate(zip(self.preprocess, before, strict=True)):
+            place = f"{name}.preprocess.{index}"
+            yield from weights(prepare, place, reads=given, gives=node, bank=bank)
+        yield from weights(
+            self.operations, f"{name}.operations", reads=node, gives=node, bank=bank
+        )
+
     def _zeros(self, features: Tensor) -> Tensor:
         """Return what a node without live edges holds."""
         return torch.zeros_like(features[:, :, :: self.stride, :: self.stride])
@@ -238,6 +283,12 @@ class ResidualReduction(nn.Module):
         shortcut: Tensor = self.shortcut(avg_pool2d(features, 2, ceil_mode=True))
         return residual + shortcut
 
+    def weights(self, name: str, reads: Layout) -> Iterator[Weight]:
+        """Describe its weights, given how the channels of its input lie."""
+        yield from weights(self.first, f"{name}.first", reads=reads, gives=whole)
+        yield from weights(self.second, f"{name}.second", reads=whole, gives=whole)
+        yield from weights(self.shortcut, f"{name}.shortcut", reads=reads, gives=whole)
+
 
 class PooledReduction(nn.Module):
     """Linear block that halves height and width."""
@@ -252,6 +303,10 @@ class PooledReduction(nn.Module):
         """Map (n, in, h, w) to (n, out, h/2, w/2), odd sizes rounded up."""
         widened: Tensor = self.widen(avg_pool2d(features, 2, ceil_mode=True))
         return widened
+
+    def weights(self, name: str, reads: Layout) -> Iterator[Weight]:
+        """Describe its weights, given how the channels of its input lie."""
+        yield from weights(self.widen, f"{name}.widen", reads=reads, gives=whole)
 
 
 REDUCTIONS = {"residual": ResidualReduction, "pooled": PooledReduction}

@@ -3,6 +3,8 @@
 Its sizes are those of `nas.spaces.chain`, which also counts its cost.
 """
 
+from collections.abc import Iterator
+
 from torch import Tensor, nn
 from torch.nn.functional import relu
 
@@ -11,6 +13,7 @@ from nas.operations import OPERATIONS
 from nas.spaces.base import Architecture, Candidates
 from nas.spaces.chain import FIRST_BLOCK
 from nas.spaces.layered import LayeredSpace
+from nas.supernets.channels import Weight, node_layout, weights, whole
 from nas.supernets.network import Network
 
 
@@ -57,6 +60,13 @@ class ChainNetwork(Network):
         pooled: Tensor = self.head(features).mean(dim=(2, 3))
         scores: Tensor = self.classifier(pooled)
         return scores
+
+    def weights(self) -> Iterator[Weight]:
+        # Layers that keep the shape pass channels on, so one layout holds for the whole chain.
+        layout = node_layout(self)
+        for name, part in self.named_children():
+            gives = whole if part is self.classifier else layout
+            yield from weights(part, name, reads=layout, gives=gives)
 
 
 def _convolved(

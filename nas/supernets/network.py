@@ -6,6 +6,7 @@ both.
 """
 
 from abc import ABC, abstractmethod
+from collections.abc import Iterator
 from typing import TypeVar
 
 import torch
@@ -13,6 +14,7 @@ from torch import Tensor, nn
 from torch.nn.utils.memory_format import convert_conv2d_weight_memory_format
 
 from nas.spaces.base import Architecture
+from nas.supernets.channels import Weight
 
 Module = TypeVar("Module", bound=nn.Module)
 
@@ -32,6 +34,10 @@ class Network(nn.Module, ABC):
     def banks_read(self, architecture: Architecture) -> tuple[int, ...]:
         """Return the weight bank that each searched cell reads; empty without weight banks."""
         return ()
+
+    @abstractmethod
+    def weights(self) -> Iterator[Weight]:
+        """Describe every weight of a supernet: how its channels lie."""
 
     @abstractmethod
     def forward(self, images_NCHW: Tensor, architecture: Architecture) -> Tensor:

@@ -11,6 +11,7 @@ process reads the same schedule. A leader that stops simply gives its next order
 
 import pickle
 import time
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Protocol
 
@@ -21,7 +22,6 @@ from torch.distributed.distributed_c10d import Store
 
 from nas.errors import TrainingDiverged
 from nas.experiment import Experiment
-from nas.supernets.network import Network
 from nas.training.loop import prepare_device, train
 from nas.training.state import TrainState
 from nas.training.team import Team
@@ -80,17 +80,16 @@ class _Member(Team):
         assert rest == 0
         return slice(self._links.rank * size, (self._links.rank + 1) * size)
 
-    def combine(self, supernet: Network, loss: Tensor) -> Tensor:
-        gradients = [weight.grad for weight in supernet.parameters() if weight.grad is not None]
-        buffer = torch.cat([*(gradient.flatten() for gradient in gradients), loss.reshape(1)])
+    def combine(self, weights: Sequence[Tensor], losses_R: Tensor) -> Tensor:
+        gradients = [weight.grad for weight in weights if weight.grad is not None]
+        buffer = torch.cat([*(gradient.flatten() for gradient in gradients), losses_R])
         self._add_up(buffer)
         buffer /= self._links.size
-        parts: tuple[Tensor, ...] = buffer.split(
-            [*(gradient.numel() for gradient in gradients), 1]
-        )
+        sizes = [*(gradient.numel() for gradient in gradients), len(losses_R)]
+        parts: tuple[Tensor, ...] = buffer.split(sizes)
         for gradient, mean in zip(gradients, parts[:-1], strict=True):
             gradient.copy_(mean.view_as(gradient))
-        return parts[-1].reshape(())
+        return parts[-1]
 
     def report_is_due(self, *, updates: int, overdue: bool) -> bool:
         del overdue  # Each process's own clock; all must agree.

@@ -49,10 +49,7 @@ def train(
         routes = state.own(schedule.routes(step))
         if routes:
             learning_rate = schedule.learning_rate(step)
-            loss = update(experiment, state, schedule, routes, team)
-            if not math.isfinite(loss):
-                raise _diverged(loss, experiment, step, routes)
-            loss_sum += loss
+            loss_sum += update(experiment, state, schedule, routes, team)
             updates += 1
         state.next_step = step + 1
         seconds = time.perf_counter() - started
@@ -95,6 +92,9 @@ def update(
         schedule: of the run.
         routes: the architectures, at least one.
         team: who makes the step together, and in which parts.
+
+    Raises:
+        TrainingDiverged: if a loss is not finite; the weights are spoiled then.
     """
     training, step = experiment.spec.training, state.next_step
     images_BCHW, labels_B = experiment.train_images.augmented(
@@ -108,19 +108,24 @@ def update(
     state.optimizer.zero_grad(set_to_none=True)
     losses = []
     for route in routes:
+        parts = []
         for share, images, labels in _parts(images_BCHW, labels_B, team.micro_batches):
             with _arithmetic(experiment):
                 loss = cross_entropy(state.supernet(images, route.architecture), labels)
             loss = share * loss
             loss.backward()
-            losses.append(loss.detach())
-    loss = team.combine(state.supernet, torch.stack(losses).sum())
+            parts.append(loss.detach())
+        losses.append(sum(parts[1:], parts[0]))
+    found: list[float] = team.combine(state.weights, torch.stack(losses)).tolist()
     if training.gradient_clip is not None:
-        used = [weight for weight in state.supernet.parameters() if weight.grad is not None]
-        clip_grad_norm_(used, training.gradient_clip)
+        used = [weight for weight in state.weights if weight.grad is not None]
+        clip_grad_norm_(used, training.gradient_clip, foreach=True)
     state.optimizer.step()
     state.count_update(routes, schedule.batch_size)
-    return float(loss) / len(routes)
+    mean = sum(found) / len(found)
+    if not math.isfinite(mean):
+        raise _diverged(experiment, step, routes, found)
+    return mean
 
 
 def prepare_device(experiment: Experiment) -> None:
@@ -150,10 +155,13 @@ def _arithmetic(experiment: Experiment) -> AbstractContextManager[object]:
 
 
 def _diverged(
-    loss: float, experiment: Experiment, step: int, routes: Sequence[Route]
+    experiment: Experiment, step: int, routes: Sequence[Route], losses: Sequence[float]
 ) -> TrainingDiverged:
-    trained = ", ".join(experiment.space.encode(route.architecture) for route in routes)
+    loss, route = next(
+        pair for pair in zip(losses, routes, strict=True) if not math.isfinite(pair[0])
+    )
     return TrainingDiverged(
-        f"the training loss is {loss} at global step {step}, architecture {trained}; "
+        f"the training loss is {loss} at global step {step}, architecture "
+        f"{experiment.space.encode(route.architecture)}; "
         "lower training.learning_rate or set training.gradient_clip"
     )

@@ -1,5 +1,6 @@
 """The state of one training unit: what a checkpoint holds, and where the unit continues."""
 
+import contextlib
 import copy
 import hashlib
 import io
@@ -10,13 +11,15 @@ from functools import partial
 from typing import Any, Self
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from nas.errors import InvalidCheckpoint, TrainingDiverged
 from nas.experiment import Experiment
 from nas.seeds import derive_seed
 from nas.supernets.build import build_supernet
 from nas.supernets.network import Network, on_device
+from nas.supernets.sizes import Supernets
+from nas.supernets.slicing import shares
 from nas.training.balance import BalanceCount
 from nas.training.samplers.base import Route
 
@@ -49,6 +52,12 @@ class TrainState:
     optimizer: torch.optim.SGD
     balance: tuple[BalanceCount, ...]
     updates: int = 0
+
+    @property
+    def weights(self) -> list[nn.Parameter]:
+        """All that is trained; the optimizer's own list, for walking the modules takes time."""
+        weights: list[nn.Parameter] = self.optimizer.param_groups[0]["params"]
+        return weights
 
     def own(self, routes: Sequence[Route]) -> tuple[Route, ...]:
         """Return those architectures of a step that this unit trains, perhaps none."""
@@ -102,32 +111,21 @@ class TrainState:
         Raises:
             InvalidCheckpoint: if the bytes are damaged or belong to another supernet.
         """
-        digest, content = data[:_DIGEST_BYTES], data[_DIGEST_BYTES:]
-        if hashlib.sha256(content).digest() != digest:
-            raise InvalidCheckpoint(
-                f"{len(data)} bytes do not match their checksum; use an earlier checkpoint"
-            )
-        try:
-            stored = torch.load(
-                io.BytesIO(content), map_location=experiment.device, weights_only=True
-            )
-            if stored["format"] != FORMAT:
-                raise InvalidCheckpoint(
-                    f"checkpoint format {stored['format']}; this version reads {FORMAT}"
-                )
-            supernet, optimizer = _supernet(experiment), stored["optimizer"]
+        with _reading(data, experiment.device) as stored:
+            subspace = stored["subspace"]
+            supernet = _supernet(experiment.supernets, subspace, experiment.device)
             supernet.load_state_dict(stored["supernet"])
+            optimizer = _optimizer(experiment, supernet)
+            optimizer.load_state_dict(stored["optimizer"])
             return cls(
-                subspace=stored["subspace"],
+                subspace=subspace,
                 next_step=stored["next_step"],
                 finished_round=stored["finished_round"],
                 supernet=supernet,
-                optimizer=_optimizer(experiment, supernet, optimizer),
+                optimizer=optimizer,
                 balance=tuple(BalanceCount(**count) for count in stored["balance"]),
                 updates=stored["updates"],
             )
-        except (pickle.UnpicklingError, RuntimeError, KeyError, TypeError, ValueError) as error:
-            raise InvalidCheckpoint(f"not a checkpoint of this supernet: {error}") from error
 
 
 def fresh_state(experiment: Experiment, subspace: int | None) -> TrainState:
@@ -142,7 +140,7 @@ def fresh_state(experiment: Experiment, subspace: int | None) -> TrainState:
     label = "warm-up" if subspace is None else subspace
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(derive_seed(experiment.spec.seed, "weights", label))
-        supernet = _supernet(experiment)
+        supernet = _supernet(experiment.supernets, subspace, experiment.device)
     return TrainState(
         subspace=subspace,
         next_step=0,
@@ -154,58 +152,103 @@ def fresh_state(experiment: Experiment, subspace: int | None) -> TrainState:
 
 
 def inherited_state(experiment: Experiment, warm: TrainState, subspace: int) -> TrainState:
-    """Return a private supernet of `subspace` that starts as a copy of the trained warm-up.
+    """Return a private supernet of `subspace` that starts as its share of the trained warm-up.
 
-    Weights and momentum are copied; the warm-up itself is not changed.
+    A supernet as wide as the warm-up's copies it. A narrower one takes the first channels of
+    weights and momentum alike (see `nas.supernets.slicing`). The warm-up itself is not changed.
     """
     assert warm.subspace is None
     assert warm.next_step == experiment.spec.training.warm_up_steps
-    supernet = _supernet(experiment)
-    supernet.load_state_dict(warm.supernet.state_dict())
-    momentum = _cloned(warm.optimizer.state_dict())
+    supernet = _supernet(experiment.supernets, subspace, experiment.device)
+    optimizer = _optimizer(experiment, supernet)
+    for share in shares(warm.supernet, supernet):
+        share.hand_over()
+        momentum = warm.optimizer.state.get(share.parent, {}).get("momentum_buffer")
+        if momentum is not None:
+            # In the memory format of the weight, and apart from the warm-up's own.
+            taken = torch.empty_like(share.heir).copy_(share.of(momentum))
+            optimizer.state[share.heir]["momentum_buffer"] = taken
     return TrainState(
         subspace=subspace,
         next_step=warm.next_step,
         finished_round=warm.next_step,
         supernet=supernet,
-        optimizer=_optimizer(experiment, supernet, momentum),
+        optimizer=optimizer,
         balance=_zero_balance(experiment, supernet, subspace),
     )
 
 
-def _supernet(experiment: Experiment) -> Network:
+def inherit(
+    state: TrainState, source: Supernets, subspace: int | None, data: bytes, device: str
+) -> None:
+    """Give an untrained supernet its share of the weights of another run's.
+
+    Momentum is not inherited: it belongs to the learning rates of the other run's schedule.
+
+    Args:
+        state: of the heir, at global step 0.
+        source: the supernets of the other run.
+        subspace: whose of them, as `Supernets.size` takes it.
+        data: the checkpoint that holds it.
+        device: of the heir.
+
+    Raises:
+        InvalidCheckpoint: if the bytes are damaged or belong to another supernet.
+    """
+    assert state.next_step == 0
+    with _reading(data, device) as stored:
+        parent = _supernet(source, subspace, device)
+        parent.load_state_dict(stored["supernet"])
+    for share in shares(parent, state.supernet):
+        share.hand_over()
+
+
+@contextlib.contextmanager
+def _reading(data: bytes, device: str) -> Iterator[dict[str, Any]]:  # Any: what was stored
+    """Open what `TrainState.to_bytes` wrote.
+
+    Raises:
+        InvalidCheckpoint: if it is something else, or is not what the caller takes it for.
+    """
+    digest, content = data[:_DIGEST_BYTES], data[_DIGEST_BYTES:]
+    if hashlib.sha256(content).digest() != digest:
+        raise InvalidCheckpoint(
+            f"{len(data)} bytes do not match their checksum; use an earlier checkpoint"
+        )
+    try:
+        stored = torch.load(io.BytesIO(content), map_location=device, weights_only=True)
+        if stored["format"] != FORMAT:
+            raise InvalidCheckpoint(
+                f"checkpoint format {stored['format']}; this version reads {FORMAT}"
+            )
+        yield stored
+    except (
+        pickle.UnpicklingError,
+        RuntimeError,
+        LookupError,
+        TypeError,
+        ValueError,
+    ) as error:
+        raise InvalidCheckpoint(f"not a checkpoint of this supernet: {error}") from error
+
+
+def _supernet(supernets: Supernets, subspace: int | None, device: str) -> Network:
     # Built on the CPU, so that initial weights are the same on every device.
-    supernet = build_supernet(experiment.space, experiment.supernet_shape, experiment.partition)
-    return on_device(supernet, experiment.device)
+    partition = supernets.partition
+    shape = supernets.shaped(supernets.size(subspace))
+    return on_device(build_supernet(partition.space, shape, partition), device)
 
 
-def _optimizer(
-    experiment: Experiment, supernet: Network, stored: dict[str, Any] | None = None
-) -> torch.optim.SGD:
-    # Any: torch's own type of an optimizer's state.
+def _optimizer(experiment: Experiment, supernet: Network) -> torch.optim.SGD:
     training = experiment.spec.training
-    optimizer = torch.optim.SGD(
+    return torch.optim.SGD(
         supernet.parameters(),
         lr=training.learning_rate,
         momentum=training.momentum,
         weight_decay=training.weight_decay,
         nesterov=training.momentum > 0,
+        foreach=True,
     )
-    if stored is not None:
-        optimizer.load_state_dict(stored)
-    return optimizer
-
-
-def _cloned(state: dict[str, Any]) -> dict[str, Any]:
-    """Copy an optimizer's state: loading one shares its tensors where nothing is converted."""
-    buffers = {
-        index: {
-            name: value.clone() if isinstance(value, Tensor) else value
-            for name, value in entry.items()
-        }
-        for index, entry in state["state"].items()
-    }
-    return {**state, "state": buffers}
 
 
 def _copied(value: Any) -> Any:  # Any: a tree of dictionaries and lists with tensors in it

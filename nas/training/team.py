@@ -5,13 +5,13 @@ Importing this module loads no torch.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from torch import Tensor
 
     from nas.experiment import Experiment
-    from nas.supernets.network import Network
     from nas.training.state import TrainState
 
 
@@ -36,10 +36,18 @@ class Team:
         """Return which images of a batch this process computes with."""
         return slice(0, batch_size)
 
-    def combine(self, supernet: Network, loss: Tensor) -> Tensor:
-        """Replace the gradients by their means over the processes; return the losses' mean."""
-        del supernet
-        return loss
+    def combine(self, weights: Sequence[Tensor], losses_R: Tensor) -> Tensor:
+        """Replace the weights' gradients by their means over the processes.
+
+        Args:
+            weights: those of the supernet, of which some have a gradient.
+            losses_R: of each architecture on this process's share of the batch.
+
+        Returns:
+            The losses' means, shape (architectures,).
+        """
+        del weights
+        return losses_R
 
     def report_is_due(self, *, updates: int, overdue: bool) -> bool:
         """Tell whether to report after this step, the same in every process.

@@ -18,6 +18,14 @@ def test_the_tag_of_a_union_is_left_out_of_the_path():
     assert _fields(BODY | {"search": {"kind": "evolution", "budget": 0}}) == ["search.budget"]
 
 
+@pytest.mark.parametrize(
+    ("width", "field"),
+    [(999, "supernet.width"), ([8, 999], "supernet.width.1"), ({"wide": 1}, "supernet.width")],
+)
+def test_neither_a_number_nor_a_list_has_the_tag_of_its_union_as_a_field(width, field: str):
+    assert _fields(BODY | {"supernet": {"width": width}}) == [field]
+
+
 def test_a_misspelt_parameter_of_a_strategy_is_named():
     assert _fields(BODY | {"search": {"kind": "evolution", "bugdet": 1}}) == ["search.bugdet"]
 

@@ -248,3 +248,16 @@ def test_a_histogram_is_served_within_50_milliseconds_in_flat_memory() -> None:
     assert served["processor_ms_median"] < 50
     assert served["clock_ms_median"] < 50
     assert served["grown_kib"] < 1024
+
+
+def test_a_training_step_is_as_much_faster_as_promised() -> None:
+    (kept,) = rows("training")
+    limits = {"w8_n1_r16": 1.7, "w8_n5_r32": 2.1, "w5_n5_r32": 1.5}
+    for setting, limit in limits.items():
+        ratios = [
+            row["ratio"]
+            for row in kept["rows"]
+            if row["setting"] == setting and row["sampler"] == "uniform"
+        ]
+        assert len(ratios) == 3
+        assert statistics.median(ratios) >= limit

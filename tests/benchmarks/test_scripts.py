@@ -2,9 +2,11 @@
 
 import json
 import re
+import time
 from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass, replace
+from datetime import UTC, datetime, timedelta
 from itertools import takewhile
 from pathlib import Path
 from types import SimpleNamespace
@@ -19,8 +21,16 @@ import live_cost
 import numpy as np
 import partition
 import pytest
+import torch
+import training
+import workers
 import yaml
 
+from backend.catalogue import install_catalogue
+from backend.db import Database
+from backend.runs import results
+from backend.runs.schemas import EventRead
+from backend.settings import Settings
 from backend.spaces import service
 from nas.benchmarks.table import builtin
 from nas.data.dataset import ImageDataset, ImageSplit
@@ -31,6 +41,10 @@ from nas.spaces.base import Count, Space
 from nas.spaces.cell import CellSpace
 from nas.spaces.labelling import Reading
 from nas.spec import RunSpec
+from nas.training.schedule import Schedule
+from nas.training.state import fresh_state
+from tests.worker.running import run_to_end
+from tests.worker.support import Deployment, tiny_spec
 
 ROOT = Path(__file__).parents[2]
 SCRIPTS = {path.stem for path in (ROOT / "benchmarks").glob("*.py")}
@@ -184,6 +198,67 @@ def exact(place: Place) -> None:
     )
 
 
+def workers_rows(speedup: float = 1.9, useful: float = 0.97, write: float = 8.5) -> dict[str, Any]:
+    return {
+        "speedup": {
+            "equal": {
+                "seconds_one_worker": 95.0,
+                "seconds_two_workers": 50.0,
+                "speedup": speedup,
+            },
+            "unequal": {
+                "seconds_one_worker": 80.0,
+                "seconds_two_workers": 64.0,
+                "speedup": 1.25,
+            },
+        },
+        "experiment": {
+            "busy_seconds": 500.0,
+            "training_seconds": 450.0,
+            "scoring_seconds": 35.0,
+            "useful_fraction": useful,
+            "start_seconds": 0.5,
+            "cold_start_seconds": 4.25,
+        },
+        "checkpoint": {
+            "num_bytes": 690829,
+            "held_up_ms": 1.5,
+            "held_up_ms_max": 2.25,
+            "written_ms": write,
+            "written_ms_max": 20.0,
+        },
+    }
+
+
+def slots(place: Place) -> None:
+    """Leave measurements, each to be made once, in the folder of the place."""
+    rows = workers_rows()
+
+    def once(name: str) -> Callable[[bool], Any]:
+        return lambda short: rows.pop(name)
+
+    place.replace(workers, KEPT=place.folder, MEASUREMENTS={name: once(name) for name in rows})
+
+
+def training_row(setting: training.Setting, sampler: str, seed: int) -> dict[str, Any]:
+    ratio = setting.limit + seed * 0.25 - (0 if sampler == "uniform" else 1)
+    return {
+        "setting": setting.name,
+        "sampler": sampler,
+        "seed": seed,
+        "plain_ms": 10 * ratio,
+        "ours_ms": 10.0,
+        "ratio": ratio,
+    }
+
+
+def steps_side_by_side(place: Place) -> None:
+    # Without settings of the allocator it does not start itself anew.
+    place.replace(
+        training, KEPT=place.folder / "training.json", ALLOCATION={}, measure=training_row
+    )
+
+
 def every_seed(place: Place) -> None:
     """Leave the committed accuracies as if they had just been trained."""
     _, table = builtin()["digits-mini"]
@@ -217,10 +292,21 @@ CASES: list[tuple[str, Callable[[Place], None]]] = [
     ("fresh_clone", clone),
     ("live_cost", live),
     ("partition", exact),
+    ("workers", slots),
+    ("training", steps_side_by_side),
 ]
 MAINS = {
     module.__name__: module.main
-    for module in (demo_ranking, digits_mini, first_experiment, fresh_clone, live_cost, partition)
+    for module in (
+        demo_ranking,
+        digits_mini,
+        first_experiment,
+        fresh_clone,
+        live_cost,
+        partition,
+        workers,
+        training,
+    )
 }
 
 
@@ -630,3 +716,165 @@ class TestLiveCost:
         spec = RunSpec.model_validate(row["spec"])
         assert spec.ranking == type(spec.ranking)()
         assert spec.training.warm_up_steps == row["steps"] == 2 * spec.ranking.every_steps
+
+
+class TestWorkers:
+    def test_the_promised_figures_come_first(
+        self, place: Place, capsys: pytest.CaptureFixture[str]
+    ) -> None:
+        slots(place)
+        workers.main()
+        figures = printed(capsys).figures
+        assert list(figures)[:2] == ["two_worker_speedup", "useful_fraction"]
+        assert figures["two_worker_speedup"] == 1.9
+        assert figures["useful_fraction"] == 0.97
+        assert figures["two_worker_speedup_unequal"] == 1.25
+        assert figures["checkpoint_held_up_ms"] == 1.5
+
+    @pytest.mark.parametrize(
+        ("rows", "sentences"),
+        [
+            (workers_rows(1.7, 0.95, 198.4), []),
+            (workers_rows(speedup=1.69), ["two_worker_speedup is 1.69, less than 1.7"]),
+            (workers_rows(useful=0.949), ["useful_fraction is 0.949, less than 0.95"]),
+            (workers_rows(write=198.5), ["a checkpoint takes 200 ms, not less than 200"]),
+        ],
+    )
+    def test_a_promise_that_is_not_kept_is_named(
+        self, rows: dict[str, Any], sentences: list[str]
+    ) -> None:
+        assert workers.missed(rows) == sentences
+
+    def test_a_broken_promise_fails_after_its_figures(
+        self, place: Place, capsys: pytest.CaptureFixture[str]
+    ) -> None:
+        rows = workers_rows(speedup=1.5)
+        place.replace(
+            workers,
+            KEPT=place.folder,
+            MEASUREMENTS={name: lambda _, row=row: row for name, row in rows.items()},
+        )
+        with pytest.raises(SystemExit, match=r"two_worker_speedup is 1\.5"):
+            workers.main()
+        assert printed(capsys).figures["two_worker_speedup"] == 1.5
+
+    def test_a_short_measurement_is_neither_kept_nor_judged(self, place: Place) -> None:
+        asked: list[bool] = []
+
+        def measure(name: str) -> Callable[[bool], Any]:
+            return lambda short: asked.append(short) or workers_rows(speedup=0.5)[name]
+
+        place.replace(
+            workers,
+            KEPT=place.folder / "kept",
+            MEASUREMENTS={name: measure(name) for name in workers_rows()},
+        )
+        place.call_with("--short")
+        workers.main()
+        assert asked == [True, True, True]
+        assert not (place.folder / "kept").exists()
+
+    def test_a_slot_is_busy_from_claim_to_release_and_not_between(self) -> None:
+        moves = [
+            ("train-0", "ready", "leased", 0),
+            ("train-1", "ready", "leased", 5),
+            ("train-0", "leased", "ready", 10),
+            ("train-1", "leased", "lost", 25),
+            ("train-1", "lost", "ready", 40),
+            ("train-0", "ready", "leased", 60),
+            ("train-0", "leased", "done", 61),
+        ]
+        events = [
+            EventRead(
+                id=number,
+                unit=unit,
+                kind="unit-state",
+                level="info",
+                message="",
+                data={"from": origin, "to": to},
+                created_at=datetime(2025, 1, 1, tzinfo=UTC) + timedelta(seconds=second),
+            )
+            for number, (unit, origin, to, second) in enumerate(moves)
+        ]
+        assert workers.busy_seconds(events) == {"train-0": 11.0, "train-1": 20.0}
+
+    def test_a_run_is_measured_by_its_recorded_times(self, sqlite_url: str, place: Place) -> None:
+        settings = Settings(home=place.folder, database_url=sqlite_url)
+        db = Database(settings.database)
+        install_catalogue(db, settings)
+        deployment = Deployment(db, settings)
+        run_id = deployment.create(tiny_spec())
+        began = time.monotonic()
+        run_to_end(deployment, run_id)
+        whole = time.monotonic() - began
+        events = workers._events(db, run_id)
+        busy = workers.busy_seconds(events)
+        assert set(busy) == set(deployment.unit_states(run_id))
+        with db.reading() as session:
+            useful = {unit.key: unit.useful_seconds for unit in results.units(session, run_id)}
+        assert useful["partition"] == 0
+        # Two clocks, of which one counts milliseconds.
+        assert all(0 <= useful[key] <= busy[key] + 0.01 for key in busy)
+        assert min(useful[key] for key in busy if key != "partition") > 0
+        assert sum(busy.values()) <= whole + 0.01
+        assert 0 < workers.training_seconds(db, run_id) < whole + 0.01
+        db.close()
+
+    def test_a_checkpoint_is_measured_in_copying_and_writing(self, place: Place) -> None:
+        short = shortened(first_experiment.SPEC, place, steps=8, warm_up_steps=4)
+        place.replace(workers, SPEC=short, dataset=live_cost.random_images)
+        row = workers.measure_checkpoint(True)
+        assert row["num_bytes"] > 100_000
+        assert 0 < row["held_up_ms"] <= row["held_up_ms_max"]
+        assert 0 < row["written_ms"] <= row["written_ms_max"]
+
+
+class TestTraining:
+    def test_the_figures_are_medians_for_architectures_drawn_uniformly(
+        self, place: Place, capsys: pytest.CaptureFixture[str]
+    ) -> None:
+        steps_side_by_side(place)
+        training.main()
+        # The seeds 0, 1 and 2 are 0, 0.25 and 0.5 above the limits 1.7, 2.1 and 1.5.
+        assert printed(capsys).figures == {
+            "speedup_w8_n1_r16": pytest.approx(1.95),
+            "speedup_w8_n5_r32": pytest.approx(2.35),
+            "speedup_w5_n5_r32": pytest.approx(1.75),
+        }
+
+    def test_a_ratio_below_its_limit_fails_after_the_figures(
+        self, place: Place, capsys: pytest.CaptureFixture[str]
+    ) -> None:
+        steps_side_by_side(place)
+        place.replace(
+            training,
+            measure=lambda *given: training_row(*given) | {"ratio": 2.0},
+        )
+        with pytest.raises(SystemExit, match="slower than promised"):
+            training.main()
+        assert printed(capsys).figures["speedup_w8_n5_r32"] == 2.0
+
+    def test_the_plain_network_computes_what_ours_does(self) -> None:
+        setting = training.Setting(8, 2, 8, steps=3, limit=1.0)
+        experiment = training.experiment_of(setting, "uniform", 0)
+        ours = fresh_state(experiment, None).supernet.double()
+        plain = training.PlainNetwork(8, 2).double()
+        with torch.no_grad():
+            for name, weight in ours.named_parameters():
+                # blocks.3.operations.2-nor_conv_1x1.0.weight is blocks.3.edges.2.nor_conv_1x1.1.weight.
+                edge = r"operations\.(\d+)-(\w+)\.0"
+                there = re.sub(edge, r"edges.\1.\2.1", name).replace("widen.0", "1")
+                plain.get_parameter(there).copy_(weight)
+        images, _ = experiment.batches[0]
+        schedule = Schedule(experiment.spec, experiment.partition, num_images=512)
+        for step in range(20):
+            (route,) = schedule.routes(step)
+            architecture = route.architecture
+            difference = ours(images.double(), architecture) - plain(images.double(), architecture)
+            assert difference.abs().max() < 1e-9, architecture
+
+    def test_both_are_timed_on_the_architectures_of_the_sampler(self) -> None:
+        setting = training.Setting(4, 1, 4, steps=3, limit=1.0)
+        row = training.measure(setting, "balanced", 1)
+        assert row["ratio"] == pytest.approx(row["plain_ms"] / row["ours_ms"], rel=0.05)
+        assert row["steps"] == 5

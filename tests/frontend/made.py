@@ -51,6 +51,7 @@ def run(**changes):
         "spec": spec(),
         "note": "",
         "cloned_from": None,
+        "inherits_from": None,
         "noise_ceiling": 0.8,
         "allowed_actions": [],
     }
@@ -75,6 +76,8 @@ def subspaces(*sizes, dead=0, targets=None, operations=None):
             target_share=_target(targets, index, len(sizes)),
             target_updates=_target(targets, index, len(sizes)),
             operation_targets=operations,
+            supernet_width=8 - index,
+            supernet_parameters=str(2082 - index),
         )
         for index, size in enumerate(sizes)
     ]

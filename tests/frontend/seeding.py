@@ -82,6 +82,8 @@ class SeededRun:
                         target_share=shares[part.index],
                         target_updates=updates[part.index],
                         operation_targets=operations[part.index],
+                        supernet_width=8,
+                        supernet_parameters="2082",
                     )
                 )
             assert valid

@@ -15,10 +15,10 @@ MakeExperiment = Callable[..., Experiment]
 
 @pytest.fixture(scope="session")
 def make_experiment() -> MakeExperiment:
-    """Build an experiment; keywords change the training part of its spec."""
+    """Build an experiment; keywords change the training part of its spec, `supernet` that part."""
     space, dataset = catalogue()["digits-mini"], digits()
 
-    def make(**training: Any) -> Experiment:
+    def make(supernet: dict[str, Any] | None = None, **training: Any) -> Experiment:
         spec = RunSpec.model_validate(
             {
                 "name": "tiny",
@@ -26,7 +26,7 @@ def make_experiment() -> MakeExperiment:
                 "dataset": "digits",
                 "seed": 5,
                 "splitter": {"kind": "nonlinearity", "num_subspaces": 3},
-                "supernet": {"width": 4},
+                "supernet": supernet or {"width": 4},
                 "training": {
                     "steps": 24,
                     "batch_size": 16,

@@ -69,7 +69,7 @@ def test_gradients_that_lie_in_another_order_are_read_right() -> None:
 
 
 def test_modules_take_the_faster_way_only_where_it_pays() -> None:
-    narrow, wide = random_features((64, 8, 16, 16)), random_features((64, 64, 8, 8))
+    narrow, wide = random_features((64, 8, 32, 32)), random_features((64, 64, 8, 8))
     few = random_features((2, 8, 4, 4))
     assert standardising_pays(narrow)
     assert box_mean_pays(narrow)

@@ -59,8 +59,9 @@ def test_importing_the_pipeline_loads_no_torch() -> None:
 
 def test_the_partition_unit_reports_what_the_splitter_made(make_experiment) -> None:
     experiment = make_experiment()
-    (event,) = partition_unit(experiment.spec, experiment.space)
+    (event,) = partition_unit(experiment)
     assert [subspace.size.valid for subspace in event.partition.subspaces] == [30, 66, 20]
+    assert [size.width for size in event.supernets.subspaces] == [4, 4, 4]
 
 
 def test_the_ranking_sample_is_distinct_valid_and_its_start_is_the_live_sample(

@@ -129,7 +129,7 @@ def test_a_sampler_draws_valid_architectures_of_the_subspaces_it_names(
     rng = random.Random(0)
     steps = [sampler.draw(partition, step, rng) for step in range(3000)]
     for routes in steps:
-        assert routes
+        assert len(routes) == sampler.samples_per_step(SPACE, num_subspaces)
         for route in routes:
             assert SPACE.is_valid(route.architecture)
             assert partition.route(route.architecture) == route.subspace

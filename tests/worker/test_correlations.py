@@ -68,9 +68,9 @@ def store_part(
                     for code, score in scores.items()
                 ),
             ),
-            seconds=0.0,
+            0.5,
         )
-        recorder.add(RoundFinished(step), seconds=0.0)
+        recorder.add(RoundFinished(step), 0.0)
         recorder.write(session, unit)
 
 
@@ -207,7 +207,7 @@ def test_the_final_correlation_comes_with_the_last_rank_unit(ranked: Deployment)
             ArchitectureScore(code, index, "loss", float(place))
             for place, code in enumerate(parts[index])
         )
-        recorder.add(ArchitecturesScored(59, scores), seconds=0.0)
+        recorder.add(ArchitecturesScored(59, scores), 0.5)
         with ranked.db.unit_of_work() as session:
             unit = leases.verify(session, lease)[1]
             recorder.write(session, unit)

@@ -221,6 +221,22 @@ def test_the_least_advanced_supernet_is_trained_next(embedded: Deployment) -> No
     assert embedded.claim(run_id) is None
 
 
+def test_of_equally_advanced_supernets_the_one_that_takes_longest_starts_first(
+    embedded: Deployment,
+) -> None:
+    run_id = skip_to_training(embedded, tiny_spec(splitter=THREE), [1, 1, 1])
+    with embedded.db.unit_of_work() as session:
+        for key, seconds in (("train-0", 1.0), ("train-1", 2.0), ("train-2", 3.0)):
+            unit_of(session, run_id, key).useful_seconds = seconds
+        # Less advanced, so it goes first however little it takes.
+        for key in ("train-1", "train-2"):
+            unit_of(session, run_id, key).progress = 5
+    order = [claimed(embedded, run_id).unit_id for _ in range(3)]
+    with embedded.db.reading() as session:
+        expected = [unit_of(session, run_id, f"train-{number}").id for number in (0, 1, 2)]
+    assert order == [expected[0], expected[2], expected[1]]
+
+
 def test_no_supernet_gets_two_rounds_ahead_unless_every_other_is_leased() -> None:
     for rounds in product(range(4), repeat=3):
         for leased in ({1}, {2}, {1, 2}, set()):

@@ -92,7 +92,8 @@ def test_a_runner_ends_with_its_killed_supervisor(embedded: Deployment, tmp_path
 def test_a_runner_that_waits_for_work_ends_with_its_killed_supervisor(
     embedded: Deployment, tmp_path: Path
 ) -> None:
-    with process(embedded.settings, "worker.main", log=tmp_path / "log") as worker:
+    settings = embedded.settings.model_copy(update={"prepare_runner": True})
+    with process(settings, "worker.main", log=tmp_path / "log") as worker:
         (runner,) = wait_until(
             lambda: runners(worker.pid), seconds=DEADLINE_SECONDS, what="a runner is prepared"
         )

@@ -5,7 +5,7 @@ import os
 import re
 import sqlite3
 import subprocess
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from itertools import count
 from pathlib import Path
 
@@ -424,12 +424,12 @@ def test_a_loss_that_is_not_finite_keeps_the_last_good_checkpoint_for_the_retry(
     real, spoiled_step = loop.update, 12
 
     def spoil(
-        experiment: Experiment, state: TrainState, schedule: Schedule, route: Route
+        experiment: Experiment, state: TrainState, schedule: Schedule, routes: Sequence[Route]
     ) -> float:
         if state.next_step == spoiled_step:
             with torch.no_grad():
                 state.supernet.get_parameter("classifier.bias").fill_(float("nan"))
-        return real(experiment, state, schedule, route)
+        return real(experiment, state, schedule, routes)
 
     monkeypatch.setattr(loop, "update", spoil)
     run_id = eager.create(tiny_spec())

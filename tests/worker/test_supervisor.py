@@ -47,6 +47,10 @@ def brisk(embedded: Deployment) -> Deployment:
     return Deployment(embedded.db, embedded.settings.model_copy(update=changes))
 
 
+def preparing(deployment: Deployment) -> Settings:
+    return deployment.settings.model_copy(update={"prepare_runner": True})
+
+
 @pytest.fixture
 def slot(brisk: Deployment) -> Iterator[SlotThread]:
     """A slot at work in this process; drained at the end."""
@@ -149,7 +153,7 @@ def test_an_idle_slot_prepares_a_runner_without_a_lease_and_the_next_run_takes_i
     brisk: Deployment, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("worker.main.POLL_SECONDS", 0.05)
-    with working_slot(brisk, brisk.settings) as slot:
+    with working_slot(brisk, preparing(brisk)) as slot:
         prepared = the_runner()
         with brisk.db.reading() as session:
             assert leases.held(session, "slot") == []
@@ -166,7 +170,7 @@ def test_an_idle_slot_prepares_a_runner_without_a_lease_and_the_next_run_takes_i
 
 
 def test_a_prepared_runner_that_died_is_replaced_when_it_is_needed(brisk: Deployment) -> None:
-    supervisor = Supervisor(brisk.db, brisk.settings, SLOT)
+    supervisor = Supervisor(brisk.db, preparing(brisk), SLOT)
     supervisor.prepare()
     dead = the_runner()
     kill(dead)
@@ -181,9 +185,10 @@ def test_a_prepared_runner_that_died_is_replaced_when_it_is_needed(brisk: Deploy
 
 
 def test_a_slot_prepares_nothing_if_it_should_not_or_is_about_to_go(brisk: Deployment) -> None:
+    assert Settings.model_fields["prepare_runner"].default is True
     thrifty = brisk.settings.model_copy(update={"prepare_runner": False})
     Supervisor(brisk.db, thrifty, SLOT).prepare()
-    leaving = Supervisor(brisk.db, brisk.settings, SLOT)
+    leaving = Supervisor(brisk.db, preparing(brisk), SLOT)
     leaving.drain()
     leaving.prepare()
     assert runners() == []

@@ -18,6 +18,7 @@ from backend.runs.schemas import (
     SubspaceRead,
     UnitRead,
 )
+from frontend.figures.numbers import grouped, share_text, short
 from frontend.figures.ranking import OVERALL, ceiling_value, further_conditions, newest_overall
 from frontend.figures.search import incumbents
 from frontend.pages import links
@@ -56,10 +57,13 @@ def heading(run: RunRead) -> Component:
     if run.started_at is not None and run.finished_at is not None:
         facts.append(f"took {duration_text(run.finished_at - run.started_at)}")
     children: list[Component] = [dmc.Text(" · ".join(facts), size="sm", c="dimmed")]
-    if run.cloned_from is not None:
-        children.append(
-            dcc.Link(f"clone of run {run.cloned_from}", href=links.run_page(run.cloned_from))
-        )
+    for words, number in (
+        ("clone of", run.cloned_from),
+        ("weights inherited from", run.inherits_from),
+    ):
+        if number is not None:
+            link = dcc.Link(f"{words} run {number}", href=links.run_page(number))
+            children.append(html.Div(link))
     return html.Div(
         [
             dmc.Group(
@@ -167,6 +171,43 @@ def correlation_table(
     )
 
 
+def supernet_table(run: RunRead, *, subspaces: Sequence[SubspaceRead]) -> Component:
+    """Return every sub-space with its supernet."""
+    if not subspaces:
+        return dmc.Text("The space has not been split yet.", c="dimmed", size="sm")
+    head = [
+        "sub-space",
+        "valid",
+        "share",
+        "target share of updates",
+        "supernet width",
+        "parameters",
+    ]
+    body = [
+        [
+            part.label,
+            short(part.size_valid),
+            share_text(part.share_valid),
+            "–" if part.target_share is None else share_text(part.target_share),
+            f"{part.supernet_width:,}",
+            grouped(part.supernet_parameters),
+        ]
+        for part in subspaces
+    ]
+    notes = {
+        "class": "Trainable parameters of each sub-space's private supernet.",
+        "accumulated": "One supernet holds all sub-spaces: its trainable parameters with one bank "
+        "per cell.",
+    }
+    return dmc.Stack(
+        [
+            table(head, body),
+            dmc.Text(notes[run.spec.supernet.routing], size="xs", c="dimmed"),
+        ],
+        gap="xs",
+    )
+
+
 def unit_table(run: RunRead, *, units: Sequence[UnitRead]) -> Component:
     """Return every unit with its state, attempts and owner."""
     head = ["unit", "state", "progress", "times claimed", "owner", "waits for", "last word"]
@@ -197,6 +238,7 @@ PANELS: Mapping[str, Panel] = {
     "progress": Panel(("units", "subspaces"), progress_panel),
     "summary": Panel(("subspaces", "balance", "correlations", "candidates"), summary),
     "correlations": Panel(("subspaces", "correlations"), correlation_table),
+    "supernets": Panel(("subspaces",), supernet_table),
     "units": Panel(("units",), unit_table),
     "spec": Panel((), spec_text),
 }

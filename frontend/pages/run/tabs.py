@@ -79,6 +79,7 @@ def _content(tab: str, run_id: int, banked: bool) -> Component:
             pair("subspace-sizes", "training-balance"),
             pair("rank-correlation", "tau-over-steps"),
             pair("best-so-far", "best-cell"),
+            panel("supernets"),
         ]
     )
 

@@ -6,7 +6,7 @@ from random import Random
 
 from nas.partition.base import OperationShares, Partition
 from nas.plugin import Strategy
-from nas.spaces.base import Architecture
+from nas.spaces.base import Architecture, Space
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,6 +35,10 @@ class Sampler(Strategy, ABC):
             step: global step. Most samplers do not look at it.
             rng: the step's own stream, the same whenever the step is asked for.
         """
+
+    def samples_per_step(self, space: Space, num_subspaces: int) -> int:
+        """Return how many architectures `draw` returns, whatever the step."""
+        return 1
 
     @abstractmethod
     def target_updates(self, partition: Partition) -> tuple[float, ...] | None:

@@ -47,6 +47,9 @@ class FairSampler(Sampler):
         architectures = next(deal for deal in _deals(space, step, rng) if _all_valid(space, deal))
         return tuple(Route(partition.route(member), member) for member in architectures)
 
+    def samples_per_step(self, space: Space, num_subspaces: int) -> int:
+        return max(map(len, _operations(space)))
+
     def target_updates(self, partition: Partition) -> tuple[float, ...] | None:
         return (1.0,) if len(partition.subspaces) == 1 else None
 
@@ -54,11 +57,10 @@ class FairSampler(Sampler):
         if len(partition.subspaces) > 1:
             return (None,) * len(partition.subspaces)
         space = partition.space
-        operations = _operations(space)
-        num_architectures = max(map(len, operations))
+        num_architectures = self.samples_per_step(space, 1)
         shares = tuple(
             dict.fromkeys(names, 0.0) | _shares(dealt, num_architectures)
-            for names, dealt in zip(space.choices, operations, strict=True)
+            for names, dealt in zip(space.choices, _operations(space), strict=True)
         )
         return (shares,)
 

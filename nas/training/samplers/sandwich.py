@@ -34,6 +34,9 @@ class SandwichSampler(Sampler):
             Route(partition.route(member), member) for member in (*_extremes(space), *drawn)
         )
 
+    def samples_per_step(self, space: Space, num_subspaces: int) -> int:
+        return 2 + self.num_random
+
     def target_updates(self, partition: Partition) -> tuple[float, ...]:
         owners = {partition.route(member) for member in _extremes(partition.space)}
         return tuple(

@@ -6,6 +6,7 @@ from typing import Literal, final
 from pydantic import Field
 
 from nas.partition.base import Partition
+from nas.spaces.base import Space
 from nas.training.samplers.base import Route, Sampler
 
 
@@ -35,6 +36,9 @@ class SupernetBalancedSampler(Sampler):
             else range(num_subspaces)
         )
         return tuple(Route(index, partition.sample(index, rng)) for index in drawn)
+
+    def samples_per_step(self, space: Space, num_subspaces: int) -> int:
+        return 1 if self.architectures_per_step == "one" else num_subspaces
 
     def target_updates(self, partition: Partition) -> tuple[float, ...]:
         num_subspaces = len(partition.subspaces)

@@ -98,6 +98,7 @@ def found() -> Outcome:
         spec=spec,
         note="",
         cloned_from=None,
+        inherits_from=None,
         noise_ceiling=0.77,
         allowed_actions=[],
     )
@@ -123,6 +124,8 @@ def found() -> Outcome:
         target_share=1.0,
         target_updates=1.0,
         operation_targets=None,
+        supernet_width=8,
+        supernet_parameters="2082",
     )
     return Outcome(
         run=run,
@@ -213,6 +216,7 @@ def test_the_table_tells_sizes_updates_ceiling_and_the_best_cells_rank(found: Ou
         console.print(summary(found))
     text = captured.get()
     assert "80 architectures, 71 valid (61%); 110 updates" in text
+    assert "supernet of width 8, 2082 parameters" in text
     assert "100 updates, shared by all sub-spaces" in text
     assert "0.770 (10 seeds)" in text
     assert CELL in text

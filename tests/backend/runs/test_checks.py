@@ -64,6 +64,13 @@ def database_url(sqlite_url: str) -> str:
             "training.sampler.num_random",
         ),
         ({"supernet": {"shared_cells": 2}}, "supernet.shared_cells"),
+        ({"supernet": {"width": 0}}, "supernet.width"),
+        ({"supernet": {"width": "wide"}}, "supernet.width"),
+        ({"supernet": {"width": [8, 8, "x"]}}, "supernet.width.2"),
+        ({"supernet": {"width": [8, 8]}}, "supernet.width"),
+        ({"supernet": {"width": [8, 8], "routing": "accumulated"}}, "supernet.width"),
+        ({"supernet": {"width": "auto", "parent_width": 1}}, "supernet.width"),
+        ({"supernet": {"width": 8, "parent_width": 7}}, "supernet.parent_width"),
         ({"supernet": {"routing": "accumulated", "shared_cells": 1}}, "splitter.thresholds"),
         ({"supernet": {"routing": "accumulated"}, "splitter": {"kind": "none"}}, "splitter"),
     ],
@@ -141,6 +148,15 @@ def test_an_infeasible_number_of_subspaces_names_the_feasible_ones(api: Api, spe
     bad = spec | {"splitter": {"kind": "nonlinearity", "num_subspaces": 9}}
     problem = problem_of(api.post("/api/v1/runs", json=bad), 422)
     assert "feasible are 1, 2, 3" in problem["detail"]
+
+
+def test_a_list_of_widths_that_is_too_short_names_the_number_of_sub_spaces(api: Api, spec: dict):
+    changes = {
+        "splitter": {"kind": "nonlinearity", "num_subspaces": 3},
+        "supernet": {"width": [8, 8]},
+    }
+    problem = problem_of(api.post("/api/v1/runs", json=spec | changes), 422)
+    assert "2 widths for 3 sub-spaces" in problem["detail"]
 
 
 def test_infeasible_constraints_name_the_tightest_feasible_value(api: Api, spec: dict):

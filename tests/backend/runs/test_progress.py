@@ -19,8 +19,8 @@ def _spec(**changes) -> RunSpec:
     )
 
 
-def test_costs_are_counted_in_optimizer_steps():
-    assert kind_costs(_spec()) == {
+def test_costs_are_counted_in_samples_of_training():
+    assert kind_costs(_spec(), 1) == {
         "partition": 1.0,
         "warm-up": 100.0,
         "train": 200.0,
@@ -30,12 +30,19 @@ def test_costs_are_counted_in_optimizer_steps():
 
 def test_a_searching_run_costs_its_evaluations_too():
     spec = _spec(search={"kind": "random", "budget": 50})
-    assert kind_costs(spec)["search"] == 50.0
+    assert kind_costs(spec, 1)["search"] == 50.0
 
 
 def test_progress_is_the_finished_share_of_the_cost():
     units = {"partition": (1, 1), "warm-up": (50, 100)}
     assert run_progress(_spec(), "running", units) == pytest.approx(51 / 400)
+
+
+def test_training_weighs_as_much_as_its_steps_train_architectures():
+    assert kind_costs(_spec(), 5)["warm-up"] == 500.0
+    units = {"partition": (1, 1), "warm-up": (100, 100), "train": (50, 200)}
+    progress = run_progress(_spec(), "running", units, samples_per_step=5)
+    assert progress == pytest.approx((1 + 500 + 250) / (1 + 500 + 1000 + 99))
 
 
 def test_progress_counts_parallel_units_of_a_kind_together():

@@ -41,6 +41,8 @@ def run_id(stocked: Database, new_run) -> int:
                     target_share=0.5,
                     target_updates=0.5,
                     operation_targets=[{"none": 1.0}],
+                    supernet_width=5,
+                    supernet_parameters=str(10**20),
                 )
             )
         for step in (10, 20, 30):
@@ -137,6 +139,10 @@ def test_shares_are_of_the_valid_architectures(stocked: Database, run_id: int):
         found = results.subspaces(session, run_id)
     assert [row.share_valid for row in found] == [0.1, 0.9]
     assert [row.size_all for row in found] == ["30", "95"]
+    # More than an integer column holds.
+    assert [(row.supernet_width, row.supernet_parameters) for row in found] == [
+        (5, "100000000000000000000")
+    ] * 2
 
 
 def test_scores_stand_beside_the_truth_where_it_is_known(stocked: Database, run_id: int):

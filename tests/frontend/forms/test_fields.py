@@ -81,6 +81,14 @@ def test_an_input_knows_type_bounds_and_help():
     assert nodes["supernet.routing"].options == ("class", "accumulated")
 
 
+def test_a_number_or_a_list_or_a_word_is_one_input_that_names_the_words():
+    width = by_key(RunSpec)["supernet.width"]
+    assert isinstance(width, Leaf)
+    assert (width.words, width.repeated, width.bounds) == (("auto",), False, "≥ 1, ≤ 256")
+    parent = by_key(RunSpec)["supernet.parent_width"]
+    assert (parent.words, parent.nullable) == ((), True)
+
+
 def test_a_list_of_numbers_is_one_repeated_input():
     thresholds = by_key(RunSpec)["splitter[nonlinearity].thresholds"]
     assert isinstance(thresholds, Leaf)

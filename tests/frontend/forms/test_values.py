@@ -19,6 +19,10 @@ def document(**changes):
         {},
         {"splitter": {"kind": "nonlinearity", "num_subspaces": 3, "thresholds": [1, 2]}},
         {"search": None},
+        {"supernet": {"width": 7}},
+        {"supernet": {"width": [8, 7, 6], "parent_width": 8}},
+        {"supernet": {"width": [8]}},
+        {"supernet": {"width": "auto"}},
         {"search": {"kind": "random", "budget": 3, "constraints": {"flops": 9}}},
         {"ranking": {"scorers": [{"kind": "accuracy"}, {"kind": "loss"}]}},
         {
@@ -48,6 +52,28 @@ def test_text_that_is_no_number_reaches_the_validation():
     values = spread(FORM, document())
     values["splitter[nonlinearity].thresholds"] = "1, two"
     assert assemble(FORM, values)["splitter"]["thresholds"] == [1, "two"]
+
+
+@pytest.mark.parametrize(
+    ("written", "read"),
+    [
+        ("8", 8),
+        (8, 8),
+        (" auto ", "auto"),
+        ("8, 7", [8, 7]),
+        ("8,", [8]),
+        ("8, wide", [8, "wide"]),
+        ("wide", "wide"),
+    ],
+)
+def test_one_input_takes_a_number_a_list_or_a_word(written, read):
+    values = spread(FORM, document()) | {"supernet.width": written}
+    assert assemble(FORM, values)["supernet"]["width"] == read
+
+
+def test_an_input_of_a_number_or_a_word_may_be_empty():
+    values = spread(FORM, document()) | {"supernet.width": ""}
+    assert "width" not in assemble(FORM, values)["supernet"]
 
 
 def test_only_the_chosen_kinds_parameters_are_sent():

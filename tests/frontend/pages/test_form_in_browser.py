@@ -50,7 +50,8 @@ def test_an_error_stands_at_its_field_and_nothing_is_started(form):
     field(form, "supernet.width").fill("999")
     field(form, "training.steps").fill("")
     form.get_by_role("button", name="Start the run").click()
-    expect(form.get_by_text("less than or equal to 256")).to_be_visible()
+    marked = form.locator(".mantine-InputWrapper-error", has_text="less than or equal to 256")
+    expect(marked).to_be_visible()
     expect(form.get_by_text("Field required")).to_be_visible()
     expect(form.get_by_role("alert")).to_contain_text("2 fields marked")
     assert form.url.endswith("/ui/new")
@@ -67,6 +68,29 @@ def test_the_preview_follows_the_number_of_subspaces(form):
     expect(form.get_by_text("count 2", exact=True)).to_be_visible()
     field(form, "splitter[nonlinearity].num_subspaces").fill("2")
     expect(form.get_by_text("count 2", exact=True)).to_be_hidden()
+
+
+def test_widths_are_a_number_a_list_or_auto_and_the_preview_tells_what_they_make(form, served_db):
+    width = field(form, "supernet.width")
+    preview = form.locator("#partition-preview")
+    # digits-mini: 30 w^2 + 9 w + 10 (w + 1), of width 8 for each of three sub-spaces.
+    expect(preview).to_contain_text("3 supernets together: 6,246 parameters")
+    width.fill("8, 6")
+    expect(preview).to_contain_text("2 widths for 3 sub-spaces")
+    width.fill("8, 6, 4")
+    expect(preview).to_contain_text("· width 4")
+    expect(preview).to_contain_text("a one-shot parent of width 8 has 2,082")
+    width.fill("auto")
+    expect(preview).to_contain_text("a one-shot parent of width 16 has 7,994")
+    field(form, "supernet.parent_width").fill("12")
+    expect(preview).to_contain_text("a one-shot parent of width 12 has 4,558")
+    spec = spec_of(served_db, submitted(form))
+    assert (spec.supernet.width, spec.supernet.parent_width) == ("auto", 12)
+
+
+def test_a_list_of_widths_survives_the_form(form, served_db):
+    field(form, "supernet.width").fill("8, 6, 4")
+    assert spec_of(served_db, submitted(form)).supernet.width == (8, 6, 4)
 
 
 def test_choosing_another_kind_shows_its_parameters(form):

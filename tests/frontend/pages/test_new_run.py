@@ -22,7 +22,7 @@ def test_the_link_of_a_preview_of_weight_banks_starts_a_run_with_them():
     supernet = {"width": 5, "routing": "accumulated", "cells_per_stage": 3, "shared_cells": 1}
     address = links.new_run_with("digits-mini", splitter, supernet)
     spec = started_with(dict(parse_qsl(urlsplit(address).query)))
-    assert spec["supernet"] == {**supernet, "reduction": "pooled"}
+    assert spec["supernet"] == {**supernet, "reduction": "pooled", "parent_width": None}
     assert (spec["training"]["steps"], spec["training"]["warm_up_steps"]) == (3000, 0)
 
 

@@ -3,7 +3,14 @@ import json
 from plotly.utils import PlotlyJSONEncoder
 
 from frontend.pages.run.grids import candidate_rows, log_rows
-from frontend.pages.run.panels import correlation_table, heading, notice, summary, unit_table
+from frontend.pages.run.panels import (
+    correlation_table,
+    heading,
+    notice,
+    summary,
+    supernet_table,
+    unit_table,
+)
 from tests.frontend import made
 
 
@@ -45,6 +52,8 @@ def test_the_heading_names_what_the_run_rests_on():
     text = " ".join(words(heading(made.run(cloned_from=3, benchmark=None))))
     assert "digits-mini@1 · digits@1 · no benchmark · K = 2 · seed 0" in text
     assert "clone of run 3" in text
+    assert "inherited" not in text
+    assert "weights inherited from run 4" in words(heading(made.run(inherits_from=4)))
 
 
 def test_the_summary_prefers_the_final_correlation():
@@ -95,6 +104,15 @@ def test_a_units_row_names_what_it_waits_for():
     units = [made.unit("search", "waiting", depends_on=["rank-0-0"], total=30)]
     shown = words(unit_table(made.run(), units=units))
     assert {"search", "waiting", "rank-0-0", "0 / 30"} <= set(shown)
+
+
+def test_every_sub_space_stands_beside_its_supernet():
+    shown = words(supernet_table(made.run(), subspaces=made.subspaces(30, 10, dead=2)))
+    first = shown.index("count 0")
+    assert shown[first : first + 6] == ["count 0", "30", "75.0 %", "50.0 %", "8", "2,082"]
+    assert shown[first + 6 : first + 12] == ["count 1", "10", "25.0 %", "50.0 %", "7", "2,081"]
+    assert "private supernet" in shown[-1]
+    assert words(supernet_table(made.run(), subspaces=[])) == ["The space has not been split yet."]
 
 
 def test_grid_rows_have_unique_keys_and_the_log_begins_with_the_newest():

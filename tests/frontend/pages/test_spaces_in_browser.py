@@ -1,6 +1,7 @@
 """Search spaces and their partitions in a real Chromium."""
 
 import re
+from dataclasses import replace
 
 import pytest
 from playwright.sync_api import expect
@@ -224,7 +225,8 @@ def spreads_of(count):
 
 def supernet_parameters(width):
     """Weights of the digits-mini supernet that torch builds."""
-    supernet = build_supernet(catalogue()["digits-mini"], SupernetSpec(width=width).shape())
+    shape = replace(SupernetSpec().shape(), width=width)
+    supernet = build_supernet(catalogue()["digits-mini"], shape)
     return sum(weight.numel() for weight in supernet.parameters())
 
 

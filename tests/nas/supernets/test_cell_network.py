@@ -119,7 +119,7 @@ def test_shared_relus_and_skipped_dead_edges_change_no_output(
         assert difference.abs().max() < 1e-9, architecture
 
 
-@pytest.mark.parametrize(("width", "images", "size"), [(4, 6, 8), (8, 64, 16)])
+@pytest.mark.parametrize(("width", "images", "size"), [(4, 6, 8), (10, 64, 16)])
 def test_gradients_equal_those_of_the_plain_network(width: int, images: int, size: int) -> None:
     """Of few values, and of so many that the faster ways for narrow networks are taken."""
     torch.manual_seed(1)

@@ -4,11 +4,12 @@ import torch
 from nas.errors import InvalidCheckpoint, TrainingDiverged
 from nas.pipeline import train_unit
 from nas.training.loop import train
-from nas.training.state import TrainState, fresh_state, inherited_state
+from nas.training.state import TrainState, fresh_state, inherit, inherited_state
 
 
 def momentum(state: TrainState) -> list[torch.Tensor]:
-    return [entry["momentum_buffer"] for entry in state.optimizer.state_dict()["state"].values()]
+    entries = state.optimizer.state_dict()["state"]
+    return [entries[index]["momentum_buffer"] for index in sorted(entries)]
 
 
 @pytest.mark.parametrize("subspace", [0, 1, 2])
@@ -25,6 +26,61 @@ def test_a_private_supernet_starts_with_the_weights_and_momentum_of_the_warm_up(
     for mine, inherited in zip(momentum(child), momentum(warm), strict=True):
         assert torch.equal(mine, inherited)
     assert (child.next_step, child.updates, child.subspace) == (12, 0, subspace)
+
+
+@pytest.mark.parametrize("subspace", [0, 1, 2])
+def test_narrower_supernets_start_with_the_first_channels_of_weights_and_momentum(
+    make_experiment, subspace: int
+) -> None:
+    experiment = make_experiment({"width": [3, 2, 1], "parent_width": 6}, warm_up_steps=12)
+    width = 3 - subspace
+    warm = fresh_state(experiment, None)
+    list(train_unit(experiment, warm))
+    child = inherited_state(experiment, warm, subspace)
+    wide = dict(warm.supernet.named_parameters())
+    assert wide["stem.0.weight"].shape == (6, 1, 3, 3)
+    for name, weight in child.supernet.named_parameters():
+        # One stage of one cell without concatenations: digits-mini's channels are all its width.
+        kept = tuple(slice(width if size == 6 else None) for size in wide[name].shape)
+        assert torch.equal(weight, wide[name][kept]), name
+        mine = child.optimizer.state[weight]
+        theirs = warm.optimizer.state.get(wide[name], {})
+        assert mine.keys() == theirs.keys(), name
+        if theirs:
+            assert torch.equal(mine["momentum_buffer"], theirs["momentum_buffer"][kept]), name
+    assert any(warm.optimizer.state.values())
+    assert (child.next_step, child.updates, child.subspace) == (12, 0, subspace)
+
+
+def test_narrower_supernets_train_and_continue_bit_by_bit(make_experiment) -> None:
+    experiment = make_experiment({"width": "auto", "parent_width": 7}, warm_up_steps=8)
+    warm = fresh_state(experiment, None)
+    list(train_unit(experiment, warm))
+    whole = inherited_state(experiment, warm, 1)
+    # A third of seven channels, rounded.
+    assert whole.supernet.stem[0].out_channels == 2
+    parts = TrainState.from_bytes(experiment, whole.to_bytes())
+    for state in (whole, parts):
+        list(train_unit(experiment, state))
+    assert parts.updates == whole.updates > 0
+    for name, weight in whole.supernet.state_dict().items():
+        assert torch.equal(parts.supernet.state_dict()[name], weight), name
+
+
+def test_a_supernet_inherits_weights_but_no_momentum_from_another_run(make_experiment) -> None:
+    source = make_experiment({"width": 6})
+    theirs = fresh_state(source, 1)
+    list(train_unit(source, theirs))
+    heir = make_experiment({"width": 4})
+    state = fresh_state(heir, 1)
+    inherit(state, source.supernets, 1, theirs.to_bytes(), heir.device)
+    assert not state.optimizer.state_dict()["state"]
+    assert (state.next_step, state.updates) == (0, 0)
+    stem = theirs.supernet.stem[0].weight
+    assert torch.equal(state.supernet.stem[0].weight, stem[:4])
+    again = fresh_state(heir, 1)
+    with pytest.raises(InvalidCheckpoint, match="not a checkpoint of this supernet"):
+        inherit(again, heir.supernets, 1, theirs.to_bytes(), heir.device)
 
 
 def test_training_a_copy_leaves_the_warm_up_as_it_was(make_experiment) -> None:

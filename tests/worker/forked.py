@@ -1,0 +1,59 @@
+"""Runner processes that begin with torch loaded, so that a test can afford to kill many.
+
+They come from a server process that forks; otherwise each is a process like any other, and does
+what `python -m worker.runner` does.
+"""
+
+import multiprocessing
+import time
+from collections.abc import Callable
+from multiprocessing.context import ForkServerProcess
+
+from backend.db import Database
+from backend.runs import leases
+from backend.runs.states import FINISHED_RUN_STATES
+from backend.settings import Settings
+from nas.training import loop
+from tests.worker.support import Deployment
+from worker.control import Control
+from worker.runner import Runner, configure_torch
+
+REPORT_SECONDS = 0.05
+"""Events come more often than in earnest, so that a run of seconds has many checkpoints."""
+
+STEP_SECONDS = 0.004
+"""At least; so long a run lasts on any machine, and can be killed a few times."""
+
+
+def start(deployment: Deployment, run_id: int, owner: str) -> ForkServerProcess:
+    """Start a process that executes units of a run until the run is over."""
+    context = multiprocessing.get_context("forkserver")
+    context.set_forkserver_preload([__name__, "torch._dynamo"])
+    process = context.Process(
+        target=_work, args=(deployment.settings, run_id, owner), daemon=True, name=owner
+    )
+    process.start()
+    return process
+
+
+def _work(settings: Settings, run_id: int, owner: str) -> None:
+    configure_torch()
+    loop.REPORT_SECONDS = REPORT_SECONDS
+    loop.update = _slowed(loop.update)
+    db = Database(settings.database)
+    deployment = Deployment(db, settings)
+    while deployment.state(run_id) not in FINISHED_RUN_STATES:
+        with db.unit_of_work() as session:
+            lease = leases.claim(session, owner, settings.lease_seconds, run_id=run_id)
+        if lease is None:
+            time.sleep(0.02)
+        else:
+            Runner(db, settings, Control(), lease).work()
+
+
+def _slowed(update: Callable[..., float]) -> Callable[..., float]:
+    def slowed(*arguments: object) -> float:
+        time.sleep(STEP_SECONDS)
+        return update(*arguments)
+
+    return slowed
