@@ -29,8 +29,8 @@ from nas.spec import RunSpec, round_boundaries
 from nas.training import loop
 from nas.training.samplers.base import Route
 from nas.training.schedule import Schedule
-from nas.training.team import Team
 from nas.training.state import TrainState, fresh_state, inherited_state
+from nas.training.team import Team
 
 
 def weights(state: TrainState) -> dict[str, torch.Tensor]:
@@ -289,7 +289,7 @@ def test_methods_2_11_7_outputs_are_unchanged_by_training_steps_of_another_class
         for _ in range(4):
             architecture = experiment.partition.sample(subspace.index, rng)
             route = Route(owner, architecture)
-                loop.update(experiment, states[owner], schedule, [route], Team())
+            loop.update(experiment, states[owner], schedule, [route], Team())
         for member, old, new in zip(observed, before, outputs(), strict=True):
             same_class = experiment.partition.route(member) == owner
             assert torch.equal(old, new) != same_class
