@@ -154,6 +154,7 @@ class Unit(Base):
     lease_until: Mapped[datetime | None] = mapped_column(UtcDateTime)
     progress: Mapped[int] = mapped_column(default=0)  # steps, architectures or evaluations done
     total: Mapped[int] = mapped_column(default=0)
+    micro_batches: Mapped[int] = mapped_column(default=1)  # 2 once training ran out of memory
     # Training and scoring, by the clock of the slots; what was repeated counts again.
     useful_seconds: Mapped[float] = mapped_column(default=0.0)
     failure_class: Mapped[str | None] = mapped_column(String(32))
@@ -371,7 +372,10 @@ class WorkerSlot(Base):
     name: Mapped[str] = mapped_column(String(200), primary_key=True)
     hostname: Mapped[str] = mapped_column(String(200))
     pid: Mapped[int]
-    device: Mapped[str] = mapped_column(String(32))
+    device: Mapped[str] = mapped_column(String(200))
+    max_processes: Mapped[int | None]  # of one unit, each on a GPU of its own; null: any number
+    # Why the slot begins no unit although there is work for it; null: nothing holds it back.
+    held_back: Mapped[str | None] = mapped_column(Text)
     unit_id: Mapped[int | None] = mapped_column(ForeignKey("units.id", ondelete="SET NULL"))
     started_at: Mapped[datetime] = mapped_column(UtcDateTime, default=db_now())
     seen_at: Mapped[datetime] = mapped_column(UtcDateTime, default=db_now())

@@ -30,7 +30,15 @@ class Settings(BaseSettings):
     event_poll_seconds: float = Field(
         0.5, gt=0, description="Pause between two looks for events that streams wait for."
     )
-    device: Literal["cpu", "cuda"] = Field("cpu", description="What workers compute on.")
+    device: Literal["auto", "cpu", "cuda"] = Field(
+        "auto", description="What workers compute on; `auto`: GPUs where there are any."
+    )
+    min_free_gpu_bytes: int = Field(
+        2**30, ge=0, description="A slot begins no unit with less memory free on its GPU."
+    )
+    min_free_memory_bytes: int = Field(
+        2**29, ge=0, description="A slot without a GPU begins no unit with less memory free."
+    )
     lease_seconds: float = Field(
         30.0, gt=0, description="After this long without a sign of life a unit is given away."
     )

@@ -36,6 +36,7 @@ from nas.training.batches import ImageBatches
 from nas.training.loop import prepare_device, update
 from nas.training.schedule import Schedule
 from nas.training.state import fresh_state
+from nas.training.team import Team
 from worker.environment import ALLOCATION
 
 BATCH = 64
@@ -111,7 +112,7 @@ def measure(setting: Setting, sampler: str, seed: int) -> Row:
                     plain.step(step, of_step[0].architecture)
                 else:
                     state.next_step = step
-                    update(experiment, state, schedule, of_step)
+                    update(experiment, state, schedule, of_step, Team())
             if number:
                 seconds[name] += time.perf_counter() - began
         timed += BLOCK if number else 0
@@ -184,6 +185,7 @@ class ReadyBatches(ImageBatches):
         indices_B: Tensor,  # noqa: N803 - as in the base
         augmentation: AugmentationSpec,
         generator: torch.Generator,
+        part: slice = slice(None),
     ) -> tuple[Tensor, Tensor]:
         self._taken += 1
         return self._ready[(self._taken - 1) % len(self._ready)]

@@ -52,9 +52,14 @@ def product_pays(features_NCHW: Tensor, convolution: nn.Conv2d) -> bool:
 
 
 def _lies_so(features_NCHW: Tensor) -> bool:
-    """Tell whether features lie on the CPU as (images, height, width, channels)."""
-    return features_NCHW.device.type == "cpu" and features_NCHW.is_contiguous(
-        memory_format=torch.channels_last
+    """Tell whether features lie on the CPU as (images, height, width, channels), in full precision.
+
+    Sums of bfloat16 would lose what torch's own kernels add up in float32.
+    """
+    return (
+        features_NCHW.device.type == "cpu"
+        and features_NCHW.dtype in (torch.float32, torch.float64)
+        and features_NCHW.is_contiguous(memory_format=torch.channels_last)
     )
 
 

@@ -22,6 +22,7 @@ from nas.search.state import SearchState
 from nas.seeds import stream
 from nas.spaces.base import Architecture, Space
 from nas.spec import RunSpec, round_boundaries
+from nas.training.team import Team
 
 if TYPE_CHECKING:
     from nas.ranking.scoring import ScoringImages
@@ -64,13 +65,20 @@ def live_sample(spec: RunSpec, space: Space) -> tuple[Architecture, ...]:
     return ranking_sample(spec, space)[: spec.ranking.live_architectures]
 
 
-def train_unit(experiment: Experiment, state: TrainState) -> Iterator[Event]:
+def train_unit(
+    experiment: Experiment, state: TrainState, team: Team | None = None
+) -> Iterator[Event]:
     """Train one supernet to the end of its unit, scoring its part of the live sample each round.
 
     The warm-up ends at `training.warm_up_steps`. It, and a supernet with weight banks, scores the
     whole live sample. `state` is whole
     at every event: stored then, restored and passed in again, the unit goes on exactly. A round
     that was interrupted while it was scored is scored again, to the same values.
+
+    Args:
+        experiment: the run.
+        state: of the unit.
+        team: who trains, by default this process alone; it alone scores.
 
     Raises:
         TrainingDiverged: if the loss is not finite.
@@ -87,10 +95,12 @@ def train_unit(experiment: Experiment, state: TrainState) -> Iterator[Event]:
         for architecture in live_sample(experiment.spec, experiment.space)
         if state.subspace is None or experiment.partition.route(architecture) == state.subspace
     ]
+    team = team or Team()
+    team.begin(experiment, state)
     for boundary in round_boundaries(experiment.spec):
         if not state.finished_round < boundary <= last:
             continue
-        yield from train(experiment, state, boundary)
+        yield from train(experiment, state, boundary, team)
         yield from _scored(experiment, state, live, experiment.live_scoring_images)
         state.finished_round = boundary
         yield RoundFinished(boundary)

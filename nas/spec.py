@@ -16,6 +16,8 @@ from pydantic import (
     Field,
     StringConstraints,
     Tag,
+    ValidationInfo,
+    field_validator,
     model_validator,
 )
 
@@ -240,9 +242,40 @@ class TrainingSpec(SpecPart):
         default_factory=SupernetBalancedSampler, description="Which architecture a step trains."
     )
     augmentation: AugmentationSpec = Field(default_factory=AugmentationSpec)
-    threads: int = Field(
-        1, ge=1, le=64, description="CPU threads per unit; part of the result's conditions."
+    precision: Literal["float32", "bfloat16"] = Field(
+        "float32",
+        description="Of the forward and backward passes of training; bfloat16 is faster on newer "
+        "GPUs and less exact. Weights and scores are float32. Part of the result's conditions.",
     )
+    threads: int = Field(
+        1,
+        ge=1,
+        le=64,
+        description="CPU threads per process of a unit; part of the result's conditions.",
+    )
+    processes: int = Field(
+        1,
+        ge=1,
+        le=8,
+        description="Processes of one host that train a unit together, each on its share of every "
+        "batch (and, with GPUs, on one of its own). BatchNorm has the statistics of a share: part "
+        "of the result's conditions.",
+    )
+
+    @field_validator("processes")
+    @classmethod
+    def _processes_share_a_batch(cls, processes: int, info: ValidationInfo) -> int:
+        batch_size = info.data.get("batch_size")
+        if batch_size is None:  # refused itself
+            return processes
+        share, rest = divmod(batch_size, processes)
+        if rest or share < 2:
+            raise ValueError(
+                f"batch_size {batch_size} cannot be shared by {processes} processes: each needs "
+                f"the same number of images, at least two; the next size that can be is "
+                f"{processes * max(share + 1, 2)}"
+            )
+        return processes
 
     @model_validator(mode="after")
     def _warm_up_leaves_steps(self) -> Self:

@@ -64,6 +64,15 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     items.sort(key=lambda item: item.path not in slow)
 
 
+def pytest_runtest_setup(item: pytest.Item) -> None:
+    """Skip what needs a GPU where torch finds none."""
+    if item.get_closest_marker("gpu"):
+        import torch
+
+        if not torch.cuda.is_available():
+            skip_unless_required("GPU", "torch finds no GPU")
+
+
 @pytest.fixture(scope="session")
 def shared_data() -> Path:
     """The folder with CIFAR-10 and the NAS-Bench-201 table."""

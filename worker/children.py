@@ -48,12 +48,15 @@ class Child:
         command: what it is.
         environment: of the process.
         log_folder: its output is appended to a file there.
+
+    Attributes:
+        environment: of the process, its tie to this one included.
     """
 
     def __init__(self, command: Command, environment: Mapping[str, str], log_folder: Path) -> None:
         self.command = command
         self.log_path = log_folder / f"{command.name}.log"
-        self._environment = {**environment, PARENT_VARIABLE: str(os.getpid())}
+        self.environment = {**environment, PARENT_VARIABLE: str(os.getpid())}
         self._process: subprocess.Popen[bytes] | None = None
         self._started_at = 0.0
         self._restart_at: float | None = None
@@ -72,7 +75,7 @@ class Child:
                 stdin=subprocess.PIPE,
                 stdout=log,
                 stderr=subprocess.STDOUT,
-                env=self._environment,
+                env=self.environment,
                 pass_fds=self.command.shared,
                 # Ctrl-C in a terminal reaches the parent alone, which stops its children in order.
                 start_new_session=True,

@@ -154,7 +154,8 @@ class Correlator:
                 "scorer": scorer.kind,
                 "scope": scope,
                 **asdict(found),
-                "conditions": self._conditions(stage, found, seed),
+                "conditions": self._conditions(stage, found, seed)
+                | {"micro_batches": _micro_batches(session, run_id)},
                 "created_at": db_now(),
             }
             insert_once(session, Correlation, ("run_id", "stage", "step", "scorer", "scope"), row)
@@ -177,6 +178,8 @@ class Correlator:
             "benchmark": self.truth.benchmark,
             "noise_ceiling": self.truth.noise_ceiling,
             "threads": self.spec.training.threads,
+            "precision": self.spec.training.precision,
+            "processes": self.spec.training.processes,
         }
 
 
@@ -201,6 +204,13 @@ def _round_parts(session: Session, unit: Unit, step: int) -> tuple[int, int]:
     assert parts is not None
     assert needed is not None
     return parts, needed
+
+
+def _micro_batches(session: Session, run_id: int) -> int:
+    """Return the most parts that some supernet of the run had its batches cut into."""
+    most = session.scalar(select(func.max(Unit.micro_batches)).where(Unit.run_id == run_id))
+    assert most is not None
+    return most
 
 
 def _scored_subspaces(session: Session, run_id: int, stage: Stage, step: int) -> list[int]:

@@ -19,6 +19,7 @@ from nas.experiment import Experiment
 from nas.search.state import SearchState
 from nas.spaces.base import Architecture
 from nas.training.state import TrainState, fresh_state, inherit, inherited_state
+from nas.training.team import Team
 from worker import checkpoints
 from worker.plan import ARCHITECTURES_PER_CHUNK, train_key, units_after_partition
 from worker.recorder import scored_already
@@ -84,12 +85,14 @@ class Execution:
         settings: where the files are.
         experiment: of the run.
         states: supernets that this process has at hand.
+        team: who trains.
     """
 
     db: Database
     settings: Settings
     experiment: Experiment
     states: States = field(default_factory=States)
+    team: Team = field(default_factory=Team)
 
     def open(self, unit: Unit) -> Work:
         """Prepare the execution of a unit from its newest readable checkpoint.
@@ -120,10 +123,11 @@ class Execution:
     def _training(self, unit: Unit) -> Work:
         work = Work(checkpoints.unit_folder(unit), iter(()), position=lambda: 0)
         state = self._resumed(unit, work, self._train_state) or self._initial_state(unit, work)
+        self.team.micro_batches = unit.micro_batches
         work.state = state
         work.freeze = state.frozen
         work.position = lambda: state.next_step
-        work.events = pipeline.train_unit(self.experiment, state)
+        work.events = pipeline.train_unit(self.experiment, state, self.team)
         return work
 
     def _ranking(self, unit: Unit) -> Work:

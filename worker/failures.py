@@ -29,9 +29,9 @@ def failure_of(error: BaseException) -> Failure:
         case OperationalError():
             text = f"The database could not be used: {error.orig}."
             return Failure(FailureClass.LOST, text)
-    if _is_out_of_memory(error):
+    if is_out_of_memory(error):
         text = f"The unit needs more memory than there is ({first_line(error)}); {MEMORY_REMEDY}."
-        return Failure(FailureClass.OUT_OF_MEMORY, text)
+        return Failure(FailureClass.OUT_OF_MEMORY, text, halves=True)
     text = (
         f"An error in the program ended the attempt: {type(error).__name__}: {first_line(error)}"
     )
@@ -80,7 +80,8 @@ def first_line(error: BaseException) -> str:
     return (str(error).splitlines() or [""])[0]
 
 
-def _is_out_of_memory(error: BaseException) -> bool:
+def is_out_of_memory(error: BaseException) -> bool:
+    """Tell whether an allocation failed, on whatever device."""
     # By name: this module is also used by the supervisor, which must not load torch.
     if isinstance(error, MemoryError) or type(error).__name__ == "OutOfMemoryError":
         return True

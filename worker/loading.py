@@ -9,6 +9,7 @@ from backend.settings import Settings
 from nas.data.dataset import ImageDataset
 from nas.experiment import Experiment
 from worker.correlations import Truth, load_truth
+from worker.devices import own_device
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,7 +36,7 @@ def load_run(session: Session, settings: Settings, run_id: int) -> LoadedRun:
             space=space,
             partition=run.spec.partition(space),
             dataset=ImageDataset.load(path, run.dataset.sha256),
-            device=settings.device,
+            device=own_device(settings).kind,
         ),
         truth=load_truth(session, run),
     )

@@ -16,6 +16,7 @@ from backend.logs import configure_logs
 from backend.queue import wake
 from backend.settings import Settings
 from worker.app import create_app
+from worker.devices import own_device
 from worker.signals import wait_for_stop
 from worker.slot import Slot, unique_name
 from worker.supervisor import Supervisor
@@ -104,9 +105,12 @@ def serve(settings: Settings) -> int:
     """
     name = unique_name()
     db = Database(settings.database, wake=partial(wake, settings))
-    slot = Slot(db, name, settings.device)
+    device = own_device(settings)
+    settings = settings.model_copy(update={"device": device.kind})
+    supervisor = Supervisor(db, settings, name, device)
+    slot = Slot(db, name, device, supervisor.held_back)
     slot.announce()
-    thread = SlotThread(Supervisor(db, settings, name))
+    thread = SlotThread(supervisor)
     thread.start()
     try:
         code = _wait(settings, name, thread)

@@ -26,7 +26,8 @@ from backend.runs.leases import Lease, StaleAttempt
 from backend.settings import Settings
 from backend.storage import is_full
 from nas.events import Event, RoundFinished
-from worker import checkpoints
+from nas.training.team import Team
+from worker import checkpoints, team
 from worker.attempt import Attempt, record_failure
 from worker.control import CANCEL, Control, die_with_parent
 from worker.execution import Execution, Work
@@ -57,9 +58,22 @@ class Runner:
         settings: of the deployment.
         control: the supervisor's orders.
         lease: the first unit, claimed by the supervisor.
+        team: who trains.
+
+    Attributes:
+        failed: an attempt has failed, so nothing in this process may be relied on any more.
     """
 
-    def __init__(self, db: Database, settings: Settings, control: Control, lease: Lease) -> None:
+    def __init__(
+        self,
+        db: Database,
+        settings: Settings,
+        control: Control,
+        lease: Lease,
+        team: Team | None = None,
+    ) -> None:
+        self.failed = False
+        self._team = team or Team()
         self._db = db
         self._settings = settings
         self._control = control
@@ -87,6 +101,7 @@ class Runner:
             # The boundary of an attempt: whatever went wrong is recorded. The process ends,
             # because what it has loaded may be part of the failure.
             _log.exception("the attempt failed", unit=lease.unit_id, attempt=lease.attempt)
+            self.failed = True
             self._record_failure(lease, error)
             return False
         return self._control.order is None
@@ -152,7 +167,9 @@ class Runner:
         if self._execution is None:
             with self._db.reading() as session:
                 self._loaded = load_run(session, self._settings, self._first.run_id)
-            self._execution = Execution(self._db, self._settings, self._loaded.experiment)
+            self._execution = Execution(
+                self._db, self._settings, self._loaded.experiment, team=self._team
+            )
         return self._execution
 
     def _recorder(self, work: Work, began: float) -> Recorder:
@@ -226,6 +243,11 @@ def main() -> int:
     """Wait for a unit, execute it and others of its run; return the exit code."""
     configure_logs()
     die_with_parent()
+    rank = team.rank()
+    if rank:
+        configure_torch()
+        load_ahead()
+        return team.follow(Settings())
     control = Control()
     control.drain_on_sigterm()
     control.listen(sys.stdin.fileno())
@@ -233,13 +255,21 @@ def main() -> int:
     load_ahead()
     task = control.wait_for_task()
     if task is None:
-        return 0
+        return 0 if rank is None else team.EXIT_FAILED
     settings = Settings()
+    leader = None if rank is None else team.join_as_leader(settings)
     db = Database(settings.database, wake=partial(wake, settings))
+    runner = Runner(db, settings, control, Lease(**json.loads(task)), leader)
     try:
-        Runner(db, settings, control, Lease(**json.loads(task))).work()
+        runner.work()
     finally:
         db.close()
+    if leader is None:
+        return 0
+    if runner.failed:
+        # The others may wait in the middle of a step: torchrun ends them for this code.
+        return team.EXIT_FAILED
+    team.dismiss(leader)
     return 0
 
 

@@ -15,6 +15,14 @@ WORKSPACE_CONFIG = ":4096:8"
 """Without a fixed workspace cuBLAS does not repeat itself bit by bit (its documentation)."""
 
 
+_LOOPBACK = {"linux": "lo", "darwin": "lo0"}.get(sys.platform)
+
+_ON_THIS_HOST = {
+    name: _LOOPBACK for name in ("GLOO_SOCKET_IFNAME", "NCCL_SOCKET_IFNAME") if _LOOPBACK
+}
+"""The processes of a unit talk to each other where nobody else hears; a deployment may differ."""
+
+
 class RunnerProcess:
     """`python -m worker.runner` in a session of its own, tied to this process by a pipe.
 
@@ -23,13 +31,16 @@ class RunnerProcess:
 
     Args:
         settings: of the deployment, handed on through the environment.
+        processes: that train a unit together. Of several the process is torchrun, which starts
+            them and ends them all when one fails; the first of them gets the unit and the orders.
     """
 
-    def __init__(self, settings: Settings) -> None:
+    def __init__(self, settings: Settings, processes: int = 1) -> None:
         self._process = subprocess.Popen(
-            [sys.executable, "-m", "worker.runner"],
+            [sys.executable, *_torchrun(processes), "-m", "worker.runner"],
             stdin=subprocess.PIPE,
-            env=child_environment(settings)
+            env=_ON_THIS_HOST
+            | child_environment(settings)
             | ALLOCATION
             | {"CUBLAS_WORKSPACE_CONFIG": WORKSPACE_CONFIG},
             start_new_session=True,
@@ -78,3 +89,12 @@ class RunnerProcess:
         with contextlib.suppress(BrokenPipeError):
             self._process.stdin.write(f"{line}\n".encode())
             self._process.stdin.flush()
+
+
+def _torchrun(processes: int) -> list[str]:
+    if processes == 1:
+        return []
+    return [
+        *("-m", "torch.distributed.run", "--standalone", "--local-addr", "127.0.0.1"),
+        *("--nproc-per-node", str(processes)),
+    ]

@@ -4,6 +4,7 @@ import os
 import secrets
 import socket
 import threading
+from collections.abc import Callable
 
 import structlog
 from sqlalchemy import delete, func, select, update
@@ -11,6 +12,7 @@ from sqlalchemy.exc import DBAPIError
 
 from backend.db import Database, db_now
 from backend.models import Unit, WorkerSlot
+from worker.devices import SlotDevice
 from worker.vital import VitalThread
 
 BEAT_SECONDS = 5.0
@@ -30,12 +32,16 @@ class Slot:
         db: the database.
         name: unique.
         device: what it computes on.
+        held_back: tells why it begins no unit although there is work, None if nothing does.
     """
 
-    def __init__(self, db: Database, name: str, device: str) -> None:
+    def __init__(
+        self, db: Database, name: str, device: SlotDevice, held_back: Callable[[], str | None]
+    ) -> None:
         self._db = db
         self._name = name
         self._device = device
+        self._held_back = held_back
         self._stopped = threading.Event()
         self._thread = VitalThread("heartbeat", self._beat)
 
@@ -52,7 +58,8 @@ class Slot:
                     name=self._name,
                     hostname=socket.gethostname(),
                     pid=os.getpid(),
-                    device=self._device,
+                    device=self._device.title,
+                    max_processes=self._device.max_processes,
                 )
             )
         self._thread.start()
@@ -67,11 +74,12 @@ class Slot:
     def _beat(self) -> None:
         while not self._stopped.wait(BEAT_SECONDS):
             try:
-                self._refresh()
+                self.refresh()
             except DBAPIError as error:
                 _log.warning("no heartbeat, the database does not answer", error=str(error.orig))
 
-    def _refresh(self) -> None:
+    def refresh(self) -> None:
+        """Write the sign of life, the unit in work, and what holds the slot back."""
         executing = (
             select(func.min(Unit.id))
             .where(Unit.owner == self._name, Unit.state == "leased")
@@ -81,6 +89,6 @@ class Slot:
             session.execute(
                 update(WorkerSlot)
                 .where(WorkerSlot.name == self._name)
-                .values(seen_at=db_now(), unit_id=executing)
+                .values(seen_at=db_now(), unit_id=executing, held_back=self._held_back())
                 .execution_options(synchronize_session=False)
             )

@@ -1,8 +1,8 @@
-"""The embedded deployment in one command (`python -m worker.stack [--port N]`).
+"""The embedded deployment in one command (`python -m worker.stack [--port N] [--slots N|auto]`).
 
 SQLite and the artifacts lie under `EFSNAS_HOME`; a bundled Redis-compatible server, the API with
-the dashboard, one worker slot and the reaper run as children, are started again when they die, and
-end with this process however it ends.
+the dashboard, the worker slots (one for each GPU, or one) and the reaper run as children, are started
+again when they die, and end with this process however it ends.
 """
 
 import argparse
@@ -23,7 +23,9 @@ from backend.logs import configure_logs
 from backend.settings import Settings
 from worker.bundled import BundledRedis, prepare
 from worker.children import Child, Command
+from worker.devices import slot_devices
 from worker.environment import child_environment
+from worker.pool import Slots, parse_slots, slot_children, stop_together
 from worker.signals import StopSignals
 
 READY_SECONDS = 120.0
@@ -77,6 +79,7 @@ class Stack:
         listener: on that port, for the API; closed with the stack.
         bundled: the bundled server, None if Redis runs elsewhere.
         stop: the signals that end the stack.
+        slots: how many worker slots, see `slot_devices`.
     """
 
     def __init__(
@@ -85,6 +88,7 @@ class Stack:
         listener: socket.socket,
         bundled: BundledRedis | None,
         stop: StopSignals,
+        slots: Slots | None = None,
     ) -> None:
         self._settings = settings
         self._listener = listener
@@ -95,17 +99,14 @@ class Stack:
         folder.mkdir(exist_ok=True)
         self._redis = None if bundled is None else Child(bundled.command, environment, folder)
         self._api = Child(_api(listener), environment, folder)
-        drain_seconds = 2 * settings.cancel_seconds + 5
-        self._others = [
-            Child(Command("reaper", ("worker.reaper",), 5.0), environment, folder),
-            Child(Command("worker", ("worker.main",), drain_seconds), environment, folder),
-        ]
+        self._reaper = Child(Command("reaper", ("worker.reaper",), 5.0), environment, folder)
+        self._slots = slot_children(settings, slot_devices(settings, slots))
 
     @property
     def children(self) -> list[Child]:
         """In the order in which they are started; they are stopped the other way round."""
         redis = [] if self._redis is None else [self._redis]
-        return [*redis, self._api, *self._others]
+        return [*redis, self._api, self._reaper, *self._slots]
 
     @property
     def address(self) -> str:
@@ -125,7 +126,7 @@ class Stack:
             if not self._wait_for(self._redis, self._bundled.answers):
                 return False
         self._api.start()
-        for child in self._others:
+        for child in (self._reaper, *self._slots):
             child.start()
         return self._wait_for(self._api, self._api_answers)
 
@@ -139,6 +140,7 @@ class Stack:
         """Stop the children in order; a further signal hurries."""
         self._listener.close()
         signals = self._stop.count
+        stop_together(self._slots, self._stop)
         for child in reversed(self.children):
             child.stop(lambda: self._stop.count > signals)
 
@@ -180,14 +182,19 @@ def listen(settings: Settings) -> socket.socket:
     return listener
 
 
-def serve(settings: Settings) -> int:
-    """Run the deployment until SIGTERM or SIGINT; return the exit code."""
+def serve(settings: Settings, slots: Slots | None = None) -> int:
+    """Run the deployment until SIGTERM or SIGINT; return the exit code.
+
+    Args:
+        settings: of the deployment.
+        slots: how many worker slots, see `slot_devices`.
+    """
     stop = StopSignals()
     try:
         check_address(settings.host, settings.allow_bind)
         settings.home.mkdir(parents=True, exist_ok=True)
         with locked(settings):
-            return _serve_locked(settings, stop)
+            return _serve_locked(settings, stop, slots)
     except (CannotStart, UnsafeAddress) as error:
         _say(str(error), sys.stderr)
         return 1
@@ -197,13 +204,14 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Serve with the settings of the environment and of the command line."""
     parser = argparse.ArgumentParser(prog="worker.stack", description=__doc__)
     parser.add_argument("--port", type=int, help="of the API; another one if it is taken")
+    parser.add_argument("--slots", type=parse_slots, help="worker slots, or auto")
     named = parser.parse_args(arguments)
     configure_logs()
     settings = Settings() if named.port is None else Settings(port=named.port)
-    return serve(settings)
+    return serve(settings, named.slots)
 
 
-def _serve_locked(settings: Settings, stop: StopSignals) -> int:
+def _serve_locked(settings: Settings, stop: StopSignals, slots: Slots | None) -> int:
     prepare_database(settings)
     bundled = None if settings.redis_url else prepare(settings.home.resolve())
     listener = listen(settings)
@@ -213,7 +221,7 @@ def _serve_locked(settings: Settings, stop: StopSignals) -> int:
     chosen: dict[str, Any] = {"port": port}  # Any: values of several fields
     if bundled is not None:
         chosen |= {"redis_url": bundled.url}
-    stack = Stack(settings.model_copy(update=chosen), listener, bundled, stop)
+    stack = Stack(settings.model_copy(update=chosen), listener, bundled, stop, slots)
     try:
         if stack.start():
             _say(f"EFS-NAS is ready at {stack.address}/ui/ (Ctrl-C stops it)", sys.stdout)

@@ -18,6 +18,7 @@ from backend.runs import leases
 from backend.runs.leases import Failure, FailureClass, Lease, StaleAttempt
 from backend.settings import Settings
 from worker.control import CANCEL, DRAIN
+from worker.devices import CPU, SlotDevice
 from worker.failures import failure_of_exit, out_of_memory_kills
 from worker.plan import settle
 from worker.runner_process import RunnerProcess
@@ -68,18 +69,27 @@ class Supervisor:
         db: the database.
         settings: of the deployment.
         owner: the slot's name, unique among all slots that ever lived.
+        device: what the slot computes on.
     """
 
-    def __init__(self, db: Database, settings: Settings, owner: str) -> None:
+    def __init__(
+        self, db: Database, settings: Settings, owner: str, device: SlotDevice = CPU
+    ) -> None:
         self._db = db
         self._settings = settings
         self._owner = owner
+        self._device = device
+        self._shortage: str | None = None
         self._draining = threading.Event()
         self._prepared: RunnerProcess | None = None
 
     def drain(self) -> None:
         """Let the runner store a checkpoint and go; claim nothing more. Safe in any thread."""
         self._draining.set()
+
+    def held_back(self) -> str | None:
+        """Say why the slot begins no unit although there is work. Safe in any thread."""
+        return self._shortage
 
     def work_until_idle(self) -> None:
         """Execute ready units until there are none that this slot may take.
@@ -113,7 +123,12 @@ class Supervisor:
             self._prepared.close()
             self._prepared = None
 
-    def _runner(self) -> RunnerProcess:
+    def _runner(self, lease: Lease) -> RunnerProcess:
+        with self._db.reading() as session:
+            run = session.get(Run, lease.run_id)
+            processes = 1 if run is None else run.spec.training.processes
+        if processes > 1:
+            return RunnerProcess(self._settings, processes)
         prepared, self._prepared = self._prepared, None
         if prepared is not None and prepared.is_alive:
             return prepared
@@ -123,15 +138,25 @@ class Supervisor:
 
     def _claim(self) -> Lease | None:
         with self._db.reading() as session:
-            if not leases.has_ready(session):
-                return None
+            has_ready = leases.has_ready(session)
+        # Asked only for work at hand: what is free while there is none is of no interest.
+        self._shortage = self._device.shortage(self._settings) if has_ready else None
+        if self._shortage is not None:
+            _log.warning("no unit is begun", reason=self._shortage)
+        if not has_ready or self._shortage is not None:
+            return None
         with self._db.unit_of_work() as session:
-            return leases.claim(session, self._owner, self._settings.lease_seconds)
+            return leases.claim(
+                session,
+                self._owner,
+                self._settings.lease_seconds,
+                max_processes=self._device.max_processes,
+            )
 
     def _supervise(self, lease: Lease) -> None:
         now = time.monotonic()
         watch = Watch(
-            runner=self._runner(),
+            runner=self._runner(lease),
             run_id=lease.run_id,
             memory_kills=out_of_memory_kills(),
             renewed_at=now,

@@ -15,19 +15,34 @@ GRACE_SECONDS = 5
 """How long a server that is told to stop waits for its open requests."""
 
 Host = Annotated[str | None, typer.Option(help="Address to listen on (EFSNAS_HOST).")]
+UpSlots = Annotated[
+    str | None,
+    typer.Option(
+        "--slots",
+        help="Worker slots: a number, or `auto` for one per GPU and without a GPU one per core. "
+        "By default one per GPU, and without a GPU one.",
+    ),
+]
+WorkerSlots = Annotated[
+    str,
+    typer.Option(
+        "--slots",
+        help="How many: a number, or `auto` for one per GPU and without a GPU one per core.",
+    ),
+]
 Port = Annotated[int | None, typer.Option(help="Port to listen on (EFSNAS_PORT).", min=0)]
 
 
-def up(host: Host = None, port: Port = None) -> None:
+def up(host: Host = None, port: Port = None, slots: UpSlots = None) -> None:
     """Serve the dashboard and the API with a worker, a reaper and the bundled Redis."""
     _override(host, port)
     _checked_settings()
-    _become("worker.stack")
+    _become("worker.stack", *([] if slots is None else ["--slots", slots]))
 
 
-def worker() -> None:
-    """Run one worker slot: it executes one unit at a time."""
-    _become("worker.main")
+def worker(slots: WorkerSlots = "auto") -> None:
+    """Run worker slots: each executes one unit at a time."""
+    _become("worker.pool", "--slots", slots)
 
 
 def reaper() -> None:

@@ -8,6 +8,7 @@ from rich.table import Table
 from backend.benchmarks.schemas import BenchmarkRead
 from backend.cli.client import ApiClient
 from backend.runs.balance import balance_summary, newest
+from backend.runs.conditions import unusual_conditions
 from backend.runs.schemas import (
     BalanceRead,
     BalanceSummary,
@@ -101,12 +102,13 @@ def correlation_text(found: Outcome) -> str:
     row = max(rows, key=lambda row: (row.step, row.stage == "final"))
     if row.tau is None:
         return f"undefined for {row.num_architectures} architectures ({scorer})"
+    unusual = "".join(f"; {condition}" for condition in unusual_conditions(row.conditions))
     interval = ""
     if row.tau_low is not None and row.tau_high is not None:
         interval = f", 95 % interval {row.tau_low:.3f} to {row.tau_high:.3f}"
     return (
         f"tau = {row.tau:.3f}{interval}, n = {row.num_architectures} "
-        f"({row.stage}, scorer {scorer}, step {row.step})"
+        f"({row.stage}, scorer {scorer}, step {row.step}{unusual})"
     )
 
 

@@ -22,6 +22,9 @@ from backend.runs.states import append_event, lock_run, move_run, move_unit
 
 CLAIMABLE_RUN_STATES = ("queued", "running")
 
+SMALLEST_HALVED_BATCH = 4
+"""A half of it has two images; the statistics of a single one are undefined where it is one pixel."""
+
 
 class FailureClass(StrEnum):
     """Why an attempt or a unit failed, for people and for statistics."""
@@ -40,12 +43,14 @@ class Failure:
     Attributes:
         final: another attempt would meet the same end, so none is made.
         pauses: the run pauses until its cause is gone, and loses nothing.
+        halves: training may get along with half a batch at a time.
     """
 
     kind: FailureClass
     message: str
     final: bool = False
     pauses: bool = False
+    halves: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -125,7 +130,12 @@ def may_get_ready(session: Session, run_id: int) -> bool:
 
 
 def claim(
-    session: Session, owner: str, lease_seconds: float, *, run_id: int | None = None
+    session: Session,
+    owner: str,
+    lease_seconds: float,
+    *,
+    run_id: int | None = None,
+    max_processes: int | None = None,
 ) -> Lease | None:
     """Give the next ready unit to `owner`, or return None if there is none to give.
 
@@ -136,10 +146,13 @@ def claim(
         owner: the slot's name, unique among all slots that ever lived.
         lease_seconds: how long the lease lasts unless it is renewed.
         run_id: take units of this run only.
+        max_processes: leave runs alone whose units more processes train; None: take any.
     """
     for candidate in _runs_with_ready_units(session, run_id):
         run = lock_run(session, candidate)
         if run.state not in CLAIMABLE_RUN_STATES:
+            continue
+        if max_processes is not None and run.spec.training.processes > max_processes:
             continue
         for unit_id in _claimable_units(session, run.id):
             lease = _take(session, unit_id, owner, lease_seconds)
@@ -245,7 +258,8 @@ def fail(session: Session, lease: Lease, failure: Failure, max_fruitless_attempt
 
     The unit becomes ready again, unless the failure is final or was the last of
     `max_fruitless_attempts` attempts in a row that stored nothing new. A failure that pauses the
-    run counts as no attempt at all. In a run that is being cancelled the unit is cancelled.
+    run counts as no attempt at all. Training that ran out of memory is tried again once, with halves
+    of a batch. In a run that is being cancelled the unit is cancelled.
 
     Raises:
         StaleAttempt: if the lease no longer holds.
@@ -258,8 +272,11 @@ def fail(session: Session, lease: Lease, failure: Failure, max_fruitless_attempt
         pause_for(session, run, failure.kind, failure.message)
         release(session, lease, f"{unit.key}: put back. {failure.message}")
         return unit.state
-    if failure.final:
+    if failure.final or (failure.halves and unit.micro_batches > 1):
         _give_up(session, unit, failure.kind, failure.message)
+        return unit.state
+    if failure.halves and unit.kind in ("warm-up", "train"):
+        _halve(session, run, unit, failure)
         return unit.state
     move_unit(session, unit, "lost", failure.message)
     if unit.fruitless_attempts < max_fruitless_attempts:
@@ -348,6 +365,27 @@ def _take(session: Session, unit_id: int, owner: str, lease_seconds: float) -> L
         data={"from": "ready", "to": "leased", "unit": unit.key, "attempt": unit.attempt},
     )
     return _held_lease(unit)
+
+
+def _halve(session: Session, run: Run, unit: Unit, failure: Failure) -> None:
+    """Cut the unit's batches in two from now on, and say so; too small ones end it instead."""
+    training = run.spec.training
+    batch_size = min(training.batch_size, run.dataset.num_train)
+    if batch_size < SMALLEST_HALVED_BATCH:
+        _give_up(session, unit, failure.kind, failure.message)
+        return
+    move_unit(session, unit, "lost", failure.message)
+    unit.micro_batches = 2
+    text = (
+        f"{unit.key}: it ran out of memory, so from its last checkpoint on each batch of "
+        f"{batch_size} images is cut into 2 halves whose gradients are added up (micro_batches 2). "
+        "BatchNorm then has the statistics of a half, so results differ from those of a run that "
+        "had enough memory; every rank correlation of this run shows it."
+    )
+    append_event(session, unit, "log", text, level="warning")
+    # The attempt says nothing about the next one, which needs less.
+    unit.fruitless_attempts = 0
+    move_unit(session, unit, "ready", f"{unit.key}: will be tried again with halved batches.")
 
 
 def _give_up(session: Session, unit: Unit, kind: FailureClass, message: str) -> None:

@@ -47,7 +47,11 @@ def summaries(session: Session, runs: Sequence[Run]) -> list[RunSummary]:
             revision=run.revision,
             archived=run.archived,
             waiting_reason=waiting_reason(
-                run.state, found, run_id=run.id, is_executed=run.id in executed
+                run.state,
+                found,
+                run_id=run.id,
+                is_executed=run.id in executed,
+                processes=run.spec.training.processes,
             ),
             failure_class=run.failure_class,
             failure_message=run.failure_message,

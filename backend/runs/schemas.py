@@ -73,6 +73,7 @@ class UnitRead(ReadModel):
     lease_until: datetime | None
     progress: int
     total: int
+    micro_batches: int  # parts of a batch: 2 after training ran out of memory
     useful_seconds: float  # spent on training and scoring; what was repeated counts again
     failure_class: str | None
     failure_message: str | None

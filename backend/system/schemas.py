@@ -37,6 +37,8 @@ class WorkerRead(ReadModel):
     hostname: str
     pid: int
     device: str
+    max_processes: int | None  # that may train one unit here; null: any number
+    held_back: str | None  # why it begins no unit although there is work
     state: Literal["idle", "busy", "silent"]  # silent: not seen in the last 30 seconds
     run_id: int | None
     unit: str | None

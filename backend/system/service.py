@@ -55,6 +55,8 @@ def workers(session: Session) -> list[WorkerRead]:
             hostname=slot.hostname,
             pid=slot.pid,
             device=slot.device,
+            max_processes=slot.max_processes,
+            held_back=slot.held_back,
             state="silent" if not alive else "busy" if unit is not None else "idle",
             run_id=unit.run_id if unit is not None else None,
             unit=unit.key if unit is not None else None,

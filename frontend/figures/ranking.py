@@ -6,6 +6,7 @@ from typing import Any
 
 import plotly.graph_objects as go
 
+from backend.runs.conditions import unusual_conditions
 from backend.runs.schemas import CorrelationRead, RunRead, RunSummary, ScoreRead, SubspaceRead
 from frontend.figures.style import (
     INK,
@@ -146,9 +147,10 @@ def rank_correlation(
         )
     moment = "after training" if found.stage == "final" else f"live, step {found.step:,}"
     ties = f" · {found.overall.num_ties:,} tied pairs" if found.overall else ""
+    unusual = unusual_conditions(found.overall.conditions) if found.overall else ()
     drawn = figure(
         f"{SCATTER_TITLE}: {tau_text(found.overall)}",
-        f"n = {len(found.scores):,}{ties} · {moment} · {ceiling_text(run)}",
+        " · ".join([f"n = {len(found.scores):,}{ties}", moment, ceiling_text(run), *unusual]),
         theme=theme,
         uirevision=revision,
     )
@@ -207,10 +209,16 @@ def tau_over_steps(
     overall = [row for row in live if row.scope == OVERALL]
     sizes = sorted({row.num_architectures for row in overall or live})
     number = "–".join(f"{size:,}" for size in dict.fromkeys((sizes[0], sizes[-1]))) if sizes else 0
+    newest = max(known, key=lambda row: (row.step, row.stage == "final"))
+    caption = [
+        f"Kendall τ-b by {scorer}, n = {number} per live round",
+        "band: 95 % bootstrap interval",
+        ceiling_text(run),
+        *unusual_conditions(newest.conditions),
+    ]
     drawn = figure(
         TAU_TITLE,
-        f"Kendall τ-b by {scorer}, n = {number} per live round · band: 95 % bootstrap interval"
-        f" · {ceiling_text(run)}",
+        " · ".join(caption),
         theme=theme,
         uirevision=revision,
     )

@@ -61,7 +61,11 @@ class ImageBatches:
         return self._cut(indices_B, zeros_B, zeros_B, zeros_B.bool())
 
     def augmented(
-        self, indices_B: Tensor, augmentation: AugmentationSpec, generator: torch.Generator
+        self,
+        indices_B: Tensor,
+        augmentation: AugmentationSpec,
+        generator: torch.Generator,
+        part: slice = slice(None),
     ) -> tuple[Tensor, Tensor]:
         """Return normalised images, shifted, mirrored and blurred with noise as asked.
 
@@ -69,6 +73,7 @@ class ImageBatches:
             indices_B: positions in the split.
             augmentation: which changes; its shift is at most the padding.
             generator: a CPU generator that makes every random choice.
+            part: of these images, to be returned; the choices for the others are made as well.
         """
         shift = augmentation.shift_pixels
         assert shift <= self._padding
@@ -81,9 +86,10 @@ class ImageBatches:
             right_B = torch.randint(-shift, shift + 1, shape, generator=generator)
         if augmentation.horizontal_flip:
             mirror_B = torch.randint(2, shape, generator=generator).bool()
-        images, labels = self._cut(indices_B, down_B, right_B, mirror_B)
+        images, labels = self._cut(indices_B[part], down_B[part], right_B[part], mirror_B[part])
         if augmentation.gaussian_noise:
-            noise = torch.randn(images.shape, generator=generator).to(images.device)
+            whole = (len(indices_B), *images.shape[1:])
+            noise = torch.randn(whole, generator=generator)[part].to(images.device)
             images = images + augmentation.gaussian_noise * noise
             images = images.contiguous(memory_format=torch.channels_last)
         return images, labels

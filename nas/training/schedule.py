@@ -25,7 +25,8 @@ class Schedule:
         self._spec = spec
         self._partition = partition
         self._num_images = num_images
-        self.batch_size = min(spec.training.batch_size, num_images)
+        processes = spec.training.processes
+        self.batch_size = min(spec.training.batch_size, num_images) // processes * processes
         self._epoch = -1
         self._order_N = torch.empty(0, dtype=torch.int64)
 

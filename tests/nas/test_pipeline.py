@@ -30,6 +30,7 @@ from nas.training import loop
 from nas.training.samplers.base import Route
 from nas.training.schedule import Schedule
 from nas.training.state import TrainState, fresh_state, inherited_state
+from nas.training.team import Team
 
 
 def weights(state: TrainState) -> dict[str, torch.Tensor]:
@@ -287,7 +288,8 @@ def test_methods_2_11_7_outputs_are_unchanged_by_training_steps_of_another_class
         before = outputs()
         for _ in range(4):
             architecture = experiment.partition.sample(subspace.index, rng)
-            loop.update(experiment, states[owner], schedule, [Route(owner, architecture)])
+            route = Route(owner, architecture)
+            loop.update(experiment, states[owner], schedule, [route], Team())
         for member, old, new in zip(observed, before, outputs(), strict=True):
             same_class = experiment.partition.route(member) == owner
             assert torch.equal(old, new) != same_class

@@ -124,6 +124,9 @@ def test_a_correlation_carries_its_conditions(ranked: Deployment) -> None:
         "benchmark": "ordered@1",
         "noise_ceiling": 0.9,
         "threads": 1,
+        "precision": "float32",
+        "processes": 1,
+        "micro_batches": 1,
     }
 
 

@@ -145,7 +145,7 @@ sys.exit(main.main())
     ("module", "name", "with_redis"),
     [
         ("worker.supervisor", "Supervisor.work_until_idle", True),
-        ("worker.slot", "Slot._refresh", False),
+        ("worker.slot", "Slot.refresh", False),
     ],
     ids=["slot", "heartbeat"],
 )

@@ -261,7 +261,9 @@ def test_a_server_refuses_an_address_that_others_can_reach(
     ("arguments", "started"),
     [
         (["up"], ["worker.stack"]),
-        (["worker"], ["worker.main"]),
+        (["up", "--slots", "2"], ["worker.stack", "--slots", "2"]),
+        (["worker"], ["worker.pool", "--slots", "auto"]),
+        (["worker", "--slots", "3"], ["worker.pool", "--slots", "3"]),
         (["reaper"], ["worker.reaper"]),
         (
             ["api", "--port", "8123"],

@@ -203,6 +203,13 @@ def test_an_undefined_tau_is_said_so(found: Outcome):
     assert correlation_text(found) == "undefined for 116 architectures (loss)"
 
 
+def test_what_is_unusual_about_the_training_is_shown_with_tau(found: Outcome):
+    row = _correlation("final", 300, 0.5)
+    conditions = {"micro_batches": 2, "precision": "bfloat16", "processes": 1, "threads": 1}
+    found = replace(found, correlations=[row.model_copy(update={"conditions": conditions})])
+    assert correlation_text(found).endswith("step 300; micro batches 2; precision bfloat16)")
+
+
 def test_the_table_tells_sizes_updates_ceiling_and_the_best_cells_rank(found: Outcome):
     console = Console(width=200)
     with console.capture() as captured:

@@ -24,7 +24,19 @@ def test_only_slots_seen_in_the_last_thirty_seconds_count(stocked: Database, new
         unit = session.query(Unit).one()
         session.add_all([_slot("old", 40), _slot("idle", 5), _slot("busy", 5, unit.id)])
     with stocked.reading() as session:
-        assert slots(session) == Slots(alive=2, busy=1, run_ids={unit.run_id})
+        assert slots(session) == Slots(
+            alive=2, busy=1, run_ids={unit.run_id}, held_back=(None,), max_processes=None
+        )
+
+
+def test_slots_tell_what_holds_them_back_and_how_many_gpus_the_largest_has(stocked: Database):
+    small, large = _slot("small", 5), _slot("large", 5)
+    small.held_back, small.max_processes, large.max_processes = "GPU 0 is full", 1, 4
+    with stocked.unit_of_work() as session:
+        session.add_all([small, large])
+    with stocked.reading() as session:
+        found = slots(session)
+    assert (sorted(found.held_back, key=str), found.max_processes) == (["GPU 0 is full", None], 4)
 
 
 @pytest.mark.parametrize(
@@ -34,10 +46,19 @@ def test_only_slots_seen_in_the_last_thirty_seconds_count(stocked: Database, new
         (Slots(1, 1), "The only worker slot is busy"),
         (Slots(3, 3), "All 3 slots are busy"),
         (Slots(3, 2), "Waiting for a free worker slot"),
+        (Slots(2, 1, held_back=["GPU 1 is full"]), "No worker slot has enough free memory: GPU 1"),
+        (Slots(3, 1, held_back=["GPU 1 is full", None]), "Waiting for a free worker slot"),
     ],
 )
 def test_a_queued_run_says_why_it_waits(found: Slots, said: str):
     assert waiting_reason("queued", found).startswith(said)
+
+
+def test_a_run_for_more_gpus_than_any_slot_has_says_so():
+    found = Slots(2, 0, max_processes=2)
+    assert waiting_reason("queued", found, processes=2).startswith("Waiting for a free")
+    reason = waiting_reason("queued", found, processes=4)
+    assert reason.startswith("training.processes is 4, and no worker slot has that many GPUs")
 
 
 def test_a_run_that_a_slot_executes_does_not_wait():

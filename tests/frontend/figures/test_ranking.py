@@ -57,6 +57,20 @@ def test_points_are_coloured_by_subspace_and_tau_stands_in_the_title():
     )
 
 
+def test_what_is_unusual_about_the_training_stands_under_the_title():
+    row = made.correlation(0.5, n=3, ties=2)
+    row = row.model_copy(update={"conditions": {**row.conditions, "micro_batches": 2}})
+    scatter = rank_correlation(
+        made.run(),
+        subspaces=made.subspaces(1),
+        scores=[made.score("a", -1.0, 90, subspace=0)],
+        correlations=[row],
+    )
+    lines = tau_over_steps(made.run(), subspaces=made.subspaces(1), correlations=[row])
+    for drawn in (scatter, lines):
+        assert drawn.layout.title.subtitle.text.endswith("noise ceiling 0.80 · micro batches 2")
+
+
 def test_one_score_is_one_point_without_tau():
     drawn = rank_correlation(
         made.run(),

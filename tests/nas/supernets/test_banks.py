@@ -17,6 +17,7 @@ from nas.supernets.cell_network import CellNetwork
 from nas.training.loop import update
 from nas.training.schedule import Schedule
 from nas.training.state import fresh_state
+from nas.training.team import Team
 
 NB201 = catalogue()["nas-bench-201"]
 SHAPE = NetworkShape(width=2, cells_per_stage=5, image_channels=1, num_classes=3)
@@ -108,7 +109,7 @@ def test_the_balance_counts_a_bank_for_every_step_that_trained_its_weights(
     ]
     trained = [Counter[int]() for _ in blocks]
     for step in range(spec.training.steps):
-        update(experiment, state, schedule, schedule.routes(step))
+        update(experiment, state, schedule, schedule.routes(step), Team())
         state.next_step = step + 1
         for cell, block in enumerate(blocks):
             for bank, copy in block.items():

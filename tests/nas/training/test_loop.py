@@ -12,6 +12,7 @@ from nas.training.loop import train, update
 from nas.training.samplers.base import Route
 from nas.training.schedule import Schedule
 from nas.training.state import TrainState, fresh_state
+from nas.training.team import Team
 
 LIVE_EDGES_READ = ("nor_conv_3x3", "none", "nor_conv_1x1")
 
@@ -38,7 +39,7 @@ def test_operations_that_a_step_does_not_use_keep_weights_and_momentum_bit_by_bi
         for index, entry in state.optimizer.state_dict()["state"].items()
     }
     route = Route(experiment.partition.route(LIVE_EDGES_READ), LIVE_EDGES_READ)
-    update(experiment, state, schedule_of(experiment), [route])
+    update(experiment, state, schedule_of(experiment), [route], Team())
     used = ("0-nor_conv_3x3", "2-nor_conv_1x1")
     after = weights_of(state)
     for name in names:
@@ -61,7 +62,7 @@ def test_a_step_is_sgd_with_nesterov_momentum_decay_and_clipping(make_experiment
     for step in range(3):
         state.next_step = step
         before = weight.detach().clone()
-        update(experiment, state, schedule, [route])
+        update(experiment, state, schedule, [route], Team())
         gradients = [
             parameter.grad
             for parameter in state.supernet.parameters()
@@ -121,7 +122,9 @@ def test_a_step_of_several_architectures_goes_along_the_sum_of_their_gradients_c
     scale = 1.0 if clip is None else clip / (norm + 1e-6)
     assert scale == 1 or scale < 0.5
     routes = [Route(experiment.partition.route(member), member) for member in SEVERAL]
-    assert update(experiment, state, schedule, routes) == pytest.approx(sum(single_losses) / 4)
+    assert update(experiment, state, schedule, routes, Team()) == pytest.approx(
+        sum(single_losses) / 4
+    )
     for name, weight in state.supernet.named_parameters():
         moved = schedule.learning_rate(0) * scale * sums.get(name, torch.zeros(()))
         assert torch.allclose(weight, before[name] - moved, rtol=1e-9, atol=1e-12), name
