@@ -233,10 +233,6 @@ def load_ahead() -> None:
     """Load what executing a unit loads when it is first needed; the device is left alone."""
     importlib.import_module("nas.training.loop")
     importlib.import_module("nas.ranking.scoring")
-    # torch's optimizers load its compiler with their first step, which takes a second.
-    weight = torch.zeros(1, requires_grad=True)
-    weight.grad = torch.zeros(1)
-    torch.optim.SGD([weight], lr=0.0).step()
 
 
 def main() -> int:

@@ -111,9 +111,7 @@ def update(
         team.share(schedule.batch_size),
     )
     watch.lap("data")
-    for group in state.optimizer.param_groups:
-        group["lr"] = schedule.learning_rate(step)
-    state.optimizer.zero_grad(set_to_none=True)
+    state.optimizer.forget_gradients()
     losses = []
     for route in routes:
         parts = []
@@ -126,11 +124,11 @@ def update(
             watch.lap("backward")
             parts.append(loss.detach())
         losses.append(sum(parts[1:], parts[0]))
-    found: list[float] = team.combine(state.weights, torch.stack(losses)).tolist()
+    found: list[float] = team.combine(state.optimizer.weights, torch.stack(losses)).tolist()
     if training.gradient_clip is not None:
-        used = [weight for weight in state.weights if weight.grad is not None]
+        used = [weight for weight in state.optimizer.weights if weight.grad is not None]
         clip_grad_norm_(used, training.gradient_clip, foreach=True)
-    state.optimizer.step()
+    state.optimizer.step(schedule.learning_rate(step))
     state.count_update(routes, schedule.batch_size)
     mean = sum(found) / len(found)
     watch.lap("optimizer")

@@ -18,9 +18,7 @@ class Nesterov:
         momentum: of the weights that have had a gradient, each of the shape of its weight.
     """
 
-    def __init__(
-        self, weights: Iterable[Tensor], *, decay: float, weight_decay: float
-    ) -> None:
+    def __init__(self, weights: Iterable[Tensor], *, decay: float, weight_decay: float) -> None:
         """Begin without momentum.
 
         Args:
@@ -40,16 +38,13 @@ class Nesterov:
 
     @torch.no_grad()
     def step(self, learning_rate: float) -> None:
-        """Move the weights that have a gradient; the others keep weight and momentum bit by bit.
-
-        The gradients are used up.
-        """
+        """Move the weights that have a gradient; the others keep weight and momentum bit by bit."""
         weights = [weight for weight in self.weights if weight.grad is not None]
         gradients = [weight.grad for weight in weights if weight.grad is not None]
         if not weights:
             return
-        if self._weight_decay:
-            torch._foreach_add_(gradients, weights, alpha=self._weight_decay)
+        # A list of its own: gradients stay as they are.
+        gradients = list(torch._foreach_add(gradients, weights, alpha=self._weight_decay))
         if self._decay:
             self._accelerate(weights, gradients)
         torch._foreach_add_(weights, gradients, alpha=-learning_rate)

@@ -15,6 +15,7 @@ from nas.spec import AugmentationSpec, SpecPart
 from nas.supernets.build import build_stand_alone
 from nas.supernets.network import Network, on_device
 from nas.training.batches import ImageBatches, pixel_statistics
+from nas.training.nesterov import Nesterov
 
 
 class StandAloneRecipe(SpecPart):
@@ -63,25 +64,18 @@ class StandAloneTrainer:
         recipe = self._recipe
         batch_size = min(recipe.batch_size, len(self._train))
         num_steps = recipe.epochs * (len(self._train) // batch_size)
-        optimizer = torch.optim.SGD(
-            network.parameters(),
-            lr=recipe.learning_rate,
-            momentum=recipe.momentum,
-            weight_decay=recipe.weight_decay,
-            nesterov=recipe.momentum > 0,
+        optimizer = Nesterov(
+            network.parameters(), decay=recipe.momentum, weight_decay=recipe.weight_decay
         )
         generator = torch.Generator().manual_seed(seed)
         network.train()
         batches = epochs_of_batches(len(self._train), batch_size, generator)
         for step in range(num_steps):
             images, labels = self._train.augmented(next(batches), recipe.augmentation, generator)
-            for group in optimizer.param_groups:
-                group["lr"] = (
-                    0.5 * recipe.learning_rate * (1 + math.cos(math.pi * step / num_steps))
-                )
-            optimizer.zero_grad(set_to_none=True)
+            learning_rate = 0.5 * recipe.learning_rate * (1 + math.cos(math.pi * step / num_steps))
+            optimizer.forget_gradients()
             cross_entropy(network(images, architecture), labels).backward()
-            optimizer.step()
+            optimizer.step(learning_rate)
 
     @torch.no_grad()
     def _accuracy(self, network: Network, architecture: Architecture) -> float:

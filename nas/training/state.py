@@ -11,7 +11,7 @@ from functools import partial
 from typing import Any, Self
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from nas.errors import InvalidCheckpoint, TrainingDiverged
 from nas.experiment import Experiment
@@ -21,9 +21,10 @@ from nas.supernets.network import Network, on_device
 from nas.supernets.sizes import Supernets
 from nas.supernets.slicing import shares
 from nas.training.balance import BalanceCount
+from nas.training.nesterov import Nesterov
 from nas.training.samplers.base import Route
 
-FORMAT = 3
+FORMAT = 4
 """Number of the checkpoint format; a change of what is stored needs a new one."""
 
 _DIGEST_BYTES = hashlib.sha256().digest_size
@@ -49,15 +50,9 @@ class TrainState:
     next_step: int
     finished_round: int
     supernet: Network
-    optimizer: torch.optim.SGD
+    optimizer: Nesterov
     balance: tuple[BalanceCount, ...]
     updates: int = 0
-
-    @property
-    def weights(self) -> list[nn.Parameter]:
-        """All that is trained; the optimizer's own list, for walking the modules takes time."""
-        weights: list[nn.Parameter] = self.optimizer.param_groups[0]["params"]
-        return weights
 
     def own(self, routes: Sequence[Route]) -> tuple[Route, ...]:
         """Return those architectures of a step that this unit trains, perhaps none."""
@@ -89,7 +84,7 @@ class TrainState:
                     "next_step": self.next_step,
                     "finished_round": self.finished_round,
                     "supernet": self.supernet.state_dict(),
-                    "optimizer": self.optimizer.state_dict(),
+                    "momentum": self.optimizer.stored_momentum(self.supernet),
                     "balance": [asdict(count) for count in self.balance],
                     "updates": self.updates,
                 }
@@ -116,7 +111,7 @@ class TrainState:
             supernet = _supernet(experiment.supernets, subspace, experiment.device)
             supernet.load_state_dict(stored["supernet"])
             optimizer = _optimizer(experiment, supernet)
-            optimizer.load_state_dict(stored["optimizer"])
+            optimizer.restore_momentum(supernet, stored["momentum"])
             return cls(
                 subspace=subspace,
                 next_step=stored["next_step"],
@@ -163,11 +158,11 @@ def inherited_state(experiment: Experiment, warm: TrainState, subspace: int) -> 
     optimizer = _optimizer(experiment, supernet)
     for share in shares(warm.supernet, supernet):
         share.hand_over()
-        momentum = warm.optimizer.state.get(share.parent, {}).get("momentum_buffer")
+        momentum = warm.optimizer.momentum.get(share.parent)
         if momentum is not None:
             # In the memory format of the weight, and apart from the warm-up's own.
             taken = torch.empty_like(share.heir).copy_(share.of(momentum))
-            optimizer.state[share.heir]["momentum_buffer"] = taken
+            optimizer.momentum[share.heir] = taken
     return TrainState(
         subspace=subspace,
         next_step=warm.next_step,
@@ -239,15 +234,10 @@ def _supernet(supernets: Supernets, subspace: int | None, device: str) -> Networ
     return on_device(build_supernet(partition.space, shape, partition), device)
 
 
-def _optimizer(experiment: Experiment, supernet: Network) -> torch.optim.SGD:
+def _optimizer(experiment: Experiment, supernet: Network) -> Nesterov:
     training = experiment.spec.training
-    return torch.optim.SGD(
-        supernet.parameters(),
-        lr=training.learning_rate,
-        momentum=training.momentum,
-        weight_decay=training.weight_decay,
-        nesterov=training.momentum > 0,
-        foreach=True,
+    return Nesterov(
+        supernet.parameters(), decay=training.momentum, weight_decay=training.weight_decay
     )
 
 

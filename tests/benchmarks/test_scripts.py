@@ -254,9 +254,7 @@ def training_row(setting: training.Setting, sampler: str, seed: int) -> dict[str
 
 def steps_side_by_side(place: Place) -> None:
     # Without settings of the allocator it does not start itself anew.
-    place.replace(
-        training, KEPT=place.folder / "training.json", ALLOCATION={}, measure=training_row
-    )
+    place.replace(training, KEPT=place.folder / "training", ALLOCATION={}, measure=training_row)
 
 
 def every_seed(place: Place) -> None:

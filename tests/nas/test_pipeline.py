@@ -35,9 +35,8 @@ from nas.training.team import Team
 
 def weights(state: TrainState) -> dict[str, torch.Tensor]:
     found = {f"weight {name}": value for name, value in state.supernet.state_dict().items()}
-    for index, entry in state.optimizer.state_dict()["state"].items():
-        found[f"momentum {index}"] = entry["momentum_buffer"]
-    return found
+    momentum = state.optimizer.stored_momentum(state.supernet)
+    return found | {f"momentum {name}": value for name, value in momentum.items()}
 
 
 def assert_equal_states(one: TrainState, other: TrainState) -> None:

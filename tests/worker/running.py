@@ -91,7 +91,5 @@ def same_bits(left: dict[str, torch.Tensor], right: dict[str, torch.Tensor]) -> 
 
 def _tensors(state: TrainState) -> Iterator[tuple[str, torch.Tensor]]:
     yield from state.supernet.state_dict().items()
-    for index, entry in state.optimizer.state_dict()["state"].items():
-        for name, value in entry.items():
-            if isinstance(value, torch.Tensor):
-                yield f"optimizer/{index}/{name}", value
+    for name, value in state.optimizer.stored_momentum(state.supernet).items():
+        yield f"momentum/{name}", value

@@ -215,6 +215,7 @@ def test_a_file_that_was_read_leaves_the_memory_at_once():
     gc.disable()
     try:
         read_pickle(Python2.dumps(BATCH), "batch")
-        assert not [kept for kept in gc.get_objects() if isinstance(kept, pickle.Unpickler)]
+        # `isinstance` would ask every object of torch for its class, and some warn.
+        assert not [kept for kept in gc.get_objects() if issubclass(type(kept), pickle.Unpickler)]
     finally:
         gc.enable()

@@ -53,8 +53,8 @@ def digest(state: TrainState) -> str:
     found = hashlib.sha256()
     for value in state.supernet.state_dict().values():
         found.update(value.numpy().tobytes())
-    for entry in state.optimizer.state_dict()["state"].values():
-        found.update(entry["momentum_buffer"].numpy().tobytes())
+    for momentum in state.optimizer.stored_momentum(state.supernet).values():
+        found.update(momentum.numpy().tobytes())
     return found.hexdigest()
 
 

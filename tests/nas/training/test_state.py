@@ -8,8 +8,7 @@ from nas.training.state import TrainState, fresh_state, inherit, inherited_state
 
 
 def momentum(state: TrainState) -> list[torch.Tensor]:
-    entries = state.optimizer.state_dict()["state"]
-    return [entries[index]["momentum_buffer"] for index in sorted(entries)]
+    return [*state.optimizer.stored_momentum(state.supernet).values()]
 
 
 @pytest.mark.parametrize("subspace", [0, 1, 2])
@@ -43,12 +42,12 @@ def test_narrower_supernets_start_with_the_first_channels_of_weights_and_momentu
         # One stage of one cell without concatenations: digits-mini's channels are all its width.
         kept = tuple(slice(width if size == 6 else None) for size in wide[name].shape)
         assert torch.equal(weight, wide[name][kept]), name
-        mine = child.optimizer.state[weight]
-        theirs = warm.optimizer.state.get(wide[name], {})
-        assert mine.keys() == theirs.keys(), name
-        if theirs:
-            assert torch.equal(mine["momentum_buffer"], theirs["momentum_buffer"][kept]), name
-    assert any(warm.optimizer.state.values())
+        mine = child.optimizer.momentum.get(weight)
+        theirs = warm.optimizer.momentum.get(wide[name])
+        assert (mine is None) == (theirs is None), name
+        if mine is not None and theirs is not None:
+            assert torch.equal(mine, theirs[kept]), name
+    assert warm.optimizer.momentum
     assert (child.next_step, child.updates, child.subspace) == (12, 0, subspace)
 
 
@@ -74,7 +73,7 @@ def test_a_supernet_inherits_weights_but_no_momentum_from_another_run(make_exper
     heir = make_experiment({"width": 4})
     state = fresh_state(heir, 1)
     inherit(state, source.supernets, 1, theirs.to_bytes(), heir.device)
-    assert not state.optimizer.state_dict()["state"]
+    assert not state.optimizer.momentum
     assert (state.next_step, state.updates) == (0, 0)
     stem = theirs.supernet.stem[0].weight
     assert torch.equal(state.supernet.stem[0].weight, stem[:4])
@@ -187,7 +186,7 @@ def test_a_state_with_a_number_that_is_not_finite_is_not_stored(make_experiment,
     state = fresh_state(experiment, None)
     list(train(experiment, state, 4))
     bias = state.supernet.classifier.bias
-    spoiled = bias if place == "weight" else state.optimizer.state[bias]["momentum_buffer"]
+    spoiled = bias if place == "weight" else state.optimizer.momentum[bias]
     with torch.no_grad():
         spoiled[0] = float("inf")
     with pytest.raises(TrainingDiverged, match=r"not finite before global step 4.*not stored"):
