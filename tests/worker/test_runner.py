@@ -424,12 +424,16 @@ def test_a_loss_that_is_not_finite_keeps_the_last_good_checkpoint_for_the_retry(
     real, spoiled_step = loop.update, 12
 
     def spoil(
-        experiment: Experiment, state: TrainState, schedule: Schedule, routes: Sequence[Route]
+        experiment: Experiment,
+        state: TrainState,
+        schedule: Schedule,
+        routes: Sequence[Route],
+        *further: object,
     ) -> float:
         if state.next_step == spoiled_step:
             with torch.no_grad():
                 state.supernet.get_parameter("classifier.bias").fill_(float("nan"))
-        return real(experiment, state, schedule, routes)
+        return real(experiment, state, schedule, routes, *further)
 
     monkeypatch.setattr(loop, "update", spoil)
     run_id = eager.create(tiny_spec())
