@@ -201,6 +201,39 @@ class Metric(Base):
     run_id: Mapped[int] = mapped_column(ForeignKey("runs.id", ondelete="CASCADE"), index=True)
 
 
+class TelemetryRow(Base):
+    """One second of one unit: what it did since its row before, and what its process used.
+
+    What counts or lasts can be added up over rows.
+    """
+
+    __tablename__ = "telemetry"
+
+    unit_id: Mapped[int] = mapped_column(
+        ForeignKey("units.id", ondelete="CASCADE"), primary_key=True
+    )
+    at: Mapped[datetime] = mapped_column(UtcDateTime, primary_key=True)  # a whole second
+    attempt: Mapped[int]
+    step: Mapped[int]  # global steps, architectures or evaluations behind the unit
+    seconds: Mapped[float] = mapped_column(default=0.0)  # of wall time; the parts are some of it
+    updates: Mapped[int] = mapped_column(BigInteger, default=0)
+    images: Mapped[int] = mapped_column(
+        BigInteger, default=0
+    )  # training images times architectures
+    data_seconds: Mapped[float] = mapped_column(default=0.0)
+    forward_seconds: Mapped[float] = mapped_column(default=0.0)
+    backward_seconds: Mapped[float] = mapped_column(default=0.0)
+    optimizer_seconds: Mapped[float] = mapped_column(default=0.0)
+    ranking_seconds: Mapped[float] = mapped_column(default=0.0)
+    checkpoint_seconds: Mapped[float] = mapped_column(default=0.0)
+    # Null where the system does not say, or there is no GPU.
+    cpu_seconds: Mapped[float | None]  # of all threads
+    memory_bytes: Mapped[int | None] = mapped_column(BigInteger)  # resident, the most of them
+    gpu_seconds: Mapped[float | None]  # in which the GPU was busy, with whatever it was
+    gpu_memory_bytes: Mapped[int | None] = mapped_column(BigInteger)  # in use on the whole GPU
+    run_id: Mapped[int] = mapped_column(ForeignKey("runs.id", ondelete="CASCADE"), index=True)
+
+
 class Balance(Base):
     """Training balance as data: cumulative updates of one sub-space by one unit at a step."""
 

@@ -4,7 +4,7 @@ from collections.abc import Callable, Collection, Mapping, Sequence
 from typing import Any
 
 from backend.db import Database
-from backend.runs import results, service
+from backend.runs import results, service, telemetry
 from backend.runs.schemas import CorrelationRead
 from backend.spaces import service as spaces
 from frontend.figures.comparison.runs import ComparedRun
@@ -58,6 +58,7 @@ def _read(db: Database, run_ids: Sequence[int], needs: Collection[str]) -> list[
                 "units": lambda: results.units(session, run_id),
                 "subspaces": lambda: results.subspaces(session, run_id),
                 "metrics": lambda: results.metrics(session, run_id, series=LOSS_SERIES),
+                "telemetry": lambda: telemetry.telemetry(session, run_id),
                 "balance": lambda: results.newest_balance(session, run_id),
                 "balance_history": lambda: results.balance(session, run_id),
                 "correlations": lambda: results.correlations(session, run_id),

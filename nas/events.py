@@ -48,6 +48,23 @@ class SupernetBalance:
 
 
 @dataclass(frozen=True, slots=True)
+class PartSeconds:
+    """How long the parts of some training steps took, in wall seconds; on a GPU, its own.
+
+    Attributes:
+        data: drawing architectures and images, augmentation.
+        forward: passes through the supernet, the loss included.
+        backward: gradients.
+        optimizer: clipping and the update of the weights, counting what was trained.
+    """
+
+    data: float = 0.0
+    forward: float = 0.0
+    backward: float = 0.0
+    optimizer: float = 0.0
+
+
+@dataclass(frozen=True, slots=True)
 class TrainingProgressed:
     """A unit has executed all of its global steps below `step`.
 
@@ -59,6 +76,7 @@ class TrainingProgressed:
         learning_rate: of the last step.
         steps_per_second: own optimizer steps per wall second since the previous event.
         balance: cumulative counts, one entry per sub-space this unit trains.
+        part_seconds: what the steps since the previous event took.
     """
 
     step: int
@@ -67,6 +85,7 @@ class TrainingProgressed:
     learning_rate: float
     steps_per_second: float
     balance: tuple[SupernetBalance, ...]
+    part_seconds: PartSeconds = PartSeconds()
 
 
 @dataclass(frozen=True, slots=True)

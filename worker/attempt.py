@@ -121,6 +121,7 @@ class Attempt:
         """Store the rest and put the unit back among the ready ones; returns and raises likewise."""
 
         def conclude(session: Session, unit: Unit) -> None:
+            self._recorder.let_go(session, unit)
             leases.release(session, self._lease, f"{unit.key}: {reason}.")
             settle(session, unit.run_id)
 
@@ -206,10 +207,12 @@ class Attempt:
             return
         self._frozen_at = time.monotonic()
         self._changed = False
-        self._writer.begin(work.freeze(), work.position())
+        with self._recorder.telemetry.checkpointing():
+            self._writer.begin(work.freeze(), work.position())
 
     def _take_written(self, *, wait: bool) -> None:
-        written = self._writer.take(wait=wait)
+        with self._recorder.telemetry.checkpointing():
+            written = self._writer.take(wait=wait)
         if written is not None:
             self._written.append(written)
             self._write_seconds = written.seconds

@@ -24,6 +24,7 @@ from nas.events import (
 from nas.spec import RunSpec
 from worker.correlations import Correlator, Truth, store_part
 from worker.progress import TrainingProgress, forget_after
+from worker.telemetry import UnitTelemetry
 from worker.upsert import upsert
 
 Row = dict[str, Any]  # Any: column values
@@ -41,12 +42,14 @@ class Recorder:
         truth: ground truth of the run, if it has one.
         num_validation: images of the dataset's validation split.
         training: gathered progress.
+        telemetry: gathered times.
     """
 
     spec: RunSpec
     truth: Truth | None
     num_validation: int
     training: TrainingProgress = field(default_factory=TrainingProgress)
+    telemetry: UnitTelemetry = field(default_factory=UnitTelemetry)
     _useful_seconds: float = 0.0
     _found: PartitionFound | None = None
     _scores: dict[tuple[int, str, str], Row] = field(default_factory=dict)
@@ -55,6 +58,7 @@ class Recorder:
 
     def add(self, event: Event, seconds: float) -> None:
         """Gather one event that took the science so many seconds."""
+        self.telemetry.add(event, seconds)
         if isinstance(event, USEFUL_EVENTS):
             self._useful_seconds += seconds
         match event:
@@ -82,12 +86,19 @@ class Recorder:
             *self._write_rounds(session, unit),
             *self._write_candidates(session, unit),
         ]
+        if self.telemetry.write(session, unit, self._position(unit)):
+            tables.append("telemetry")
         if tables:
             unit.progress_at = db_now()
             _announce(session, unit, tables)
 
+    def let_go(self, session: Session, unit: Unit) -> None:
+        """Store the rest of the telemetry, in the transaction in which the attempt ends."""
+        self.telemetry.write(session, unit, self._position(unit), last=True)
+
     def finish(self, session: Session, unit: Unit) -> None:
         """Draw the conclusions of a unit that is done, in the transaction that made it so."""
+        self.let_go(session, unit)
         correlator = self._correlator()
         if unit.kind == "rank" and correlator is not None:
             correlator.finish_ranking(session, unit)
@@ -111,6 +122,9 @@ class Recorder:
                 .execution_options(synchronize_session=False)
             )
             unit.progress = position
+
+    def _position(self, unit: Unit) -> int:
+        return unit.progress + first_step(self.spec, unit)
 
     def _correlator(self) -> Correlator | None:
         if self.truth is None:

@@ -35,6 +35,8 @@ from worker.failures import failure_of
 from worker.loading import LoadedRun, load_run
 from worker.progress import TrainingProgress
 from worker.recorder import Recorder
+from worker.resources import Resources
+from worker.telemetry import UnitTelemetry
 
 LINGER_SECONDS = 20.0
 """How long a runner with nothing to do waits for units of its run that others must make ready.
@@ -78,6 +80,7 @@ class Runner:
         self._first = lease
         self._loaded: LoadedRun | None = None
         self._execution: Execution | None = None
+        self._resources: Resources | None = None
 
     def work(self) -> None:
         """Execute units until the run has none for this slot, or the supervisor says otherwise."""
@@ -104,13 +107,18 @@ class Runner:
         return self._control.order is None
 
     def _drive(self, lease: Lease) -> None:
+        began = time.monotonic()
         execution = self._open_run()
         with self._db.reading() as session:
             unit = session.get_one(Unit, lease.unit_id)
             session.expunge_all()
         work = execution.open(unit)
         attempt = Attempt(
-            self._db, self._settings, lease, self._recorder(work), checkpoints.unit_folder(unit)
+            self._db,
+            self._settings,
+            lease,
+            self._recorder(work, began),
+            checkpoints.unit_folder(unit),
         )
         with closing(attempt):
             self._execute_events(work, attempt)
@@ -164,15 +172,24 @@ class Runner:
             )
         return self._execution
 
-    def _recorder(self, work: Work) -> Recorder:
+    def _recorder(self, work: Work, began: float) -> Recorder:
         assert self._loaded is not None
         experiment = self._loaded.experiment
         updates = 0 if work.state is None else work.state.updates
+        balance = () if work.state is None else work.state.balance
+        if self._resources is None:
+            self._resources = Resources.of(experiment)
         return Recorder(
             spec=experiment.spec,
             truth=self._loaded.truth,
             num_validation=len(experiment.dataset.validation),
             training=TrainingProgress(updates_before=updates),
+            telemetry=UnitTelemetry(
+                self._resources,
+                updates=updates,
+                images=sum(count.images for count in balance),
+                began=began,
+            ),
         )
 
     def _next(self) -> Lease | None:

@@ -21,6 +21,7 @@ from backend.runs.schemas import (
     RunRead,
     RunSummary,
     SubspaceRead,
+    TelemetryRead,
     UnitRead,
 )
 from backend.spaces.schemas import (
@@ -81,6 +82,11 @@ class ApiClient:
     def balance(self, run_id: int) -> list[BalanceRead]:
         """Return the training balance of a run."""
         return self._all(f"/runs/{run_id}/balance", BalanceRead)
+
+    def telemetry_totals(self, run_id: int) -> list[TelemetryRead]:
+        """Return one row for each unit that has telemetry."""
+        text = self._send("GET", f"/runs/{run_id}/telemetry", params={"points": 1})
+        return Page[TelemetryRead].model_validate_json(text).items
 
     def correlations(self, run_id: int) -> list[CorrelationRead]:
         """Return the rank correlations of a run."""

@@ -12,7 +12,7 @@ from backend.cli.client import connected
 from backend.cli.errors import CliError
 from backend.cli.summary import outcome, summary
 from backend.cli.watch import watch
-from backend.runs.schemas import RunRead, RunSummary
+from backend.runs.schemas import RunRead, RunSummary, TelemetryRead
 
 
 def submit(
@@ -55,14 +55,18 @@ def show(run_id: Annotated[int, typer.Argument(help="Number of the run.")]) -> N
         run = client.run(run_id)
         found = outcome(client, run)
         units = client.units(run_id)
+        spent = {row.unit: row for row in client.telemetry_totals(run_id)}
     console.print(f"Run {run.id} is {run.state}, {run.progress:.0%} done.")
     for reason in (run.waiting_reason, run.failure_message):
         if reason:
             console.print(reason)
-    table = Table("unit", "state", "progress", "times claimed", "owner")
+    table = Table("unit", "state", "progress", "times claimed", "steps/s", "useful", "owner")
     for unit in units:
         progress = f"{unit.progress}/{unit.total}"
-        table.add_row(unit.key, unit.state, progress, str(unit.attempt), unit.owner or "")
+        speed, useful = speed_texts(spent.get(unit.key))
+        table.add_row(
+            unit.key, unit.state, progress, str(unit.attempt), speed, useful, unit.owner or ""
+        )
     console.print(table)
     console.print(summary(found))
 
@@ -95,6 +99,14 @@ def require_success(run: RunRead) -> None:
     """
     if run.state != "succeeded":
         raise CliError(f"run {run.id} {run.state}: {run.failure_message or 'no reason is stored'}")
+
+
+def speed_texts(spent: TelemetryRead | None) -> tuple[str, str]:
+    """Return a unit's optimizer steps per second and the share of its time that was useful."""
+    if spent is None:
+        return "", ""
+    speed = "" if spent.steps_per_second is None else f"{spent.steps_per_second:.1f}"
+    return speed, f"{spent.useful_share:.0%}"
 
 
 def _cells(run: RunSummary) -> list[str]:

@@ -7,7 +7,7 @@ from backend.columns import BIG_INTEGER_MAX, INTEGER_MAX, StorableText
 from backend.db import Database
 from backend.dependencies import Db
 from backend.paging import Cursor, Limit, Listing, Page
-from backend.runs import results, service
+from backend.runs import results, service, telemetry
 from backend.runs.balance import balance_summary
 from backend.runs.schemas import (
     ArtifactRead,
@@ -19,6 +19,7 @@ from backend.runs.schemas import (
     MetricRead,
     ScoreRead,
     SubspaceRead,
+    TelemetryRead,
     UnitRead,
 )
 
@@ -78,6 +79,26 @@ def list_metrics(
     """List training loss, learning rate and speed by step."""
     listing = results.metric_listing(run_id, after_step, series)
     return _page(db, run_id, listing, limit, cursor)
+
+
+@router.get("/telemetry")
+def list_telemetry(
+    run_id: int,
+    db: Db,
+    points: Annotated[
+        int, Query(ge=1, le=telemetry.MOST_POINTS, description="Largest number of rows per unit.")
+    ] = telemetry.DEFAULT_POINTS,
+) -> Page[TelemetryRead]:
+    """List the speed of every unit over time, where its time went, and what its process used.
+
+    Workers store at most one row per unit and second. Where a unit has more than `points` of them,
+    each 2, 4, 8, ... that follow one another are answered as one: times and counts added up, rates
+    averaged over the time, the most of memory. So sums are the same whatever `points` is, and
+    `points=1` gives each unit's totals.
+    """
+    with db.reading() as session:
+        service.require_run(session, run_id)
+        return Page(items=telemetry.telemetry(session, run_id, points), next_cursor=None)
 
 
 @router.get("/balance")

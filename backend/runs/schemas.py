@@ -109,6 +109,38 @@ class MetricRead(ReadModel):
     value: float
 
 
+class TelemetryRead(ReadModel):
+    """What one unit did in some stretch of its work, by wall time, and what its process used.
+
+    The parts add up to `seconds`. `updates`, `images` and everything in seconds may be added up over
+    rows. Values of CPU, memory and GPU are null where the worker's system does not tell them.
+    """
+
+    unit: str
+    kind: str
+    subspace: int | None
+    attempt: int
+    at: datetime  # the end of the stretch, to the second
+    step: int  # global steps, architectures or evaluations behind the unit by then
+    seconds: float  # for which the unit was worked on
+    updates: int  # optimizer steps
+    images: int  # training images times architectures
+    steps_per_second: float | None  # updates / seconds; null for a unit that does not train
+    samples_per_second: float | None  # images / seconds; likewise
+    data_seconds: float
+    forward_seconds: float
+    backward_seconds: float
+    optimizer_seconds: float
+    ranking_seconds: float  # scoring: live, final, or of the search's candidates
+    checkpoint_seconds: float  # for which checkpoints held the work up
+    other_seconds: float  # the rest: opening the unit, recording its rows
+    useful_share: float  # of the seconds, those of training and ranking, 0 to 1
+    cpu_percent: float | None  # 100 is one core, fully used
+    memory_bytes: int | None  # resident memory of the process, the most seen
+    gpu_percent: float | None  # of the time in which the GPU was busy, whoever used it
+    gpu_memory_bytes: int | None  # in use on the whole GPU, the most seen
+
+
 class BalanceRead(ReadModel):
     """Cumulative training of one sub-space by one unit when it had reached `step`.
 

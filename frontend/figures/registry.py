@@ -28,6 +28,8 @@ from frontend.figures.preview import SIZES_TITLE as SHARES_TITLE
 from frontend.figures.ranking import SCATTER_TITLE, TAU_TITLE, rank_correlation, tau_over_steps
 from frontend.figures.search import TITLE as SEARCH_TITLE
 from frontend.figures.search import best_so_far
+from frontend.figures.telemetry import SHARES_TITLE as TIME_TITLE
+from frontend.figures.telemetry import SPEED_TITLE, throughput, time_shares
 from frontend.figures.training import TITLE as LOSS_TITLE
 from frontend.figures.training import training_loss
 
@@ -81,6 +83,8 @@ FIGURES: Mapping[str, FigureDefinition] = {
             "tau-over-steps", TAU_TITLE, ("subspaces", "correlations"), tau_over_steps
         ),
         FigureDefinition("training-loss", LOSS_TITLE, ("subspaces", "metrics"), training_loss),
+        FigureDefinition("throughput", SPEED_TITLE, ("subspaces", "telemetry"), throughput),
+        FigureDefinition("time-shares", TIME_TITLE, ("telemetry",), time_shares),
         FigureDefinition("best-so-far", SEARCH_TITLE, ("subspaces", "candidates"), best_so_far),
         FigureDefinition("best-cell", CELL_TITLE, ("candidates", "space"), best_cell),
     )

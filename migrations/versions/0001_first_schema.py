@@ -342,6 +342,35 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("run_id", "step", "unit_id", name="pk_round_parts"),
     )
     op.create_table(
+        "telemetry",
+        sa.Column("unit_id", sa.Integer(), nullable=False),
+        sa.Column("at", MOMENT, nullable=False),
+        sa.Column("attempt", sa.Integer(), nullable=False),
+        sa.Column("step", sa.Integer(), nullable=False),
+        sa.Column("seconds", sa.Double(), nullable=False),
+        sa.Column("updates", sa.BigInteger(), nullable=False),
+        sa.Column("images", sa.BigInteger(), nullable=False),
+        sa.Column("data_seconds", sa.Double(), nullable=False),
+        sa.Column("forward_seconds", sa.Double(), nullable=False),
+        sa.Column("backward_seconds", sa.Double(), nullable=False),
+        sa.Column("optimizer_seconds", sa.Double(), nullable=False),
+        sa.Column("ranking_seconds", sa.Double(), nullable=False),
+        sa.Column("checkpoint_seconds", sa.Double(), nullable=False),
+        sa.Column("cpu_seconds", sa.Double(), nullable=True),
+        sa.Column("memory_bytes", sa.BigInteger(), nullable=True),
+        sa.Column("gpu_seconds", sa.Double(), nullable=True),
+        sa.Column("gpu_memory_bytes", sa.BigInteger(), nullable=True),
+        sa.Column("run_id", sa.Integer(), nullable=False),
+        sa.ForeignKeyConstraint(
+            ["run_id"], ["runs.id"], name="fk_telemetry_run_id_runs", ondelete="CASCADE"
+        ),
+        sa.ForeignKeyConstraint(
+            ["unit_id"], ["units.id"], name="fk_telemetry_unit_id_units", ondelete="CASCADE"
+        ),
+        sa.PrimaryKeyConstraint("unit_id", "at", name="pk_telemetry"),
+    )
+    op.create_index("ix_telemetry_run_id", "telemetry", ["run_id"], unique=False)
+    op.create_table(
         "workers",
         sa.Column("name", sa.String(length=200), nullable=False),
         sa.Column("hostname", sa.String(length=200), nullable=False),
@@ -361,6 +390,8 @@ def upgrade() -> None:
 
 def downgrade() -> None:
     op.drop_table("workers")
+    op.drop_index("ix_telemetry_run_id", table_name="telemetry")
+    op.drop_table("telemetry")
     op.drop_table("round_parts")
     op.drop_index("ix_metrics_run_id", table_name="metrics")
     op.drop_table("metrics")

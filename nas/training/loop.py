@@ -16,6 +16,7 @@ from nas.experiment import Experiment
 from nas.training.samplers.base import Route
 from nas.training.schedule import Schedule
 from nas.training.state import TrainState
+from nas.training.stopwatch import Stopwatch
 from nas.training.team import Team
 
 REPORT_SECONDS = 0.25
@@ -43,13 +44,14 @@ def train(
     team = team or Team()
     team.train_until(until)
     schedule = Schedule(experiment.spec, experiment.partition, len(experiment.train_images))
+    watch = Stopwatch.of(experiment.device)
     started, updates, loss_sum, learning_rate = time.perf_counter(), 0, 0.0, 0.0
     while state.next_step < until:
         step = state.next_step
         routes = state.own(schedule.routes(step))
         if routes:
             learning_rate = schedule.learning_rate(step)
-            loss_sum += update(experiment, state, schedule, routes, team)
+            loss_sum += update(experiment, state, schedule, routes, team, watch)
             updates += 1
         state.next_step = step + 1
         seconds = time.perf_counter() - started
@@ -61,10 +63,12 @@ def train(
                 loss=loss_sum / updates,
                 learning_rate=learning_rate,
                 steps_per_second=updates / seconds,
+                part_seconds=watch.take(),
                 balance=tuple(count.event() for count in state.balance),
             )
             if state.next_step < until:
                 team.carry_on(max(round(updates / seconds * REPORT_SECONDS), 1))
+            watch.begin()
             started, updates, loss_sum = time.perf_counter(), 0, 0.0
 
 
@@ -74,6 +78,7 @@ def update(
     schedule: Schedule,
     routes: Sequence[Route],
     team: Team,
+    watch: Stopwatch | None = None,
 ) -> float:
     """Make the optimizer step of `state.next_step` and return its mean loss (nats).
 
@@ -92,10 +97,12 @@ def update(
         schedule: of the run.
         routes: the architectures, at least one.
         team: who makes the step together, and in which parts.
+        watch: measures the parts of the step, if anybody wants to know.
 
     Raises:
         TrainingDiverged: if a loss is not finite; the weights are spoiled then.
     """
+    watch = watch or Stopwatch()
     training, step = experiment.spec.training, state.next_step
     images_BCHW, labels_B = experiment.train_images.augmented(
         schedule.image_indices(step),
@@ -103,6 +110,7 @@ def update(
         schedule.augmentation(step),
         team.share(schedule.batch_size),
     )
+    watch.lap("data")
     for group in state.optimizer.param_groups:
         group["lr"] = schedule.learning_rate(step)
     state.optimizer.zero_grad(set_to_none=True)
@@ -113,16 +121,20 @@ def update(
             with _arithmetic(experiment):
                 loss = cross_entropy(state.supernet(images, route.architecture), labels)
             loss = share * loss
+            watch.lap("forward")
             loss.backward()
+            watch.lap("backward")
             parts.append(loss.detach())
         losses.append(sum(parts[1:], parts[0]))
-    found: list[float] = team.combine(state.weights, torch.stack(losses)).tolist()
+    losses_R = team.combine(state.weights, torch.stack(losses))
     if training.gradient_clip is not None:
         used = [weight for weight in state.weights if weight.grad is not None]
         clip_grad_norm_(used, training.gradient_clip, foreach=True)
     state.optimizer.step()
     state.count_update(routes, schedule.batch_size)
+    found: list[float] = losses_R.tolist()
     mean = sum(found) / len(found)
+    watch.lap("optimizer")
     if not math.isfinite(mean):
         raise _diverged(experiment, step, routes, found)
     return mean

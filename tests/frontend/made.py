@@ -1,6 +1,6 @@
 """Read schemas with sensible values, each overridable by keyword."""
 
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 
 from backend.runs.schemas import (
     BalanceRead,
@@ -11,6 +11,7 @@ from backend.runs.schemas import (
     RunRead,
     ScoreRead,
     SubspaceRead,
+    TelemetryRead,
     UnitRead,
 )
 from nas.spec import RunSpec
@@ -122,6 +123,47 @@ def balance(
 def metric(subspace, step, value, *, series="loss"):
     unit = "warm-up" if subspace is None else f"train-{subspace}"
     return MetricRead(unit=unit, subspace=subspace, series=series, step=step, value=value)
+
+
+def telemetry(
+    unit,
+    second,
+    *,
+    kind="train",
+    seconds=1.0,
+    updates=0,
+    images=0,
+    cpu=None,
+    memory=None,
+    **parts,
+):
+    """What a unit did in the `seconds` that ended `second` seconds after `NOW`, by part."""
+    shared = kind != "train" or unit == "warm-up"
+    given = {
+        part: parts.get(part, 0.0)
+        for part in ("data", "forward", "backward", "optimizer", "ranking", "checkpoint")
+    }
+    useful = sum(given.values()) - given["checkpoint"]
+    return TelemetryRead(
+        unit=unit,
+        kind="warm-up" if unit == "warm-up" else kind,
+        subspace=None if shared else int(unit.split("-")[1]),
+        attempt=1,
+        at=NOW + timedelta(seconds=second),
+        step=second,
+        seconds=seconds,
+        updates=updates,
+        images=images,
+        steps_per_second=updates / seconds if kind == "train" else None,
+        samples_per_second=images / seconds if kind == "train" else None,
+        **{f"{part}_seconds": value for part, value in given.items()},
+        other_seconds=seconds - sum(given.values()),
+        useful_share=useful / seconds,
+        cpu_percent=cpu,
+        memory_bytes=memory,
+        gpu_percent=None,
+        gpu_memory_bytes=None,
+    )
 
 
 def score(architecture, value, accuracy, *, subspace=0, stage="live", step=100, scorer="loss"):

@@ -2,6 +2,7 @@
 
 import math
 from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
 from random import Random
 
 from backend.db import Database
@@ -14,6 +15,7 @@ from backend.models import (
     Run,
     Score,
     SubspaceRow,
+    TelemetryRow,
     Unit,
 )
 from backend.runs import service
@@ -21,6 +23,7 @@ from backend.runs.states import append_event, bump
 from nas.partition.base import Partition
 from nas.spec import RunSpec
 
+START = datetime(2026, 1, 1, tzinfo=UTC)
 STEPS = 600
 WARM_UP = 200
 EVERY = 100
@@ -139,6 +142,26 @@ class SeededRun:
                     )
                 )
                 if not warm or part.index == 0:
+                    session.add(
+                        TelemetryRow(
+                            unit_id=unit.id,
+                            run_id=self.run_id,
+                            at=START + timedelta(seconds=step),
+                            attempt=1,
+                            step=step,
+                            seconds=2.0,
+                            updates=100,
+                            images=6400,
+                            data_seconds=0.2,
+                            forward_seconds=0.6,
+                            backward_seconds=0.8,
+                            optimizer_seconds=0.1,
+                            ranking_seconds=0.2,
+                            checkpoint_seconds=0.02,
+                            cpu_seconds=1.9,
+                            memory_bytes=400_000_000,
+                        )
+                    )
                     session.add(
                         Metric(
                             unit_id=unit.id,

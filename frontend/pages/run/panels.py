@@ -16,11 +16,14 @@ from backend.runs.schemas import (
     CorrelationRead,
     RunRead,
     SubspaceRead,
+    TelemetryRead,
     UnitRead,
 )
 from frontend.figures.numbers import grouped, share_text, short
 from frontend.figures.ranking import OVERALL, ceiling_value, further_conditions, newest_overall
 from frontend.figures.search import incumbents
+from frontend.figures.telemetry import WAITING, totals
+from frontend.figures.waiting import awaited
 from frontend.pages import links
 from frontend.pages.parts import duration_text, moment_text, state_badge, table
 from frontend.pages.run.progress import progress_panel
@@ -226,6 +229,37 @@ def unit_table(run: RunRead, *, units: Sequence[UnitRead]) -> Component:
     return table(head, body)
 
 
+def telemetry_table(run: RunRead, *, telemetry: Sequence[TelemetryRead]) -> Component:
+    """Return speed, useful time and use of the machine of every unit, over all of its work."""
+    if not telemetry:
+        return dmc.Text(awaited(run, *WAITING).replace("<br>", " "), c="dimmed", size="sm")
+    head = [
+        "unit", "worked on", "steps/s", "samples/s", "useful", "checkpoints", "CPU", "memory",
+        "GPU", "GPU memory",
+    ]  # fmt: skip
+    body = [
+        [
+            total.name,
+            f"{total.seconds:,.1f} s",
+            _rate(total.steps_per_second),
+            _rate(total.samples_per_second),
+            f"{total.useful_share:.1%}",
+            f"{total.parts['checkpoint']:.2f} s",
+            _percent(total.cpu_percent),
+            _gigabytes(total.memory_bytes),
+            _percent(total.gpu_percent),
+            _gigabytes(total.gpu_memory_bytes),
+        ]
+        for total in totals(telemetry)
+    ]
+    explained = (
+        "A sample is one training image through one architecture; rates are per second of the time"
+        " in which the unit was worked on. Useful: training and ranking. CPU: 100 % is one core."
+        " Memory: the most seen, of the process; GPU values are those of the whole device."
+    )
+    return dmc.Stack([table(head, body), dmc.Text(explained, size="xs", c="dimmed")], gap="xs")
+
+
 def spec_text(run: RunRead) -> Component:
     """Return the spec as YAML, ready to be pasted into the form or given to the CLI."""
     text = yaml.safe_dump(run.spec.model_dump(mode="json"), sort_keys=False, allow_unicode=True)
@@ -239,6 +273,7 @@ PANELS: Mapping[str, Panel] = {
     "summary": Panel(("subspaces", "balance", "correlations", "candidates"), summary),
     "correlations": Panel(("subspaces", "correlations"), correlation_table),
     "supernets": Panel(("subspaces",), supernet_table),
+    "telemetry": Panel(("telemetry",), telemetry_table),
     "units": Panel(("units",), unit_table),
     "spec": Panel((), spec_text),
 }
@@ -315,6 +350,18 @@ def _card(title: str, value: str, detail: str) -> Component:
 
 def _number(value: float | None) -> str:
     return "undefined" if value is None else f"{value:.3f}"
+
+
+def _rate(value: float | None) -> str:
+    return "–" if value is None else f"{value:,.1f}"
+
+
+def _percent(value: float | None) -> str:
+    return "–" if value is None else f"{value:.0f} %"
+
+
+def _gigabytes(value: int | None) -> str:
+    return "–" if value is None else f"{value / 1e9:.2f} GB"
 
 
 def _ago(moment: datetime | None) -> str:

@@ -20,6 +20,7 @@ TABS: Mapping[str, str] = {
     "training": "Training",
     "ranking": "Ranking",
     "search": "Search",
+    "telemetry": "Telemetry",
     "log": "Units and log",
     "spec": "Spec",
 }
@@ -69,6 +70,8 @@ def _content(tab: str, run_id: int, banked: bool) -> Component:
         return dmc.Stack([pair("rank-correlation", "tau-over-steps", 480), panel("correlations")])
     if tab == "search":
         return dmc.Stack([pair("best-so-far", "best-cell", 460), grid("candidates")])
+    if tab == "telemetry":
+        return dmc.Stack([pair("throughput", "time-shares", 460), panel("telemetry")])
     if tab == "log":
         return dmc.Stack([panel("units"), grid("log")])
     if tab == "spec":

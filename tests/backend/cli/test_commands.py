@@ -1,6 +1,7 @@
 import os
 import re
 import threading
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
@@ -9,7 +10,7 @@ from PIL import Image
 
 from backend.benchmarks.service import add_benchmark
 from backend.db import Database
-from backend.models import Correlation, SearchSpace
+from backend.models import Correlation, SearchSpace, TelemetryRow, Unit
 from backend.references import get
 from backend.runs import service
 from nas.benchmarks.table import Entry, GroundTruth
@@ -40,6 +41,43 @@ def test_a_spec_is_submitted_listed_and_shown(server: str, spec_file: Path):
     assert re.search(r"partition .*ready .*0/1", shown.output)
     assert re.search(r"unit .*state .*progress .*times claimed .*owner", shown.output)
     assert "0.800 (2 seeds)" in shown.output
+
+
+def test_a_run_is_shown_with_the_speed_and_the_useful_time_of_its_units(
+    server: str, stocked: Database, spec: dict
+):
+    with stocked.unit_of_work() as session:
+        run = service.create_run(session, RunSpec.model_validate(spec))
+        for key, kind in (("train-0", "train"), ("search", "search")):
+            unit = Unit(run_id=run.id, key=key, kind=kind)
+            session.add(unit)
+            session.flush()
+            for second in (1, 2):
+                session.add(
+                    TelemetryRow(
+                        unit_id=unit.id,
+                        run_id=run.id,
+                        at=datetime(2026, 1, 1, 0, 0, second, tzinfo=UTC),
+                        attempt=1,
+                        step=second,
+                        seconds=2.0,
+                        updates=25 * second,
+                        images=0,
+                        data_seconds=0.0,
+                        forward_seconds=1.0,
+                        backward_seconds=0.0,
+                        optimizer_seconds=0.0,
+                        ranking_seconds=0.5,
+                        checkpoint_seconds=0.25,
+                    )
+                )
+    shown = run_command("show", run.id).output
+    assert re.search(r"unit .*steps/s .*useful .*owner", shown)
+    # 75 steps in 4 seconds, of which 3 were useful; the partition has no telemetry.
+    assert re.search(r"train-0 .* 18\.8 .* 75% ", shown)
+    assert re.search(r"search .* 75% ", shown)
+    assert not re.search(r"search .*\d\.\d", shown)
+    assert not re.search(r"partition .*%", shown)
 
 
 def test_the_list_shows_every_tau_beside_its_noise_ceiling(

@@ -142,6 +142,11 @@ def test_every_tab_of_a_run_shows_its_data(quiet_page, address, finished):
     wait_for_points(quiet_page, "best-so-far")
     wait_for_points(quiet_page, "best-cell")
     expect(quiet_page.locator(".ag-row:visible").first).to_be_visible()
+    quiet_page.get_by_role("tab", name="Telemetry").click()
+    for name in ("throughput", "time-shares"):
+        wait_for_points(quiet_page, name)
+    expect(figure(quiet_page, "throughput")).to_contain_text("mean 50.0 steps/s, 3,200 samples/s")
+    expect(quiet_page.locator("table:visible")).to_contain_text("0.40 GB")
     quiet_page.get_by_role("tab", name="Units and log").click()
     expect(quiet_page.locator("table:visible")).to_contain_text("warm-up")
     expect(quiet_page.locator(".ag-row:visible").first).to_contain_text("Partition found.")

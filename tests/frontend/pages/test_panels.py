@@ -9,6 +9,7 @@ from frontend.pages.run.panels import (
     notice,
     summary,
     supernet_table,
+    telemetry_table,
     unit_table,
 )
 from tests.frontend import made
@@ -104,6 +105,29 @@ def test_a_units_row_names_what_it_waits_for():
     units = [made.unit("search", "waiting", depends_on=["rank-0-0"], total=30)]
     shown = words(unit_table(made.run(), units=units))
     assert {"search", "waiting", "rank-0-0", "0 / 30"} <= set(shown)
+
+
+def test_the_table_of_telemetry_names_what_every_unit_used_and_invents_nothing():
+    rows = [
+        made.telemetry(
+            "train-0",
+            1,
+            seconds=2.0,
+            updates=50,
+            images=3200,
+            forward=1.5,
+            cpu=98.4,
+            memory=5 * 10**8,
+        ),
+        made.telemetry("search", 2, kind="search", seconds=4.0, ranking=3.0, checkpoint=0.25),
+    ]
+    shown = words(telemetry_table(made.run(), telemetry=rows))
+    assert shown[10:30] == [
+        *("train-0", "2.0 s", "25.0", "1,600.0", "75.0%", "0.00 s", "98 %", "0.50 GB", "–", "–"),
+        *("search", "4.0 s", "–", "–", "75.0%", "0.25 s", "–", "–", "–", "–"),
+    ]
+    (waiting,) = words(telemetry_table(made.run(), telemetry=[]))
+    assert waiting.startswith("No unit has trained or scored yet.")
 
 
 def test_every_sub_space_stands_beside_its_supernet():
