@@ -123,10 +123,12 @@ class Supervisor:
             self._prepared.close()
             self._prepared = None
 
-    def _runner(self, lease: Lease) -> RunnerProcess:
+    def _processes(self, run_id: int) -> int:
         with self._db.reading() as session:
-            run = session.get(Run, lease.run_id)
-            processes = 1 if run is None else run.spec.training.processes
+            run = session.get(Run, run_id)
+            return 1 if run is None else run.spec.training.processes
+
+    def _runner(self, processes: int = 1) -> RunnerProcess:
         if processes > 1:
             return RunnerProcess(self._settings, processes)
         prepared, self._prepared = self._prepared, None
@@ -156,7 +158,7 @@ class Supervisor:
     def _supervise(self, lease: Lease) -> None:
         now = time.monotonic()
         watch = Watch(
-            runner=self._runner(lease),
+            runner=self._runner(self._processes(lease.run_id)),
             run_id=lease.run_id,
             memory_kills=out_of_memory_kills(),
             renewed_at=now,

@@ -66,9 +66,9 @@ def train(
                 part_seconds=watch.take(),
                 balance=tuple(count.event() for count in state.balance),
             )
-            watch.begin()
             if state.next_step < until:
                 team.carry_on(max(round(updates / seconds * REPORT_SECONDS), 1))
+            watch.begin()
             started, updates, loss_sum = time.perf_counter(), 0, 0.0
 
 
@@ -124,12 +124,13 @@ def update(
             watch.lap("backward")
             parts.append(loss.detach())
         losses.append(sum(parts[1:], parts[0]))
-    found: list[float] = team.combine(state.optimizer.weights, torch.stack(losses)).tolist()
+    losses_R = team.combine(state.optimizer.weights, torch.stack(losses))
     if training.gradient_clip is not None:
         used = [weight for weight in state.optimizer.weights if weight.grad is not None]
         clip_grad_norm_(used, training.gradient_clip, foreach=True)
     state.optimizer.step(schedule.learning_rate(step))
     state.count_update(routes, schedule.batch_size)
+    found: list[float] = losses_R.tolist()
     mean = sum(found) / len(found)
     watch.lap("optimizer")
     if not math.isfinite(mean):

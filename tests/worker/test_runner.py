@@ -31,7 +31,6 @@ from nas.spec import round_boundaries
 from nas.training import loop
 from nas.training.schedule import Route, Schedule
 from nas.training.state import TrainState, fresh_state, inherited_state
-from nas.training.stopwatch import Stopwatch
 from tests.worker.running import (
     DrainWhen,
     after_looks,
@@ -429,12 +428,12 @@ def test_a_loss_that_is_not_finite_keeps_the_last_good_checkpoint_for_the_retry(
         state: TrainState,
         schedule: Schedule,
         routes: Sequence[Route],
-        watch: Stopwatch,
+        *further: object,
     ) -> float:
         if state.next_step == spoiled_step:
             with torch.no_grad():
                 state.supernet.get_parameter("classifier.bias").fill_(float("nan"))
-        return real(experiment, state, schedule, routes, watch)
+        return real(experiment, state, schedule, routes, *further)
 
     monkeypatch.setattr(loop, "update", spoil)
     run_id = eager.create(tiny_spec())
