@@ -66,9 +66,9 @@ def train(
                 part_seconds=watch.take(),
                 balance=tuple(count.event() for count in state.balance),
             )
+            watch.begin()
             if state.next_step < until:
                 team.carry_on(max(round(updates / seconds * REPORT_SECONDS), 1))
-            watch.begin()
             started, updates, loss_sum = time.perf_counter(), 0, 0.0
 
 
