@@ -255,6 +255,8 @@ def require_whole_table(text: str) -> None:
     assert min(updates) > 0
     number = r"-?[01]\.\d{3}"
     patterns = {
+        "training balance": r"normalised entropy of updates [01]\.\d{3} "
+        r"\(even = 1; target 1\.000\)",
         "warm-up": "100 updates, shared by all sub-spaces",
         "rank correlation": rf"tau = {number}, 95 % interval {number} to {number}, n = 116 "
         r"\(final, scorer loss, step 300\)",
