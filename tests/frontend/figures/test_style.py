@@ -25,6 +25,10 @@ ROWS = {
     "balance_history": [made.balance(0, 3), made.balance(1, 2)],
     "scores": [made.score("a", 1.0, 90), made.score("b", 2.0, 91, subspace=1)],
     "correlations": [made.correlation(0.5), made.correlation(0.4, stage="final", step=1000)],
+    "telemetry": [
+        made.telemetry("warm-up", 300, updates=100, images=6400, forward=0.5),
+        made.telemetry("train-1", 301, updates=50, images=3200, ranking=0.25),
+    ],
     "metrics": [made.metric(None, 1, 2.0), made.metric(0, 2, 1.0)],
     "candidates": [
         made.candidate(1, 1.0, code="|none~0|+|none~0|nor_conv_3x3~1|", accuracy=90, rank=2)
