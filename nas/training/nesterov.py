@@ -51,8 +51,9 @@ class Nesterov:
 
     def _accelerate(self, weights: list[Tensor], gradients: list[Tensor]) -> None:
         for weight, gradient in zip(weights, gradients, strict=True):
-            # The first gradient becomes the momentum as it is: zeros keep nothing of themselves.
-            self.momentum.setdefault(weight, torch.zeros_like(gradient))
+            if weight not in self.momentum:
+                # The first gradient becomes the momentum as it is: zeros keep nothing of themselves.
+                self.momentum[weight] = torch.zeros_like(gradient)
         momentum = [self.momentum[weight] for weight in weights]
         torch._foreach_mul_(momentum, self._decay)
         torch._foreach_add_(momentum, gradients)
