@@ -5,29 +5,11 @@ class NasError(Exception):
     """Root of every failure that a user can cause and correct."""
 
 
-class UnknownArchitecture(NasError):
-    """An architecture string does not belong to the search space."""
-
-
-class InfeasiblePartition(NasError):
-    """The search space cannot be split as asked.
+class InfeasibleParameter(NasError):
+    """A group of parameters cannot be had on this search space.
 
     Attributes:
-        parameter: of the splitter, the one at fault.
-        reason: with what is feasible instead.
-    """
-
-    def __init__(self, parameter: str, reason: str) -> None:
-        super().__init__(reason)
-        self.parameter = parameter
-        self.reason = reason
-
-
-class InfeasibleSampling(NasError):
-    """The sampler cannot draw from the partition.
-
-    Attributes:
-        parameter: of the sampler, the one at fault.
+        parameter: the one at fault.
         reason: with what is possible instead.
     """
 
@@ -35,24 +17,26 @@ class InfeasibleSampling(NasError):
         super().__init__(reason)
         self.parameter = parameter
         self.reason = reason
+
+
+class UnknownArchitecture(NasError):
+    """An architecture string does not belong to the search space."""
+
+
+class InfeasiblePartition(InfeasibleParameter):
+    """The search space cannot be split as asked. The parameter is one of the splitter."""
+
+
+class InfeasibleSampling(InfeasibleParameter):
+    """The sampler cannot draw from the partition. The parameter is one of the sampler."""
 
 
 class InfeasibleSearch(NasError):
     """No architecture satisfies the constraints."""
 
 
-class InfeasibleSupernet(NasError):
-    """The search space has no supernet of the shape asked for.
-
-    Attributes:
-        parameter: of the shape, the one at fault.
-        reason: with what is possible instead.
-    """
-
-    def __init__(self, parameter: str, reason: str) -> None:
-        super().__init__(reason)
-        self.parameter = parameter
-        self.reason = reason
+class InfeasibleSupernet(InfeasibleParameter):
+    """The search space has no supernet of the shape asked for. The parameter is one of the shape."""
 
 
 class InfeasibleInheritance(NasError):
