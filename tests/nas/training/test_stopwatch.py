@@ -114,7 +114,6 @@ def test_on_a_gpu_the_time_is_the_devices_and_is_awaited_once(monkeypatch):
 
 
 @pytest.mark.gpu
-@pytest.mark.skipif(not torch.cuda.is_available(), reason="there is no CUDA device")
 def test_a_gpu_part_lasts_as_long_as_its_kernels_and_not_as_their_launch():
     device = torch.device("cuda", torch.cuda.current_device())
     matrix = torch.randn(4096, 4096, device=device)
