@@ -82,15 +82,20 @@ class ReusedDatabase:
         """Return the URL of the database, which holds no row."""
         if self._url is None:
             self._url = create_database(self.server, self.template)
-            with psycopg.connect(plain(self._url)) as connection:
+            with psycopg.connect(plain(self._url), autocommit=True) as connection:
                 self._structure = connection.execute(STRUCTURE).fetchone()
+                # No test ends the server, so no commit need wait for its disk.
+                connection.execute(
+                    SQL("ALTER DATABASE {} SET synchronous_commit = off").format(
+                        Identifier(connection.info.dbname)
+                    )
+                )
         return self._url
 
     def give_back(self) -> None:
         """End every connection and delete every row; give up a database that has other tables."""
         assert self._url is not None
         with psycopg.connect(plain(self._url), autocommit=True) as connection:
-            connection.execute("SET synchronous_commit = off")
             connection.execute(END_OTHERS)
             kept = connection.execute(STRUCTURE).fetchone() == self._structure
             if kept:
