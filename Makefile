@@ -39,6 +39,8 @@ demo: $(INSTALLED) ## Run the small experiment and open the dashboard (ARGS=--ex
 up: $(INSTALLED) ## Serve the dashboard, the API and one worker from ./var
 	@$(BIN)/efsnas up $(ARGS)
 
+# The tests start a hundred processes of ours: what one has compiled, the next ones read.
+test: export PYTHONDONTWRITEBYTECODE =
 test: $(INSTALLED) ## Run the tests (ARGS="tests/nas -k partition" for some of them)
 	@$(BIN)/python -m pytest $(SPREAD) $(ARGS)
 

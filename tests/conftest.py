@@ -29,6 +29,7 @@ from backend.models import Dataset
 from backend.settings import Settings
 from nas.data.dataset import ImageDataset
 from tests.backend.api import Api
+from tests.postgresql import ReusedDatabase, create_database, drop_database, plain
 from tests.support import skip_unless_required
 
 TEST_SWITCHES = ("EFSNAS_SHARED_DATA", "EFSNAS_REQUIRE_", "EFSNAS_TEST_")
@@ -138,18 +139,13 @@ def _postgresql_candidates() -> list[str]:
     return [f"postgresql+psycopg://{user}@127.0.0.1:5432/postgres" for user in users]
 
 
-def _plain(url: str) -> str:
-    """Return the libpq form of a SQLAlchemy URL."""
-    return make_url(url).set(drivername="postgresql").render_as_string(hide_password=False)
-
-
 @pytest.fixture(scope="session")
 def postgresql_server() -> str:
     """The URL of a maintenance database whose user may create databases."""
     failures = []
     for url in _postgresql_candidates():
         try:
-            psycopg.connect(_plain(url), connect_timeout=3).close()
+            psycopg.connect(plain(url), connect_timeout=3).close()
         except psycopg.OperationalError as error:
             failures.append(str(error).strip().splitlines()[-1])
         else:
@@ -157,31 +153,15 @@ def postgresql_server() -> str:
     skip_unless_required("SERVICES", f"PostgreSQL does not answer: {'; '.join(failures)}")
 
 
-def _execute(server: str, statement: str) -> None:
-    with psycopg.connect(_plain(server), autocommit=True) as connection:
-        connection.execute(statement.encode())
-
-
-def _create_database(server: str, template: str = "template0") -> str:
-    """Create a database of its own name and return its URL."""
-    name = f"efsnas_test_{secrets.token_hex(8)}"
-    _execute(server, f"CREATE DATABASE {name} TEMPLATE {template} ENCODING 'UTF8'")
-    return make_url(server).set(database=name).render_as_string(hide_password=False)
-
-
-def _drop_database(server: str, url: str) -> None:
-    _execute(server, f"DROP DATABASE {make_url(url).database} WITH (FORCE)")
-
-
 @pytest.fixture(scope="session")
 def migrated_postgresql(postgresql_server: str) -> Iterator[str]:
     """The name of a database that the migrations built, to be copied."""
-    url = _create_database(postgresql_server)
+    url = create_database(postgresql_server)
     try:
         upgrade(Settings(database_url=url))
         yield str(make_url(url).database)
     finally:
-        _drop_database(postgresql_server, url)
+        drop_database(postgresql_server, url)
 
 
 @pytest.fixture(scope="session")
@@ -200,12 +180,20 @@ def sqlite_url(migrated_sqlite: Path, tmp_path: Path) -> str:
     return f"sqlite:///{path}"
 
 
+@pytest.fixture(scope="session")
+def _reused_postgresql(
+    postgresql_server: str, migrated_postgresql: str
+) -> Iterator[ReusedDatabase]:
+    database = ReusedDatabase(postgresql_server, migrated_postgresql)
+    yield database
+    database.close()
+
+
 @pytest.fixture
-def postgresql_url(postgresql_server: str, migrated_postgresql: str) -> Iterator[str]:
-    """A migrated PostgreSQL database of this test's own, dropped afterwards."""
-    url = _create_database(postgresql_server, migrated_postgresql)
-    yield url
-    _drop_database(postgresql_server, url)
+def postgresql_url(_reused_postgresql: ReusedDatabase) -> Iterator[str]:
+    """A migrated PostgreSQL database without a row, this test's alone until its end."""
+    yield _reused_postgresql.take()
+    _reused_postgresql.give_back()
 
 
 @pytest.fixture(params=["sqlite", pytest.param("postgresql", marks=pytest.mark.services)])

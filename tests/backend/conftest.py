@@ -17,6 +17,7 @@ from nas.benchmarks.table import Entry, GroundTruth
 from nas.spaces import catalogue
 from nas.spec import RunSpec
 from tests.backend.api import Api
+from tests.stock import Stock
 
 CONV = "|nor_conv_3x3~0|+|nor_conv_3x3~0|nor_conv_3x3~1|"
 SKIP = "|skip_connect~0|+|skip_connect~0|skip_connect~1|"
@@ -24,8 +25,8 @@ POOL = "|avg_pool_3x3~0|+|avg_pool_3x3~0|avg_pool_3x3~1|"
 DEAD = "|none~0|+|none~0|none~1|"
 
 
-@pytest.fixture
-def stocked(db: Database) -> Database:
+def _stock(db: Database) -> None:
+    """Store spaces, a dataset and a small benchmark as the services do."""
     with db.unit_of_work() as session:
         for space in catalogue().values():
             add_space(session, space)
@@ -58,6 +59,17 @@ def stocked(db: Database) -> Database:
         )
         space_row = get(session, SearchSpace, "digits-mini")
         add_benchmark(session, "mini-truth", space_row, truth)
+
+
+@pytest.fixture(scope="session")
+def stock(tmp_path_factory: pytest.TempPathFactory) -> Stock:
+    """The rows of `stocked`, stored once by the services and copied into every database."""
+    return Stock("stock", _stock, tmp_path_factory.mktemp("stock"))
+
+
+@pytest.fixture
+def stocked(db: Database, stock: Stock) -> Database:
+    stock.put_into(db)
     return db
 
 

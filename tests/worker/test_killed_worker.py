@@ -1,8 +1,9 @@
 """The promise of the design, on the real experiment: kill -9 costs time, never a bit."""
 
+import shutil
 import subprocess
 from collections.abc import Iterator
-from contextlib import ExitStack
+from contextlib import ExitStack, closing
 from pathlib import Path
 
 import pytest
@@ -36,12 +37,30 @@ def shortened() -> RunSpec:
     """Return the real experiment with an eighth of its steps and little to rank."""
     spec = yaml.safe_load(EXAMPLE.read_text())
     spec["training"] |= {"steps": 3000, "warm_up_steps": 1500}
-    spec["ranking"] |= {"num_architectures": 20, "live_architectures": 10, "every_steps": 1000}
+    spec["ranking"] |= {
+        "num_architectures": 6,
+        "live_architectures": 6,
+        "every_steps": 1000,
+        "num_images": 250,
+    }
     return RunSpec.model_validate(spec | {"search": None})
 
 
-def deploy(home: Path, dataset: ImageDataset, truth_csv: Path) -> Deployment:
-    """Return a deployment of its own that holds the real data."""
+def prepare(home: Path, dataset: ImageDataset, truth_csv: Path) -> None:
+    """Make a deployment that holds the real data."""
+    settings = Settings(home=home)
+    upgrade(settings)
+    with closing(Database(settings.database)) as db:
+        install_catalogue(db, settings)
+        add_dataset(db, settings.artifact_folder, "cifar10-16", dataset)
+        with db.unit_of_work() as session:
+            space = get(session, SearchSpace, "nas-bench-201")
+            with truth_csv.open(newline="") as lines:
+                truth = read_csv(lines, space.definition)
+            add_benchmark(session, "nas-bench-201-cifar10", space, truth)
+
+
+def deployment_in(home: Path) -> Deployment:
     settings = Settings(
         home=home,
         lease_seconds=5.0,
@@ -50,16 +69,7 @@ def deploy(home: Path, dataset: ImageDataset, truth_csv: Path) -> Deployment:
         record_seconds=0.5,
         checkpoint_seconds=4.0,
     )
-    upgrade(settings)
-    db = Database(settings.database)
-    install_catalogue(db, settings)
-    add_dataset(db, settings.artifact_folder, "cifar10-16", dataset)
-    with db.unit_of_work() as session:
-        space = get(session, SearchSpace, "nas-bench-201")
-        with truth_csv.open(newline="") as lines:
-            truth = read_csv(lines, space.definition)
-        add_benchmark(session, "nas-bench-201-cifar10", space, truth)
-    return Deployment(db, settings)
+    return Deployment(Database(settings.database), settings)
 
 
 @pytest.fixture
@@ -67,9 +77,10 @@ def homes(
     shared_data: Path, cifar10_16: ImageDataset, tmp_path: Path
 ) -> Iterator[tuple[Deployment, Deployment]]:
     """Two deployments, so that one's worker cannot help the other."""
-    truth = shared_data / "nas-bench-201-cifar10-test.csv"
-    calm, killed = (deploy(tmp_path / name, cifar10_16, truth) for name in ("calm", "killed"))
-    made = calm, killed
+    calm, killed = tmp_path / "calm", tmp_path / "killed"
+    prepare(calm, cifar10_16, shared_data / "nas-bench-201-cifar10-test.csv")
+    shutil.copytree(calm, killed)
+    made = deployment_in(calm), deployment_in(killed)
     yield made
     for deployment in made:
         deployment.db.close()

@@ -28,6 +28,8 @@ from worker.bundled import free_port
 from worker.environment import PACKAGE_ROOT, child_environment
 from worker.tasks import register_tasks
 
+pytestmark = pytest.mark.slow
+
 
 def slots(deployment: Deployment) -> list[str]:
     with deployment.db.reading() as session:

@@ -28,7 +28,6 @@ from tests.worker.processes import (
     wait_for_state,
 )
 from tests.worker.support import Deployment, tiny_spec
-from worker.bundled import free_port
 from worker.environment import child_environment
 from worker.stack import HomeInUse, listen, locked
 
@@ -91,19 +90,7 @@ def children(started: subprocess.Popen[str], name: str) -> list[psutil.Process]:
 
 @pytest.fixture(scope="module")
 def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """One home for all, so that the catalogue is installed once."""
     return tmp_path_factory.mktemp("stack")
-
-
-def test_no_child_outlives_a_killed_stack(home: Path) -> None:
-    with stack(home, "--port", str(free_port("127.0.0.1"))) as started:
-        ready_line(started)
-        family = descendants(started.pid)
-        assert all(children(started, part) for part in PARTS)
-        started.kill()
-        wait_until(
-            lambda: all(map(gone, family)), seconds=DEADLINE_SECONDS, what="every child is gone"
-        )
 
 
 @dataclass(frozen=True)

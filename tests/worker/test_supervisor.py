@@ -1,9 +1,11 @@
 """A slot with real runner processes: orders, deadlines and deaths."""
 
 import os
+import shutil
 import signal
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
+from pathlib import Path
 from types import SimpleNamespace
 from unittest.mock import Mock
 
@@ -11,10 +13,12 @@ import psutil
 import pytest
 from sqlalchemy.orm import Session
 
+from backend.db import Database
 from backend.runs import leases
 from backend.settings import Settings
 from nas.spec import RunSpec
 from tests.support import wait_until
+from tests.worker.conftest import Catalogue
 from tests.worker.processes import (
     DEADLINE_SECONDS,
     gone,
@@ -40,22 +44,17 @@ def long_spec() -> RunSpec:
     )
 
 
+BRISK = {"record_seconds": 0.1, "checkpoint_seconds": 0.2, "renew_seconds": 0.5}
+"""Short intervals, so that a long run can be interfered with soon."""
+
+
 @pytest.fixture
 def brisk(embedded: Deployment) -> Deployment:
-    """With short intervals, so that a long run can be interfered with soon."""
-    changes = {"record_seconds": 0.1, "checkpoint_seconds": 0.2, "renew_seconds": 0.5}
-    return Deployment(embedded.db, embedded.settings.model_copy(update=changes))
+    return Deployment(embedded.db, embedded.settings.model_copy(update=BRISK))
 
 
 def preparing(deployment: Deployment) -> Settings:
     return deployment.settings.model_copy(update={"prepare_runner": True})
-
-
-@pytest.fixture
-def slot(brisk: Deployment) -> Iterator[SlotThread]:
-    """A slot at work in this process; drained at the end."""
-    with working_slot(brisk, brisk.settings) as thread:
-        yield thread
 
 
 @contextmanager
@@ -77,41 +76,85 @@ def resumed(deployment: Deployment, run_id: int) -> list[str]:
     return [text for text in deployment.messages(run_id) if "resumed from step" in text]
 
 
-def test_a_cancel_stops_a_training_run_within_its_deadline(
-    brisk: Deployment, slot: SlotThread
-) -> None:
-    run_id = brisk.create(long_spec())
-    wait_for_checkpoint(brisk, run_id)
-    runner = the_runner()
-    assert brisk.act(run_id, "cancel") == "cancelling"
-    wait_for_state(brisk, run_id, "cancelled")
-    assert set(brisk.unit_states(run_id).values()) == {"done", "cancelled"}
-    wait_until(lambda: gone(runner), seconds=DEADLINE_SECONDS, what="the runner is gone")
+class Training:
+    """A run that trains, in a slot at work in this process.
+
+    What happens to it leaves it training, so that one test can follow the other; the last one
+    ends it.
+    """
+
+    def __init__(self, deployment: Deployment, slot: SlotThread) -> None:
+        self.deployment = deployment
+        self.slot = slot
+        self.run_id = deployment.create(long_spec())
+        slot.work_soon()
+
+    def position(self, key: str) -> int:
+        with self.deployment.db.reading() as session:
+            return unit_of(session, self.run_id, key).progress
 
 
-def test_a_pause_puts_the_unit_back_and_a_resume_goes_on(
-    brisk: Deployment, slot: SlotThread
-) -> None:
-    run_id = brisk.create(long_spec())
-    key = wait_for_checkpoint(brisk, run_id)
-    assert brisk.act(run_id, "pause") == "pausing"
-    wait_for_state(brisk, run_id, "paused", seconds=DEADLINE_SECONDS)
-    assert brisk.unit_states(run_id)[key] == "ready"
-    with brisk.db.reading() as session:
-        paused_at = unit_of(session, run_id, key).progress
-        assert unit_of(session, run_id, key).fruitless_attempts == 0
-    assert paused_at > 0
-    assert brisk.act(run_id, "resume") == "queued"
-    slot.work_soon()
+@pytest.fixture(scope="class")
+def training(
+    migrated_sqlite: Path,
+    installed: Catalogue,
+    tmp_path_factory: pytest.TempPathFactory,
+) -> Iterator[Training]:
+    home = tmp_path_factory.mktemp("training") / "home"
+    home.mkdir()
+    shutil.copy(migrated_sqlite, home)
+    settings = Settings(home=home).model_copy(update=BRISK)
+    with closing(Database(settings.database)) as db:
+        installed.put_into(db, settings)
+        with working_slot(Deployment(db, settings), settings) as slot:
+            yield Training(Deployment(db, settings), slot)
 
-    def beyond() -> bool:
-        with brisk.db.reading() as session:
-            return unit_of(session, run_id, key).progress > paused_at
 
-    wait_until(beyond, seconds=DEADLINE_SECONDS, what="the run went on")
-    assert any(f"resumed from step {paused_at} " in text for text in brisk.messages(run_id))
-    brisk.act(run_id, "cancel")
-    wait_for_state(brisk, run_id, "cancelled", seconds=DEADLINE_SECONDS)
+class TestATrainingRun:
+    def test_a_killed_runner_is_replaced_and_the_loss_is_named(self, training: Training) -> None:
+        wait_for_checkpoint(training.deployment, training.run_id)
+        kill(the_runner())
+        wait_until(
+            lambda: resumed(training.deployment, training.run_id),
+            seconds=DEADLINE_SECONDS,
+            what="another runner resumed",
+        )
+        events = training.deployment.events(training.run_id)
+        lost = [event for event in events if event.data.get("to") == "lost"]
+        assert [event.message for event in lost] == [
+            "The runner was lost: SIGKILL from outside ended its process."
+        ]
+
+    def test_a_pause_puts_the_unit_back_and_a_resume_goes_on(self, training: Training) -> None:
+        deployment, run_id = training.deployment, training.run_id
+        key = wait_for_checkpoint(deployment, run_id)
+        assert deployment.act(run_id, "pause") == "pausing"
+        wait_for_state(deployment, run_id, "paused")
+        assert deployment.unit_states(run_id)[key] == "ready"
+        with deployment.db.reading() as session:
+            assert unit_of(session, run_id, key).fruitless_attempts == 0
+        paused_at = training.position(key)
+        assert paused_at > 0
+        assert deployment.act(run_id, "resume") == "queued"
+        training.slot.work_soon()
+        wait_until(
+            lambda: training.position(key) > paused_at,
+            seconds=DEADLINE_SECONDS,
+            what="the run went on",
+        )
+        assert any(
+            f"resumed from step {paused_at} " in text for text in resumed(deployment, run_id)
+        )
+
+    # The last one: it ends the run.
+    def test_a_cancel_stops_a_training_run_within_its_deadline(self, training: Training) -> None:
+        deployment, run_id = training.deployment, training.run_id
+        wait_for_checkpoint(deployment, run_id)
+        runner = the_runner()
+        assert deployment.act(run_id, "cancel") == "cancelling"
+        wait_for_state(deployment, run_id, "cancelled")
+        assert set(deployment.unit_states(run_id).values()) == {"done", "cancelled"}
+        wait_until(lambda: gone(runner), seconds=DEADLINE_SECONDS, what="the runner is gone")
 
 
 def test_a_runner_that_does_not_react_is_killed(brisk: Deployment) -> None:
@@ -124,23 +167,6 @@ def test_a_runner_that_does_not_react_is_killed(brisk: Deployment) -> None:
         brisk.act(run_id, "cancel")
         wait_for_state(brisk, run_id, "cancelled", seconds=DEADLINE_SECONDS)
         wait_until(lambda: gone(runner), seconds=DEADLINE_SECONDS, what="the runner is gone")
-
-
-def test_a_killed_runner_is_replaced_and_the_loss_is_named(
-    brisk: Deployment, slot: SlotThread
-) -> None:
-    run_id = brisk.create(long_spec())
-    wait_for_checkpoint(brisk, run_id)
-    kill(the_runner())
-    wait_until(
-        lambda: resumed(brisk, run_id), seconds=DEADLINE_SECONDS, what="another runner resumed"
-    )
-    lost = [event for event in brisk.events(run_id) if event.data.get("to") == "lost"]
-    assert [event.message for event in lost] == [
-        "The runner was lost: SIGKILL from outside ended its process."
-    ]
-    brisk.act(run_id, "cancel")
-    wait_for_state(brisk, run_id, "cancelled")
 
 
 def test_a_run_that_is_cancelled_before_any_slot_took_it_ends_at_once(brisk: Deployment) -> None:

@@ -1,11 +1,13 @@
 """Live means live: the real server and worker, watched by a real browser that never reloads."""
 
 import statistics
+import subprocess
 import sys
 import threading
 import time
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from dataclasses import dataclass, field
+from pathlib import Path
 
 import httpx
 import pytest
@@ -16,9 +18,11 @@ from backend.runs import results
 from backend.runs.balance import newest
 from backend.settings import Settings
 from tests.support import wait_until
-from tests.worker.test_stack import ready_line, stack
+from tests.worker.processes import DEADLINE_SECONDS, descendants, gone
+from tests.worker.test_stack import PARTS, children, ready_line, stack
+from worker.stack import locked
 
-pytestmark = [pytest.mark.browser, pytest.mark.slow]
+pytestmark = pytest.mark.slow
 
 SPEC = {
     "name": "live",
@@ -27,11 +31,11 @@ SPEC = {
     "benchmark": "digits-mini",
     "splitter": {"kind": "nonlinearity", "num_subspaces": 3},
     "supernet": {"width": 4},
-    "training": {"steps": 3000, "warm_up_steps": 750},
+    "training": {"steps": 2000, "warm_up_steps": 500},
     "ranking": {
         "num_architectures": 30,
         "live_architectures": 30,
-        "every_steps": 375,
+        "every_steps": 250,
         "num_images": 250,
     },
     "search": {"kind": "random", "budget": 5},
@@ -107,34 +111,51 @@ def lags(commits, seen):
     ]
 
 
-def test_a_browser_sees_three_figures_gain_data_while_the_run_is_running(quiet_page, tmp_path):
-    home = tmp_path / "home"
+@dataclass(frozen=True)
+class Live:
+    """A stack with the settings that it has by default.
+
+    Attributes:
+        address: of its server.
+    """
+
+    process: subprocess.Popen[str]
+    home: Path
+    address: str
+
+
+@pytest.fixture(scope="module")
+def live(tmp_path_factory):
+    home = tmp_path_factory.mktemp("live") / "home"
     with stack(home, "--port", "0") as started:
-        address = ready_line(started).split()[4].removesuffix("/ui/")
-        quiet_page.goto(f"{address}/ui/")
-        expect(quiet_page.get_by_role("heading", name="Runs")).to_be_visible()
-        answer = httpx.post(f"{address}/api/v1/runs", json=SPEC)
-        assert answer.status_code == 201, answer.text
-        run_id = answer.json()["id"]
-        quiet_page.goto(f"{address}/ui/runs/{run_id}")
-        expect(quiet_page.locator(".figure-training-balance")).to_contain_text(
-            "No update has been made yet"
+        yield Live(started, home, ready_line(started).split()[4].removesuffix("/ui/"))
+
+
+@pytest.mark.browser
+def test_a_browser_sees_three_figures_gain_data_while_the_run_is_running(quiet_page, live):
+    quiet_page.goto(f"{live.address}/ui/")
+    expect(quiet_page.get_by_role("heading", name="Runs")).to_be_visible()
+    answer = httpx.post(f"{live.address}/api/v1/runs", json=SPEC)
+    assert answer.status_code == 201, answer.text
+    run_id = answer.json()["id"]
+    quiet_page.goto(f"{live.address}/ui/runs/{run_id}")
+    expect(quiet_page.locator(".figure-training-balance")).to_contain_text(
+        "No update has been made yet"
+    )
+    quiet_page.evaluate(WATCH)
+    db = Database(Settings(home=live.home).database)
+    with closing(db), Commits(db, run_id).watched() as commits:
+        wait_until(
+            lambda: (
+                httpx.get(f"{live.address}/api/v1/runs/{run_id}").json()["state"] != "running"
+                and commits.times
+            ),
+            seconds=240,
+            pause_seconds=1,
+            what="the run is over",
         )
-        quiet_page.evaluate(WATCH)
-        db = Database(Settings(home=home).database)
-        with Commits(db, run_id).watched() as commits:
-            wait_until(
-                lambda: (
-                    httpx.get(f"{address}/api/v1/runs/{run_id}").json()["state"] != "running"
-                    and commits.times
-                ),
-                seconds=240,
-                pause_seconds=1,
-                what="the run is over",
-            )
-            expect(quiet_page.locator(".mantine-Badge-root").first).to_have_text("succeeded")
-        db.close()
-        seen = quiet_page.evaluate("window.seen")
+        expect(quiet_page.locator(".mantine-Badge-root").first).to_have_text("succeeded")
+    seen = quiet_page.evaluate("window.seen")
     for name in FIGURES:
         gains = [note for note in seen if note["name"] == name and note["state"] == "running"]
         assert len(gains) >= 3, f"{name} changed {len(gains)} times: {seen}"
@@ -144,3 +165,15 @@ def test_a_browser_sees_three_figures_gain_data_while_the_run_is_running(quiet_p
         f"median lag {statistics.median(measured):.2f} s of {len(measured)} commits\n"
     )
     assert statistics.median(measured) <= MOST_LAG_SECONDS, sorted(measured)
+
+
+# The last of those that share a stack, and here because starting one more takes ten seconds.
+def test_no_child_outlives_a_killed_stack_and_its_home_is_free(live):
+    family = descendants(live.process.pid)
+    assert all(children(live.process, part) for part in PARTS)
+    live.process.kill()
+    wait_until(
+        lambda: all(map(gone, family)), seconds=DEADLINE_SECONDS, what="every child is gone"
+    )
+    with locked(Settings(home=live.home)):
+        pass
