@@ -180,7 +180,16 @@ class Correlator:
             "threads": self.spec.training.threads,
             "precision": self.spec.training.precision,
             "processes": self.spec.training.processes,
+            "regularisers": _regularisers(self.spec),
         }
+
+
+def _regularisers(spec: RunSpec) -> str:
+    """Return in words what was added to the training loss, and what it knew."""
+    parts = [regulariser.condition for regulariser in spec.training.regularisers]
+    if spec.landmarks is not None and parts:
+        parts.append(f"landmark accuracies from {spec.landmarks.condition}")
+    return "; ".join(parts) or "none"
 
 
 def store_part(session: Session, unit: Unit, step: int) -> None:

@@ -4,6 +4,7 @@ A recorder gathers events between two transactions. Rows are keyed by their step
 event again after a resume overwrites it with the same values.
 """
 
+import math
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
@@ -11,7 +12,15 @@ from sqlalchemy import delete, select
 from sqlalchemy.orm import Session
 
 from backend.db import db_now
-from backend.models import Candidate, Score, SubspaceRow, Unit
+from backend.models import (
+    BenchmarkEntry,
+    Candidate,
+    LandmarkRow,
+    Run,
+    Score,
+    SubspaceRow,
+    Unit,
+)
 from backend.runs.states import append_event
 from nas.events import (
     ArchitecturesScored,
@@ -19,8 +28,12 @@ from nas.events import (
     Event,
     PartitionFound,
     RoundFinished,
+    StandAloneProgressed,
+    StandAloneTrained,
     TrainingProgressed,
 )
+from nas.landmarks.landmark import Landmarks
+from nas.spaces.base import Space
 from nas.spec import RunSpec
 from worker.correlations import Correlator, Truth, store_part
 from worker.progress import TrainingProgress, forget_after
@@ -29,7 +42,13 @@ from worker.upsert import upsert
 
 Row = dict[str, Any]  # Any: column values
 
-USEFUL_EVENTS = (TrainingProgressed, ArchitecturesScored, CandidateEvaluated)
+USEFUL_EVENTS = (
+    StandAloneProgressed,
+    StandAloneTrained,
+    TrainingProgressed,
+    ArchitecturesScored,
+    CandidateEvaluated,
+)
 """What a slot is there for: training and scoring."""
 
 
@@ -55,6 +74,7 @@ class Recorder:
     _scores: dict[tuple[int, str, str], Row] = field(default_factory=dict)
     _rounds: list[int] = field(default_factory=list)
     _candidates: list[Row] = field(default_factory=list)
+    _trained: list[StandAloneTrained] = field(default_factory=list)
 
     def add(self, event: Event, seconds: float) -> None:
         """Gather one event that took the science so many seconds."""
@@ -64,6 +84,8 @@ class Recorder:
         match event:
             case PartitionFound():
                 self._found = event
+            case StandAloneTrained():
+                self._trained.append(event)
             case TrainingProgressed():
                 self.training.add(event)
             case ArchitecturesScored():
@@ -81,6 +103,7 @@ class Recorder:
         self._useful_seconds = 0.0
         tables = [
             *self._write_partition(session, unit),
+            *self._write_trained_landmarks(session, unit),
             *self._write_training(session, unit),
             *self._write_scores(session, unit),
             *self._write_rounds(session, unit),
@@ -168,8 +191,55 @@ class Recorder:
             )
         ]
         upsert(session, SubspaceRow, ("run_id", "index"), rows)
+        landmarks = self._found.landmarks
+        if landmarks.chosen:
+            self._write_landmarks(session, unit, landmarks, partition.space)
         self._found = None
-        return ["subspaces"]
+        return ["subspaces", *(["landmarks"] if landmarks.chosen else [])]
+
+    def _write_landmarks(
+        self, session: Session, unit: Unit, landmarks: Landmarks, space: Space
+    ) -> None:
+        assert self.spec.landmarks is not None
+        codes = [space.encode(landmark.architecture) for landmark in landmarks.chosen]
+        seeds: dict[str, list[float] | None] = {}
+        if self.spec.landmarks.reads_benchmark:
+            run = session.get_one(Run, unit.run_id)
+            entries = select(BenchmarkEntry.architecture, BenchmarkEntry.seeds).where(
+                BenchmarkEntry.benchmark_id == run.benchmark_id,
+                BenchmarkEntry.architecture.in_(codes),
+            )
+            seeds = {code: values for code, values in session.execute(entries)}
+        rows = [
+            {
+                "run_id": unit.run_id,
+                "architecture": code,
+                "index": index,
+                "subspace": landmark.subspace,
+                "source": self.spec.landmarks.kind,
+                "accuracy": landmark.accuracy,
+                "seeds": seeds.get(code, []),
+            }
+            for index, (code, landmark) in enumerate(zip(codes, landmarks.chosen, strict=True))
+        ]
+        upsert(session, LandmarkRow, ("run_id", "architecture"), rows)
+
+    def _write_trained_landmarks(self, session: Session, unit: Unit) -> list[str]:
+        if not self._trained:
+            return []
+        assert self.spec.landmarks is not None
+        for event in self._trained:
+            row = session.get_one(LandmarkRow, (unit.run_id, event.architecture))
+            known = row.seeds or []
+            assert len(known) == event.seed
+            row.seeds = [*known, event.accuracy]
+            if len(row.seeds) == self.spec.landmarks.trainings:
+                row.accuracy = math.fsum(row.seeds) / len(row.seeds)
+        unit.progress += len(self._trained)
+        # The accuracies themselves are what the next attempt resumes from.
+        unit.fruitless_attempts = 0
+        self._trained.clear()
+        return ["landmarks"]
 
     def _write_training(self, session: Session, unit: Unit) -> list[str]:
         newest = self.training.newest

@@ -14,6 +14,7 @@ from backend.runs.schemas import (
     BalanceRead,
     CandidateRead,
     CorrelationRead,
+    LandmarkRead,
     RunRead,
     SubspaceRead,
     TelemetryRead,
@@ -29,6 +30,9 @@ from frontend.pages.parts import duration_text, moment_text, state_badge, table
 from frontend.pages.run.progress import progress_panel
 
 Component = Any  # Dash's components are generated, without a useful common type
+
+MOST_LANDMARKS_SHOWN = 100
+"""More would make the page long; `GET /runs/{id}/landmarks` has all of them."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -186,6 +190,9 @@ def supernet_table(run: RunRead, *, subspaces: Sequence[SubspaceRead]) -> Compon
         "supernet width",
         "parameters",
     ]
+    landmarked = any(part.num_landmarks is not None for part in subspaces)
+    if landmarked:
+        head += ["landmarks", "pairs of them"]
     body = [
         [
             part.label,
@@ -194,6 +201,7 @@ def supernet_table(run: RunRead, *, subspaces: Sequence[SubspaceRead]) -> Compon
             "–" if part.target_share is None else share_text(part.target_share),
             f"{part.supernet_width:,}",
             grouped(part.supernet_parameters),
+            *([_count(part.num_landmarks), _pairs(part)] if landmarked else []),
         ]
         for part in subspaces
     ]
@@ -206,6 +214,44 @@ def supernet_table(run: RunRead, *, subspaces: Sequence[SubspaceRead]) -> Compon
         [
             table(head, body),
             dmc.Text(notes[run.spec.supernet.routing], size="xs", c="dimmed"),
+        ],
+        gap="xs",
+    )
+
+
+def landmark_table(
+    run: RunRead,
+    *,
+    subspaces: Sequence[SubspaceRead],
+    landmarks: Sequence[LandmarkRead],
+) -> Component:
+    """Return the landmarks, the best first, those without an accuracy last."""
+    if run.spec.landmarks is None:
+        return []
+    if not landmarks:
+        return dmc.Text("The landmarks have not been chosen yet.", c="dimmed", size="sm")
+    labels = {part.index: part.label for part in subspaces}
+    ranked = sorted(landmarks, key=lambda one: (-(one.accuracy or 0.0), one.index))
+    body = [
+        [
+            one.architecture,
+            labels.get(one.subspace, str(one.subspace)),
+            "not trained yet" if one.accuracy is None else f"{one.accuracy:.2f} %",
+            ", ".join(f"{value:.2f}" for value in one.seeds or ()) or "–",
+        ]
+        for one in ranked[:MOST_LANDMARKS_SHOWN]
+    ]
+    notes = [
+        f"n = {len(landmarks):,} landmarks; accuracy: {run.spec.landmarks.condition}.",
+        "None of them, and nothing that computes the same, is ranked.",
+    ]
+    if len(ranked) > MOST_LANDMARKS_SHOWN:
+        notes.append(f"The best {MOST_LANDMARKS_SHOWN} are shown.")
+    return dmc.Stack(
+        [
+            dmc.Title("Landmarks", order=4),
+            table(["architecture", "sub-space", "accuracy", "per training"], body),
+            dmc.Text(" ".join(notes), size="xs", c="dimmed"),
         ],
         gap="xs",
     )
@@ -273,6 +319,7 @@ PANELS: Mapping[str, Panel] = {
     "summary": Panel(("subspaces", "balance", "correlations", "candidates"), summary),
     "correlations": Panel(("subspaces", "correlations"), correlation_table),
     "supernets": Panel(("subspaces",), supernet_table),
+    "landmarks": Panel(("subspaces", "landmarks"), landmark_table),
     "telemetry": Panel(("telemetry",), telemetry_table),
     "units": Panel(("units",), unit_table),
     "spec": Panel((), spec_text),
@@ -350,6 +397,14 @@ def _card(title: str, value: str, detail: str) -> Component:
 
 def _number(value: float | None) -> str:
     return "undefined" if value is None else f"{value:.3f}"
+
+
+def _count(value: int | None) -> str:
+    return "–" if value is None else f"{value:,}"
+
+
+def _pairs(part: SubspaceRead) -> str:
+    return "none" if part.num_landmark_pairs == 0 else _count(part.num_landmark_pairs)
 
 
 def _rate(value: float | None) -> str:
