@@ -138,6 +138,9 @@ def train_unit(
 
     prepare_device(experiment)
     training = experiment.spec.training
+    known = [landmark.accuracy is not None for landmark in experiment.landmarks.chosen]
+    for regulariser in training.regularisers:
+        assert not regulariser.needs_landmarks or (known and all(known)), "landmarks are missing"
     is_warm_up = state.subspace is None and training.warm_up_steps
     last = training.warm_up_steps if is_warm_up else training.steps
     live = [

@@ -13,7 +13,15 @@ from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
 from backend.db import db_now
-from backend.models import BenchmarkEntry, Correlation, RoundPart, Run, Score, Unit
+from backend.models import (
+    BenchmarkEntry,
+    Correlation,
+    LandmarkRow,
+    RoundPart,
+    Run,
+    Score,
+    Unit,
+)
 from nas.ranking.metrics import CONFIDENCE, RankCorrelation, rank_correlation
 from nas.seeds import derive_seed
 from nas.spec import RunSpec
@@ -155,7 +163,10 @@ class Correlator:
                 "scope": scope,
                 **asdict(found),
                 "conditions": self._conditions(stage, found, seed)
-                | {"micro_batches": _micro_batches(session, run_id)},
+                | {
+                    "micro_batches": _micro_batches(session, run_id),
+                    "landmarks_left_out": _num_landmarks(session, run_id),
+                },
                 "created_at": db_now(),
             }
             insert_once(session, Correlation, ("run_id", "stage", "step", "scorer", "scope"), row)
@@ -220,6 +231,15 @@ def _micro_batches(session: Session, run_id: int) -> int:
     most = session.scalar(select(func.max(Unit.micro_batches)).where(Unit.run_id == run_id))
     assert most is not None
     return most
+
+
+def _num_landmarks(session: Session, run_id: int) -> int:
+    """Return how many landmarks the run has, none of which is ranked."""
+    number = session.scalar(
+        select(func.count()).select_from(LandmarkRow).where(LandmarkRow.run_id == run_id)
+    )
+    assert number is not None
+    return number
 
 
 def _scored_subspaces(session: Session, run_id: int, stage: Stage, step: int) -> list[int]:

@@ -127,6 +127,7 @@ def test_a_correlation_carries_its_conditions(ranked: Deployment) -> None:
         "precision": "float32",
         "processes": 1,
         "regularisers": "none",
+        "landmarks_left_out": 0,
         "micro_batches": 1,
     }
 

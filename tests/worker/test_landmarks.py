@@ -115,6 +115,7 @@ def test_a_run_trains_its_landmarks_learns_their_order_and_leaves_them_out_of_ra
     assert {row.conditions["regularisers"] for row in rows} == {
         "landmark on validation images; landmark accuracies from stand-alone, on validation images"
     }
+    assert {row.conditions["landmarks_left_out"] for row in rows} == {6}
     log = deployment.messages(run_id)
     assert any(text.startswith("Landmarks per sub-space: 3 in 0 (") for text in log)
     assert not any("without the landmark term" in text for text in log)

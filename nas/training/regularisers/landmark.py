@@ -104,15 +104,14 @@ class LandmarkRegulariser(Regulariser):
             landmarks: the worst first.
             rng: of the step.
         """
-        if len(landmarks) < 2:
+        if len(landmarks) < 2 or not _is_ordered((landmarks[0], landmarks[-1])):
             return ()
-        if self.pairs == "authors":
-            drawn = [_authors_pair(landmarks, rng) for _ in range(self.pairs_per_step)]
-            return tuple(pair for pair in drawn if _is_ordered(pair))
-        ordered = [pair for pair in combinations(landmarks, 2) if _is_ordered(pair)]
-        if self.pairs == "all" or not ordered:
-            return tuple(ordered)
-        return tuple(rng.choice(ordered) for _ in range(self.pairs_per_step))
+        if self.pairs == "all":
+            return tuple(pair for pair in combinations(landmarks, 2) if _is_ordered(pair))
+        if self.pairs == "uniform-pairs":
+            return tuple(_any_pair(landmarks, rng) for _ in range(self.pairs_per_step))
+        drawn = [_authors_pair(landmarks, rng) for _ in range(self.pairs_per_step)]
+        return tuple(pair for pair in drawn if _is_ordered(pair))
 
     def penalised(self, difference: float) -> tuple[float, float]:
         """Return the penalty of `L_j - L_i`, and its slope there."""
@@ -150,6 +149,15 @@ class LandmarkRegulariser(Regulariser):
 def _authors_pair(landmarks: Sequence[Landmark], rng: Random) -> Pair:
     worse = rng.randrange(len(landmarks) - 1)
     return landmarks[worse], landmarks[rng.randrange(worse + 1, len(landmarks))]
+
+
+def _any_pair(landmarks: Sequence[Landmark], rng: Random) -> Pair:
+    """Draw uniformly from the pairs that have an order; the first and the last are one."""
+    while True:
+        worse, better = sorted(rng.sample(range(len(landmarks)), 2))
+        pair = landmarks[worse], landmarks[better]
+        if _is_ordered(pair):
+            return pair
 
 
 def _is_ordered(pair: Pair) -> bool:

@@ -159,6 +159,19 @@ def test_uniform_pairs_are_alike_and_all_pairs_are_all() -> None:
     assert len(several.draw(ranked(1, 2, 3), random.Random(0))) == 7
 
 
+def test_uniform_pairs_are_alike_among_those_that_have_an_order() -> None:
+    regulariser, rng = LandmarkRegulariser(pairs="uniform-pairs"), random.Random(5)
+    landmarks = ranked(60, 70, 70, 70)
+    found = Counter(
+        (int(worse.architecture[0]), int(better.architecture[0]))
+        for _ in range(6000)
+        for worse, better in regulariser.draw(landmarks, rng)
+    )
+    assert set(found) == {(0, 1), (0, 2), (0, 3)}
+    # Four standard deviations of a share of 6,000 draws are 0.0244.
+    assert all(number / 6000 == pytest.approx(1 / 3, abs=0.0244) for number in found.values())
+
+
 def test_all_pairs_compute_each_landmark_once_and_add_up() -> None:
     regulariser = LandmarkRegulariser(**ALWAYS, pairs="all", weight=2)
     term, table = applied(regulariser, ranked(50, 60, 70), [1.0, 3.0, 2.0])
