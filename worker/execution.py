@@ -22,6 +22,7 @@ from nas.spaces.base import Architecture
 from nas.training.state import TrainState, fresh_state, inherit, inherited_state
 from nas.training.team import Team
 from worker import checkpoints
+from worker.landmarks import landmark_log
 from worker.plan import (
     ARCHITECTURES_PER_CHUNK,
     LANDMARKS_PER_CHUNK,
@@ -322,26 +323,3 @@ class Execution:
 
     def _bytes(self, artifact: Artifact) -> bytes:
         return checkpoints.read_checked(self.settings.artifact_folder, artifact)
-
-
-def landmark_log(experiment: Experiment) -> list[tuple[str, str]]:
-    """Return, as level and text, how many landmarks each sub-space has and which cannot be paired."""
-    spec, landmarks = experiment.spec, experiment.landmarks
-    if not landmarks.chosen:
-        return []
-    subspaces = experiment.partition.subspaces
-    counts = landmarks.counts(len(subspaces))
-    listed = ", ".join(
-        f"{count} in {part.index} ({part.title})"
-        for part, count in zip(subspaces, counts, strict=True)
-    )
-    log = [("info", f"Landmarks per sub-space: {listed}; none of them is ranked.")]
-    needed = any(regulariser.needs_landmarks for regulariser in spec.training.regularisers)
-    for part, count in zip(subspaces, counts, strict=True):
-        if needed and count < 2 and not spec.supernet.has_banks:
-            text = (
-                f"Sub-space {part.index} ({part.title}) has {count} of the two landmarks that a "
-                "pair needs: its private supernet is trained without the landmark term."
-            )
-            log.append(("warning", text))
-    return log

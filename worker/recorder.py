@@ -4,7 +4,6 @@ A recorder gathers events between two transactions. Rows are keyed by their step
 event again after a resume overwrites it with the same values.
 """
 
-import math
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
@@ -12,15 +11,7 @@ from sqlalchemy import delete, select
 from sqlalchemy.orm import Session
 
 from backend.db import db_now
-from backend.models import (
-    BenchmarkEntry,
-    Candidate,
-    LandmarkRow,
-    Run,
-    Score,
-    SubspaceRow,
-    Unit,
-)
+from backend.models import Candidate, Score, SubspaceRow, Unit
 from backend.runs.states import append_event
 from nas.events import (
     ArchitecturesScored,
@@ -32,10 +23,9 @@ from nas.events import (
     StandAloneTrained,
     TrainingProgressed,
 )
-from nas.landmarks.landmark import Landmarks
-from nas.spaces.base import Space
 from nas.spec import RunSpec
 from worker.correlations import Correlator, Truth, store_part
+from worker.landmarks import store_chosen, store_trained
 from worker.progress import TrainingProgress, forget_after
 from worker.telemetry import UnitTelemetry
 from worker.upsert import upsert
@@ -193,48 +183,14 @@ class Recorder:
         upsert(session, SubspaceRow, ("run_id", "index"), rows)
         landmarks = self._found.landmarks
         if landmarks.chosen:
-            self._write_landmarks(session, unit, landmarks, partition.space)
+            store_chosen(session, unit.run_id, self.spec, landmarks, partition.space)
         self._found = None
         return ["subspaces", *(["landmarks"] if landmarks.chosen else [])]
-
-    def _write_landmarks(
-        self, session: Session, unit: Unit, landmarks: Landmarks, space: Space
-    ) -> None:
-        assert self.spec.landmarks is not None
-        codes = [space.encode(landmark.architecture) for landmark in landmarks.chosen]
-        seeds: dict[str, list[float] | None] = {}
-        if self.spec.landmarks.reads_benchmark:
-            run = session.get_one(Run, unit.run_id)
-            entries = select(BenchmarkEntry.architecture, BenchmarkEntry.seeds).where(
-                BenchmarkEntry.benchmark_id == run.benchmark_id,
-                BenchmarkEntry.architecture.in_(codes),
-            )
-            seeds = {code: values for code, values in session.execute(entries)}
-        rows = [
-            {
-                "run_id": unit.run_id,
-                "architecture": code,
-                "index": index,
-                "subspace": landmark.subspace,
-                "source": self.spec.landmarks.kind,
-                "accuracy": landmark.accuracy,
-                "seeds": seeds.get(code, []),
-            }
-            for index, (code, landmark) in enumerate(zip(codes, landmarks.chosen, strict=True))
-        ]
-        upsert(session, LandmarkRow, ("run_id", "architecture"), rows)
 
     def _write_trained_landmarks(self, session: Session, unit: Unit) -> list[str]:
         if not self._trained:
             return []
-        assert self.spec.landmarks is not None
-        for event in self._trained:
-            row = session.get_one(LandmarkRow, (unit.run_id, event.architecture))
-            known = row.seeds or []
-            assert len(known) == event.seed
-            row.seeds = [*known, event.accuracy]
-            if len(row.seeds) == self.spec.landmarks.trainings:
-                row.accuracy = math.fsum(row.seeds) / len(row.seeds)
+        store_trained(session, unit.run_id, self.spec, self._trained)
         unit.progress += len(self._trained)
         # The accuracies themselves are what the next attempt resumes from.
         unit.fruitless_attempts = 0

@@ -14,7 +14,6 @@ from backend.runs.schemas import (
     BalanceRead,
     CandidateRead,
     CorrelationRead,
-    LandmarkRead,
     RunRead,
     SubspaceRead,
     TelemetryRead,
@@ -27,12 +26,10 @@ from frontend.figures.telemetry import WAITING, totals
 from frontend.figures.waiting import awaited
 from frontend.pages import links
 from frontend.pages.parts import duration_text, moment_text, state_badge, table
+from frontend.pages.run.landmarks import landmark_table
 from frontend.pages.run.progress import progress_panel
 
 Component = Any  # Dash's components are generated, without a useful common type
-
-MOST_LANDMARKS_SHOWN = 100
-"""More would make the page long; `GET /runs/{id}/landmarks` has all of them."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -214,44 +211,6 @@ def supernet_table(run: RunRead, *, subspaces: Sequence[SubspaceRead]) -> Compon
         [
             table(head, body),
             dmc.Text(notes[run.spec.supernet.routing], size="xs", c="dimmed"),
-        ],
-        gap="xs",
-    )
-
-
-def landmark_table(
-    run: RunRead,
-    *,
-    subspaces: Sequence[SubspaceRead],
-    landmarks: Sequence[LandmarkRead],
-) -> Component:
-    """Return the landmarks, the best first, those without an accuracy last."""
-    if run.spec.landmarks is None:
-        return []
-    if not landmarks:
-        return dmc.Text("The landmarks have not been chosen yet.", c="dimmed", size="sm")
-    labels = {part.index: part.label for part in subspaces}
-    ranked = sorted(landmarks, key=lambda one: (-(one.accuracy or 0.0), one.index))
-    body = [
-        [
-            one.architecture,
-            labels.get(one.subspace, str(one.subspace)),
-            "not trained yet" if one.accuracy is None else f"{one.accuracy:.2f} %",
-            ", ".join(f"{value:.2f}" for value in one.seeds or ()) or "–",
-        ]
-        for one in ranked[:MOST_LANDMARKS_SHOWN]
-    ]
-    notes = [
-        f"n = {len(landmarks):,} landmarks; accuracy: {run.spec.landmarks.condition}.",
-        "None of them, and nothing that computes the same, is ranked.",
-    ]
-    if len(ranked) > MOST_LANDMARKS_SHOWN:
-        notes.append(f"The best {MOST_LANDMARKS_SHOWN} are shown.")
-    return dmc.Stack(
-        [
-            dmc.Title("Landmarks", order=4),
-            table(["architecture", "sub-space", "accuracy", "per training"], body),
-            dmc.Text(" ".join(notes), size="xs", c="dimmed"),
         ],
         gap="xs",
     )

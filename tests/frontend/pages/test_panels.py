@@ -4,10 +4,10 @@ from plotly.utils import PlotlyJSONEncoder
 
 from backend.runs.schemas import LandmarkRead
 from frontend.pages.run.grids import candidate_rows, log_rows
+from frontend.pages.run.landmarks import landmark_table
 from frontend.pages.run.panels import (
     correlation_table,
     heading,
-    landmark_table,
     notice,
     summary,
     supernet_table,

@@ -13,6 +13,7 @@ from nas.errors import TrainingDiverged
 from nas.events import TrainingProgressed
 from nas.landmarks.landmark import Landmark, Landmarks
 from nas.pipeline import train_unit
+from nas.ranking.scoring import score
 from nas.seeds import stream
 from nas.spaces import catalogue
 from nas.training import loop
@@ -277,3 +278,31 @@ def test_a_loss_that_is_not_finite_names_landmark_and_step(make_regularised) -> 
         TrainingDiverged, match=rf"landmark \S+ is nan at global step {state.next_step}"
     ):
         update(experiment, state, schedule, state.own(schedule.routes(state.next_step)), Team())
+
+
+def test_a_supernet_learns_even_an_order_that_is_the_wrong_way_round(make_experiment) -> None:
+    # Convolutions learn the digits, the others hardly do; the accuracies claim the contrary.
+    good = [("none", "nor_conv_3x3", "none"), ("nor_conv_3x3", "skip_connect", "nor_conv_3x3")]
+    bad = [("none", "skip_connect", "none"), ("none", "avg_pool_3x3", "none")]
+    partition = make_experiment().partition
+    accuracies = dict(zip([*good, *bad], (20.0, 30.0, 80.0, 90.0), strict=True))
+    landmarks = Landmarks(
+        tuple(Landmark(one, partition.route(one), value) for one, value in accuracies.items())
+    )
+
+    def wrong_pairs(regularisers) -> int:
+        experiment = make_experiment(
+            landmarks=landmarks, regularisers=regularisers, steps=250, sampler={"kind": "uniform"}
+        )
+        state = fresh_state(experiment, None)
+        loop.prepare_device(experiment)
+        list(loop.train(experiment, state, 250))
+        scorers = experiment.spec.ranking.scorers[:1]
+        found = {
+            one: score(state.supernet, one, experiment.scoring_images, scorers)[0]
+            for one in accuracies
+        }
+        return sum(found[worse] >= found[better] for worse in good for better in bad)
+
+    assert wrong_pairs([]) == 4
+    assert wrong_pairs([TERM | {"pairs": "uniform-pairs"}]) == 0
