@@ -22,6 +22,7 @@ from nas.events import (
 from nas.experiment import Experiment
 from nas.landmarks.landmark import NO_LANDMARKS, Landmarks, live_form
 from nas.landmarks.sources.stand_alone import StandAloneLandmarks
+from nas.ranking.scorers.base import Scorer
 from nas.search.loop import search
 from nas.search.state import SearchState
 from nas.seeds import derive_seed, stream
@@ -137,7 +138,7 @@ def train_unit(
     from nas.training.loop import prepare_device, train
 
     prepare_device(experiment)
-    training = experiment.spec.training
+    spec, training = experiment.spec, experiment.spec.training
     known = [landmark.accuracy is not None for landmark in experiment.landmarks.chosen]
     for regulariser in training.regularisers:
         assert not regulariser.needs_landmarks or (known and all(known)), "landmarks are missing"
@@ -145,16 +146,18 @@ def train_unit(
     last = training.warm_up_steps if is_warm_up else training.steps
     live = [
         architecture
-        for architecture in live_sample(experiment.spec, experiment.space, experiment.landmarks)
+        for architecture in live_sample(spec, experiment.space, experiment.landmarks)
         if state.subspace is None or experiment.partition.route(architecture) == state.subspace
     ]
     team = team or Team()
     team.begin(experiment, state)
-    for boundary in round_boundaries(experiment.spec):
+    for boundary in round_boundaries(spec):
         if not state.finished_round < boundary <= last:
             continue
         yield from train(experiment, state, boundary, team)
-        yield from _scored(experiment, state, live, experiment.live_scoring_images)
+        yield from _scored(
+            experiment, state, live, experiment.live_scoring_images, spec.ranking.live_scorers
+        )
         state.finished_round = boundary
         yield RoundFinished(boundary)
 
@@ -178,7 +181,8 @@ def rank_unit(
                 f"{experiment.space.encode(architecture)} belongs to sub-space {owner}, "
                 f"not to {state.subspace}"
             )
-    yield from _scored(experiment, state, architectures, experiment.scoring_images)
+    scorers = experiment.spec.ranking.scorers
+    yield from _scored(experiment, state, architectures, experiment.scoring_images, scorers)
 
 
 def search_unit(
@@ -195,7 +199,7 @@ def search_unit(
         InfeasibleSearch: if no valid architecture keeps the constraints.
         ScoreUndefined: if a score is not finite.
     """
-    from nas.ranking.scoring import score
+    from nas.ranking.evaluation import evaluate
     from nas.training.loop import prepare_device
 
     prepare_device(experiment)
@@ -206,9 +210,10 @@ def search_unit(
         scorer for scorer in experiment.spec.ranking.scorers if scorer.kind == searcher.scorer
     ]
 
-    def evaluate(architectures: Sequence[Architecture]) -> list[float]:
+    def scores(architectures: Sequence[Architecture]) -> list[float]:
         return [
-            score(
+            evaluate(
+                experiment,
                 states[experiment.partition.route(architecture)].supernet,
                 architecture,
                 experiment.scoring_images,
@@ -217,7 +222,7 @@ def search_unit(
             for architecture in architectures
         ]
 
-    yield from search(searcher, experiment.partition, evaluate, search_state, experiment.spec.seed)
+    yield from search(searcher, experiment.partition, scores, search_state, experiment.spec.seed)
 
 
 def _scored(
@@ -225,10 +230,12 @@ def _scored(
     state: TrainState,
     architectures: Sequence[Architecture],
     images: ScoringImages,
+    scorers: Sequence[Scorer],
 ) -> Iterator[ArchitecturesScored]:
-    from nas.ranking.scoring import score
+    from nas.ranking.evaluation import evaluate
 
-    scorers = experiment.spec.ranking.scorers
+    if not scorers:
+        return
     for start in range(0, len(architectures), SCORING_CHUNK):
         chunk = architectures[start : start + SCORING_CHUNK]
         yield ArchitecturesScored(
@@ -243,7 +250,7 @@ def _scored(
                 for architecture in chunk
                 for scorer, value in zip(
                     scorers,
-                    score(state.supernet, architecture, images, scorers),
+                    evaluate(experiment, state.supernet, architecture, images, scorers),
                     strict=True,
                 )
             ),
