@@ -39,6 +39,10 @@ class InfeasibleSupernet(InfeasibleParameter):
     """The search space has no supernet of the shape asked for. The parameter is one of the shape."""
 
 
+class InfeasibleLandmarks(InfeasibleParameter):
+    """The landmarks cannot be had. The parameter is one of the landmarks' specification."""
+
+
 class InfeasibleInheritance(NasError):
     """The supernets of a run cannot start from those of another one."""
 

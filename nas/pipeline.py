@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING
 
+from nas.errors import InfeasibleLandmarks
 from nas.events import (
     ArchitectureScore,
     ArchitecturesScored,
@@ -15,13 +16,19 @@ from nas.events import (
     Event,
     PartitionFound,
     RoundFinished,
+    StandAloneProgressed,
+    StandAloneTrained,
 )
 from nas.experiment import Experiment
+from nas.landmarks.landmark import NO_LANDMARKS, Landmarks, live_form
+from nas.landmarks.sources.stand_alone import StandAloneLandmarks
 from nas.ranking.scorers.base import Scorer
 from nas.search.loop import search
 from nas.search.state import SearchState
-from nas.seeds import stream
+from nas.seeds import derive_seed, stream
 from nas.spaces.base import Architecture, Space
+from nas.spaces.distinct import draw_distinct
+from nas.spaces.shape import NetworkShape
 from nas.spec import RunSpec, round_boundaries
 from nas.training.team import Team
 
@@ -34,36 +41,79 @@ SCORING_CHUNK = 20
 
 
 def partition_unit(experiment: Experiment) -> Iterator[PartitionFound]:
-    """Tell how the search space is split, and into which supernets.
+    """Tell how the search space is split, into which supernets, and which landmarks there are.
 
     Raises:
         InfeasibleSupernet: if the spec's widths do not fit the partition.
     """
-    yield PartitionFound(experiment.partition, experiment.supernets)
+    yield PartitionFound(experiment.partition, experiment.supernets, experiment.landmarks)
 
 
-def ranking_sample(spec: RunSpec, space: Space) -> tuple[Architecture, ...]:
+def landmarks_unit(
+    experiment: Experiment, trainings: Sequence[tuple[Architecture, int]]
+) -> Iterator[StandAloneProgressed | StandAloneTrained]:
+    """Train landmarks alone, one after the other, each with the number of its training.
+
+    Random numbers depend on the run's seed and on that number alone, so all landmarks see the same
+    images in the same order. The networks have the full size of the space, and the dataset's
+    classes. Accuracies are those on validation images.
+
+    Args:
+        experiment: of a spec whose landmarks are trained by the run.
+        trainings: what is still to be trained.
+
+    Raises:
+        TrainingDiverged: if a trained network's outputs are not finite.
+    """
+    from nas.training.loop import prepare_device
+    from nas.training.standalone import StandAloneTrainer
+
+    if not trainings:
+        return
+    prepare_device(experiment)
+    source, dataset = experiment.spec.landmarks, experiment.dataset
+    assert isinstance(source, StandAloneLandmarks)
+    shape = NetworkShape(image_channels=dataset.image_shape[0], num_classes=len(dataset.classes))
+    trainer = StandAloneTrainer(experiment.space, dataset, source.recipe, experiment.device, shape)
+    for architecture, number in trainings:
+        seed = derive_seed(experiment.spec.seed, "landmark training", number)
+        accuracy = yield from trainer.validation_accuracy(architecture, seed, number)
+        yield StandAloneTrained(experiment.space.encode(architecture), number, accuracy)
+
+
+def ranking_sample(
+    spec: RunSpec, space: Space, landmarks: Landmarks = NO_LANDMARKS
+) -> tuple[Architecture, ...]:
     """Return the architectures that are ranked after training: distinct, valid, in random order.
 
-    They are `ranking.num_architectures` uniform draws without replacement, or all valid ones if
-    the space holds no more. The first `ranking.live_architectures` are the live sample.
+    They are `ranking.num_architectures` uniform draws without replacement, or all if the space
+    holds no more, that compute something else than each of the landmarks does. The first
+    `ranking.live_architectures` are the live sample.
+
+    Raises:
+        InfeasibleLandmarks: if they leave fewer than two architectures to be ranked.
     """
-    rng = stream(spec.seed, "ranking sample")
-    wanted = spec.ranking.num_architectures
-    num_valid = space.size.valid
-    if num_valid <= 2 * wanted:
-        # Draws would repeat too often; a space this small is quick to enumerate.
-        valid = [member for member in space.enumerate() if space.is_valid(member)]
-        return tuple(rng.sample(valid, min(wanted, num_valid)))
-    drawn: dict[Architecture, None] = {}
-    while len(drawn) < wanted:
-        drawn[space.sample(rng)] = None
-    return tuple(drawn)
+    trained = landmarks.forms(space)
+    sample = draw_distinct(
+        space,
+        stream(spec.seed, "ranking sample"),
+        spec.ranking.num_architectures,
+        lambda architecture: not trained or live_form(space, architecture) not in trained,
+    )
+    if trained and len(sample) < 2:
+        raise InfeasibleLandmarks(
+            "choice",
+            f"{len(landmarks)} landmarks leave {len(sample)} architectures of {space.name} to be "
+            "ranked, for landmarks and what computes the same are never ranked; take fewer",
+        )
+    return sample
 
 
-def live_sample(spec: RunSpec, space: Space) -> tuple[Architecture, ...]:
+def live_sample(
+    spec: RunSpec, space: Space, landmarks: Landmarks = NO_LANDMARKS
+) -> tuple[Architecture, ...]:
     """Return the architectures that every round of live ranking scores."""
-    return ranking_sample(spec, space)[: spec.ranking.live_architectures]
+    return ranking_sample(spec, space, landmarks)[: spec.ranking.live_architectures]
 
 
 def train_unit(
@@ -89,11 +139,14 @@ def train_unit(
 
     prepare_device(experiment)
     spec, training = experiment.spec, experiment.spec.training
+    known = [landmark.accuracy is not None for landmark in experiment.landmarks.chosen]
+    for regulariser in training.regularisers:
+        assert not regulariser.needs_landmarks or (known and all(known)), "landmarks are missing"
     is_warm_up = state.subspace is None and training.warm_up_steps
     last = training.warm_up_steps if is_warm_up else training.steps
     live = [
         architecture
-        for architecture in live_sample(spec, experiment.space)
+        for architecture in live_sample(spec, experiment.space, experiment.landmarks)
         if state.subspace is None or experiment.partition.route(architecture) == state.subspace
     ]
     team = team or Team()

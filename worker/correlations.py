@@ -13,7 +13,15 @@ from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
 from backend.db import db_now
-from backend.models import BenchmarkEntry, Correlation, RoundPart, Run, Score, Unit
+from backend.models import (
+    BenchmarkEntry,
+    Correlation,
+    LandmarkRow,
+    RoundPart,
+    Run,
+    Score,
+    Unit,
+)
 from nas.ranking.metrics import CONFIDENCE, RankCorrelation, rank_correlation
 from nas.seeds import derive_seed
 from nas.spec import RunSpec
@@ -156,7 +164,10 @@ class Correlator:
                 "scope": scope,
                 **asdict(found),
                 "conditions": self._conditions(stage, found, seed)
-                | {"micro_batches": _micro_batches(session, run_id)},
+                | {
+                    "micro_batches": _micro_batches(session, run_id),
+                    "landmarks_left_out": _num_landmarks(session, run_id),
+                },
                 "created_at": db_now(),
             }
             insert_once(session, Correlation, ("run_id", "stage", "step", "scorer", "scope"), row)
@@ -181,7 +192,16 @@ class Correlator:
             "threads": self.spec.training.threads,
             "precision": self.spec.training.precision,
             "processes": self.spec.training.processes,
+            "regularisers": _regularisers(self.spec),
         }
+
+
+def _regularisers(spec: RunSpec) -> str:
+    """Return in words what was added to the training loss, and what it knew."""
+    parts = [regulariser.condition for regulariser in spec.training.regularisers]
+    if spec.landmarks is not None and parts:
+        parts.append(f"landmark accuracies from {spec.landmarks.condition}")
+    return "; ".join(parts) or "none"
 
 
 def store_part(session: Session, unit: Unit, step: int) -> None:
@@ -212,6 +232,15 @@ def _micro_batches(session: Session, run_id: int) -> int:
     most = session.scalar(select(func.max(Unit.micro_batches)).where(Unit.run_id == run_id))
     assert most is not None
     return most
+
+
+def _num_landmarks(session: Session, run_id: int) -> int:
+    """Return how many landmarks the run has, none of which is ranked."""
+    number = session.scalar(
+        select(func.count()).select_from(LandmarkRow).where(LandmarkRow.run_id == run_id)
+    )
+    assert number is not None
+    return number
 
 
 def _scored_subspaces(session: Session, run_id: int, stage: Stage, step: int) -> list[int]:

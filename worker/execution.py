@@ -1,7 +1,7 @@
 """How each kind of unit is executed: its events, its state, and where it resumes."""
 
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TypeVar
 
 from pydantic import ValidationError
@@ -11,6 +11,7 @@ from sqlalchemy.orm import Session
 from backend.db import Database
 from backend.models import Artifact, Run, Unit
 from backend.runs import inheritance
+from backend.runs.landmarks import landmark_rows, landmarks_of
 from backend.settings import Settings
 from nas import pipeline
 from nas.errors import InvalidCheckpoint
@@ -21,7 +22,13 @@ from nas.spaces.base import Architecture
 from nas.training.state import TrainState, fresh_state, inherit, inherited_state
 from nas.training.team import Team
 from worker import checkpoints
-from worker.plan import ARCHITECTURES_PER_CHUNK, train_key, units_after_partition
+from worker.landmarks import landmark_log
+from worker.plan import (
+    ARCHITECTURES_PER_CHUNK,
+    LANDMARKS_PER_CHUNK,
+    train_key,
+    units_after_partition,
+)
 from worker.recorder import scored_already
 from worker.writer import Frozen
 
@@ -103,6 +110,8 @@ class Execution:
         match unit.kind:
             case "partition":
                 return self._partition(unit)
+            case "landmarks":
+                return self._landmarks(unit)
             case "warm-up" | "train":
                 return self._training(unit)
             case "rank":
@@ -118,9 +127,42 @@ class Execution:
             events=pipeline.partition_unit(self.experiment),
             position=lambda: 0,
             following=units_after_partition(self.experiment.spec, sizes),
+            log=landmark_log(self.experiment),
         )
 
+    def _landmarks(self, unit: Unit) -> Work:
+        assert unit.chunk is not None
+        assert self.experiment.spec.landmarks is not None
+        start = unit.chunk * LANDMARKS_PER_CHUNK
+        with self.db.reading() as session:
+            stored = landmark_rows(session, unit.run_id)
+            chunk = [
+                (self.experiment.space.decode(row.architecture), len(row.seeds or ()))
+                for row in stored[start : start + LANDMARKS_PER_CHUNK]
+            ]
+        trainings = [
+            (architecture, number)
+            for architecture, trained in chunk
+            for number in range(trained, self.experiment.spec.landmarks.trainings)
+        ]
+        return Work(
+            folder=checkpoints.unit_folder(unit),
+            events=pipeline.landmarks_unit(self.experiment, trainings),
+            position=lambda: sum(trained for _, trained in chunk),
+        )
+
+    def _know_landmarks(self, run_id: int) -> None:
+        """Read the accuracies that units have found since the run was loaded."""
+        landmarks = self.experiment.landmarks
+        if all(landmark.accuracy is not None for landmark in landmarks.chosen):
+            return
+        with self.db.reading() as session:
+            run = session.get_one(Run, run_id)
+            found = landmarks_of(session, run, self.experiment.partition)
+        self.experiment = replace(self.experiment, landmarks=found)
+
     def _training(self, unit: Unit) -> Work:
+        self._know_landmarks(unit.run_id)
         work = Work(checkpoints.unit_folder(unit), iter(()), position=lambda: 0)
         state = self._resumed(unit, work, self._train_state) or self._initial_state(unit, work)
         self.team.micro_batches = unit.micro_batches
@@ -170,8 +212,10 @@ class Execution:
     def _samples(self) -> list[list[Architecture]]:
         """The ranking sample, split by sub-space."""
         parts: list[list[Architecture]] = [[] for _ in self.experiment.partition.subspaces]
-        for architecture in pipeline.ranking_sample(self.experiment.spec, self.experiment.space):
-            parts[self.experiment.partition.route(architecture)].append(architecture)
+        experiment = self.experiment
+        sample = pipeline.ranking_sample(experiment.spec, experiment.space, experiment.landmarks)
+        for architecture in sample:
+            parts[experiment.partition.route(architecture)].append(architecture)
         return parts
 
     def _initial_state(self, unit: Unit, work: Work) -> TrainState:

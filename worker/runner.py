@@ -183,7 +183,10 @@ class Runner:
             spec=experiment.spec,
             truth=self._loaded.truth,
             num_validation=len(experiment.dataset.validation),
-            training=TrainingProgress(updates_before=updates),
+            training=TrainingProgress(
+                updates_before=updates,
+                penalty_sum=0.0 if experiment.spec.training.regularisers else None,
+            ),
             telemetry=UnitTelemetry(
                 self._resources,
                 updates=updates,

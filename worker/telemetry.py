@@ -10,7 +10,14 @@ from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
 from backend.models import TelemetryRow, Unit
-from nas.events import ArchitecturesScored, CandidateEvaluated, Event, TrainingProgressed
+from nas.events import (
+    ArchitecturesScored,
+    CandidateEvaluated,
+    Event,
+    PartSeconds,
+    StandAloneProgressed,
+    TrainingProgressed,
+)
 from worker.resources import Resources, Usage
 
 LEAST_SECONDS = 1.0
@@ -72,6 +79,10 @@ class UnitTelemetry:
         match event:
             case TrainingProgressed():
                 self._add_training(event)
+            case StandAloneProgressed():
+                self._spent.updates += event.updates
+                self._spent.images += event.images
+                self._add_parts(event.part_seconds)
             case ArchitecturesScored() | CandidateEvaluated():
                 self._spent.ranking_seconds += seconds
             case _:
@@ -127,7 +138,9 @@ class UnitTelemetry:
         self._spent.updates += event.updates - self._updates
         self._spent.images += images - self._images
         self._updates, self._images = event.updates, images
-        parts = event.part_seconds
+        self._add_parts(event.part_seconds)
+
+    def _add_parts(self, parts: PartSeconds) -> None:
         self._spent.data_seconds += parts.data
         self._spent.forward_seconds += parts.forward
         self._spent.backward_seconds += parts.backward

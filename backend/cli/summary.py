@@ -14,6 +14,7 @@ from backend.runs.schemas import (
     BalanceSummary,
     CandidateRead,
     CorrelationRead,
+    LandmarkRead,
     RunRead,
     SubspaceRead,
     SupernetBalanceRead,
@@ -32,6 +33,7 @@ class Outcome:
     balance: Sequence[BalanceRead]
     correlations: Sequence[CorrelationRead]
     candidates: Sequence[CandidateRead]
+    landmarks: Sequence[LandmarkRead] = ()
 
 
 def outcome(client: ApiClient, run: RunRead) -> Outcome:
@@ -43,6 +45,7 @@ def outcome(client: ApiClient, run: RunRead) -> Outcome:
         balance=client.balance(run.id),
         correlations=client.correlations(run.id),
         candidates=client.candidates(run.id),
+        landmarks=client.landmarks(run.id) if run.spec.landmarks is not None else (),
     )
 
 
@@ -57,12 +60,15 @@ def summary(found: Outcome) -> Table:
             f"sub-space {subspace.index} ({subspace.label})",
             f"{subspace.size_all} architectures, {subspace.size_valid} valid "
             f"({subspace.share_valid:.0%}); {_trained_text(supernet)}; supernet of width "
-            f"{subspace.supernet_width}, {subspace.supernet_parameters} parameters",
+            f"{subspace.supernet_width}, {subspace.supernet_parameters} parameters"
+            f"{_landmarks_owned(subspace)}",
         )
     if found.subspaces:
         table.add_row("training balance", balance_text(trained))
     for bank, by_cell in bank_updates(found.balance).items():
         table.add_row(f"weight bank {bank}", _bank_text(by_cell))
+    if found.landmarks:
+        table.add_row("landmarks", landmark_text(found.landmarks))
     warm_up = found.run.spec.training.warm_up_steps
     if warm_up:
         table.add_row("warm-up", f"{warm_up} updates, shared by all sub-spaces")
@@ -110,6 +116,24 @@ def correlation_text(found: Outcome) -> str:
         f"tau = {row.tau:.3f}{interval}, n = {row.num_architectures} "
         f"({row.stage}, scorer {scorer}, step {row.step}{unusual})"
     )
+
+
+def landmark_text(landmarks: Sequence[LandmarkRead]) -> str:
+    """Return how many landmarks there are, where their accuracies come from, and their range."""
+    known = [landmark.accuracy for landmark in landmarks if landmark.accuracy is not None]
+    text = f"{len(landmarks)} (accuracy: {landmarks[0].source})"
+    if len(known) < len(landmarks):
+        text += f", {len(known)} of them known so far"
+    if known:
+        text += f", {min(known):.2f} to {max(known):.2f} %"
+    return text
+
+
+def _landmarks_owned(subspace: SubspaceRead) -> str:
+    if subspace.num_landmarks is None:
+        return ""
+    text = f"; {subspace.num_landmarks} landmarks"
+    return text if subspace.num_landmark_pairs else f"{text}, none to pair"
 
 
 def _trained_text(supernet: SupernetBalanceRead) -> str:

@@ -9,7 +9,7 @@ from sqlalchemy.orm import Session
 from backend.errors import Unprocessable
 from backend.models import Benchmark, Dataset, Run, SearchSpace
 from backend.references import WORDS, Versioned, find, names, pinned
-from backend.runs import inheritance
+from backend.runs import inheritance, landmarks
 from nas.errors import (
     InfeasiblePartition,
     InfeasibleSampling,
@@ -79,6 +79,8 @@ def check_spec(session: Session, spec: RunSpec, artifact_folder: Path | None = N
     except InfeasibleSampling as error:
         raise Unprocessable(f"training.sampler.{error.parameter}", error.reason) from error
     _check_image_size(space, dataset)
+    landmarks.check(session, spec, partition, benchmark)
+    landmarks.check_images(spec, dataset)
     if spec.search is not None:
         try:
             spec.search.constraints.check(space.definition)

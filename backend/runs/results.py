@@ -4,6 +4,7 @@ Every function takes the session first and returns the whole list; the `*_listin
 describe the same lists for paging. An unknown run has empty lists.
 """
 
+from collections import defaultdict
 from dataclasses import replace
 
 from sqlalchemy import and_, func, select
@@ -16,6 +17,7 @@ from backend.models import (
     Candidate,
     Correlation,
     EventRow,
+    LandmarkRow,
     Metric,
     Run,
     Score,
@@ -29,11 +31,13 @@ from backend.runs.schemas import (
     CandidateRead,
     CorrelationRead,
     EventRead,
+    LandmarkRead,
     MetricRead,
     ScoreRead,
     SubspaceRead,
     UnitRead,
 )
+from nas.landmarks.landmark import num_pairs
 
 LOG_KINDS = ("log", "run-state", "unit-state", "edit")
 
@@ -49,6 +53,7 @@ def subspaces(session: Session, run_id: int) -> list[SubspaceRead]:
         select(SubspaceRow).where(SubspaceRow.run_id == run_id).order_by(SubspaceRow.index)
     ).all()
     valid = sum(int(row.size_valid) for row in rows)
+    owned = _landmark_accuracies(session, run_id)
     return [
         SubspaceRead(
             index=row.index,
@@ -62,9 +67,16 @@ def subspaces(session: Session, run_id: int) -> list[SubspaceRead]:
             operation_targets=row.operation_targets,
             supernet_width=row.supernet_width,
             supernet_parameters=row.supernet_parameters,
+            num_landmarks=len(owned[row.index]) if owned else None,
+            num_landmark_pairs=num_pairs(owned[row.index]) if owned else None,
         )
         for row in rows
     ]
+
+
+def landmarks(session: Session, run_id: int) -> list[LandmarkRead]:
+    """Return the landmarks in the order in which they were chosen; empty without any."""
+    return landmark_listing(run_id).all(session)
 
 
 def metrics(
@@ -145,6 +157,16 @@ def unit_listing(run_id: int) -> Listing[UnitRead]:
         select(Unit).where(Unit.run_id == run_id),
         [Unit.id],
         UnitRead.model_validate,
+    )
+
+
+def landmark_listing(run_id: int) -> Listing[LandmarkRead]:
+    """List `landmarks`."""
+    return Listing(
+        f"runs/{run_id}/landmarks",
+        select(LandmarkRow).where(LandmarkRow.run_id == run_id),
+        [LandmarkRow.index],
+        LandmarkRead.model_validate,
     )
 
 
@@ -310,6 +332,17 @@ def artifact_listing(run_id: int) -> Listing[ArtifactRead]:
         )
 
     return Listing(f"runs/{run_id}/artifacts", statement, [Artifact.id], read)
+
+
+def _landmark_accuracies(session: Session, run_id: int) -> defaultdict[int, list[float | None]]:
+    """Accuracies of a run's landmarks by sub-space; empty if it has none."""
+    found: defaultdict[int, list[float | None]] = defaultdict(list)
+    statement = select(LandmarkRow.subspace, LandmarkRow.accuracy).where(
+        LandmarkRow.run_id == run_id
+    )
+    for subspace, accuracy in session.execute(statement):
+        found[subspace].append(accuracy)
+    return found
 
 
 def _up_to(listing: Listing[EventRead], session: Session, limit: int | None) -> list[EventRead]:
