@@ -5,7 +5,8 @@ Importing this module loads no torch; the units that train or score load it when
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from itertools import islice
 from typing import TYPE_CHECKING
 
 from nas.events import (
@@ -58,6 +59,18 @@ def ranking_sample(spec: RunSpec, space: Space) -> tuple[Architecture, ...]:
     while len(drawn) < wanted:
         drawn[space.sample(rng)] = None
     return tuple(drawn)
+
+
+def ranking_parts(experiment: Experiment) -> tuple[tuple[Architecture, ...], ...]:
+    """Return the ranking sample by sub-space, those whose beginnings are alike as neighbours.
+
+    Neighbours are cheap to score together (`nas.supernets.evaluation`).
+    """
+    space = experiment.space
+    sample = ranking_sample(experiment.spec, space)
+    return tuple(
+        tuple(sorted(part, key=space.live_form)) for part in _by_subspace(experiment, sample)
+    )
 
 
 def live_sample(spec: RunSpec, space: Space) -> tuple[Architecture, ...]:
@@ -142,7 +155,7 @@ def search_unit(
         InfeasibleSearch: if no valid architecture keeps the constraints.
         ScoreUndefined: if a score is not finite.
     """
-    from nas.ranking.scoring import score
+    from nas.ranking.scoring import scores
     from nas.training.loop import prepare_device
 
     prepare_device(experiment)
@@ -154,17 +167,28 @@ def search_unit(
     ]
 
     def evaluate(architectures: Sequence[Architecture]) -> list[float]:
-        return [
-            score(
-                states[experiment.partition.route(architecture)].supernet,
-                architecture,
+        found: dict[Architecture, float] = {}
+        for state, own in zip(states, _by_subspace(experiment, architectures), strict=True):
+            evaluated = scores(
+                state.supernet,
+                own,
                 experiment.scoring_images,
                 scorers,
-            )[0]
-            for architecture in architectures
-        ]
+                experiment.spec.ranking.batch_norm,
+            )
+            found.update((architecture, value) for architecture, (value,) in evaluated)
+        return [found[architecture] for architecture in architectures]
 
     yield from search(searcher, experiment.partition, evaluate, search_state, experiment.spec.seed)
+
+
+def _by_subspace(
+    experiment: Experiment, architectures: Iterable[Architecture]
+) -> list[list[Architecture]]:
+    parts: list[list[Architecture]] = [[] for _ in experiment.partition.subspaces]
+    for architecture in architectures:
+        parts[experiment.partition.route(architecture)].append(architecture)
+    return parts
 
 
 def _scored(
@@ -173,11 +197,12 @@ def _scored(
     architectures: Sequence[Architecture],
     images: ScoringImages,
 ) -> Iterator[ArchitecturesScored]:
-    from nas.ranking.scoring import score
+    """Score architectures, those first whose beginnings are alike."""
+    from nas.ranking.scoring import scores
 
-    scorers = experiment.spec.ranking.scorers
-    for start in range(0, len(architectures), SCORING_CHUNK):
-        chunk = architectures[start : start + SCORING_CHUNK]
+    ranking = experiment.spec.ranking
+    evaluated = scores(state.supernet, architectures, images, ranking.scorers, ranking.batch_norm)
+    while chunk := list(islice(evaluated, SCORING_CHUNK)):
         yield ArchitecturesScored(
             step=state.next_step,
             scores=tuple(
@@ -187,11 +212,7 @@ def _scored(
                     scorer=scorer.kind,
                     score=value,
                 )
-                for architecture in chunk
-                for scorer, value in zip(
-                    scorers,
-                    score(state.supernet, architecture, images, scorers),
-                    strict=True,
-                )
+                for architecture, values in chunk
+                for scorer, value in zip(ranking.scorers, values, strict=True)
             ),
         )

@@ -3,12 +3,17 @@
 from collections.abc import Mapping
 from typing import Any
 
-USUAL = {"micro_batches": 1, "precision": "float32", "processes": 1}
-"""What training computes with unless a run asks for, or needs, something else."""
+USUAL = {
+    "micro_batches": 1,
+    "precision": "float32",
+    "processes": 1,
+    "batch_norm": "batch-stats",
+}
+"""What training and scoring compute with unless a run asks for, or needs, something else."""
 
 
 def unusual_conditions(conditions: Mapping[str, Any]) -> tuple[str, ...]:  # Any: JSON values
-    """Return in words how the training behind a correlation differs from the usual."""
+    """Return in words how training and scoring behind a correlation differ from the usual."""
     return tuple(
         f"{name.replace('_', ' ')} {conditions[name]}"
         for name, usual in USUAL.items()

@@ -182,6 +182,17 @@ class Space(Strategy, ABC):
         """Yield every architecture, dead ones included, in a fixed order."""
         return product(*self.choices)
 
+    def live_form(self, architecture: Architecture) -> tuple[str, ...]:
+        """Return the operations of live decisions, an empty name for the others.
+
+        Architectures of the same form compute the same function. Sorted by form, those whose cells
+        or chains begin alike are neighbours.
+        """
+        return tuple(
+            operation if alive else ""
+            for operation, alive in zip(architecture, self.live(architecture), strict=True)
+        )
+
     @property
     def costs(self) -> Costs:
         """What the stand-alone network costs."""

@@ -16,6 +16,8 @@ from nas.partition import AnySplitter
 from nas.partition.base import Splitter
 from nas.partition.nonlinearity import NonlinearitySplitter
 from nas.plugin import Strategy, concrete_subclasses, tagged_union
+from nas.ranking.batch_norm import AnyBatchNormPolicy
+from nas.ranking.batch_norm.base import BatchNormPolicy
 from nas.ranking.scorers import AnyScorer
 from nas.ranking.scorers.base import Scorer
 from nas.search import AnySearcher
@@ -32,6 +34,7 @@ SPACE = catalogue()["digits-mini"]
 FAMILIES: list[tuple[type[Strategy], str, Any]] = [
     (Splitter, "nas.partition", AnySplitter),
     (Sampler, "nas.training.samplers", AnySampler),
+    (BatchNormPolicy, "nas.ranking.batch_norm", AnyBatchNormPolicy),
     (Scorer, "nas.ranking.scorers", AnyScorer),
     (Searcher, "nas.search", AnySearcher),
     (Space, "nas.spaces", AnySpace),
