@@ -30,6 +30,19 @@ class BatchNorm(nn.BatchNorm2d):
             return standardised(features, self.eps)
         return super().forward(features)
 
+    def keep_statistics(self, momentum: float | None, like: Tensor) -> None:
+        """Gather running statistics in training from now on, and use them in evaluation.
+
+        Args:
+            momentum: as of `torch.nn.BatchNorm2d`.
+            like: a tensor of the device and type that they are to have.
+        """
+        self.momentum = momentum
+        self.track_running_stats = True
+        self.register_buffer("running_mean", like.new_zeros(self.num_features))
+        self.register_buffer("running_var", like.new_ones(self.num_features))
+        self.register_buffer("num_batches_tracked", torch.tensor(0, device=like.device))
+
 
 class AvgPool3x3(nn.Module):
     """Mean of the 3x3 neighbours inside the image, by whichever arithmetic is faster."""

@@ -5,7 +5,8 @@ Importing this module loads no torch; the units that train or score load it when
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from itertools import islice
 from typing import TYPE_CHECKING
 
 from nas.errors import InfeasibleLandmarks
@@ -20,7 +21,7 @@ from nas.events import (
     StandAloneTrained,
 )
 from nas.experiment import Experiment
-from nas.landmarks.landmark import NO_LANDMARKS, Landmarks, live_form
+from nas.landmarks.landmark import NO_LANDMARKS, Landmarks
 from nas.landmarks.sources.stand_alone import StandAloneLandmarks
 from nas.ranking.scorers.base import Scorer
 from nas.search.loop import search
@@ -98,7 +99,7 @@ def ranking_sample(
         space,
         stream(spec.seed, "ranking sample"),
         spec.ranking.num_architectures,
-        lambda architecture: not trained or live_form(space, architecture) not in trained,
+        lambda architecture: not trained or space.live_form(architecture) not in trained,
     )
     if trained and len(sample) < 2:
         raise InfeasibleLandmarks(
@@ -107,6 +108,18 @@ def ranking_sample(
             "ranked, for landmarks and what computes the same are never ranked; take fewer",
         )
     return sample
+
+
+def ranking_parts(experiment: Experiment) -> tuple[tuple[Architecture, ...], ...]:
+    """Return the ranking sample by sub-space, those whose beginnings are alike as neighbours.
+
+    Neighbours are cheap to score together (`nas.supernets.evaluation`).
+    """
+    space = experiment.space
+    sample = ranking_sample(experiment.spec, space, experiment.landmarks)
+    return tuple(
+        tuple(sorted(part, key=space.live_form)) for part in _by_subspace(experiment, sample)
+    )
 
 
 def live_sample(
@@ -211,18 +224,28 @@ def search_unit(
     ]
 
     def scores(architectures: Sequence[Architecture]) -> list[float]:
-        return [
-            evaluate(
+        found: dict[Architecture, float] = {}
+        for state, own in zip(states, _by_subspace(experiment, architectures), strict=True):
+            evaluated = evaluate(
                 experiment,
-                states[experiment.partition.route(architecture)].supernet,
-                architecture,
+                state.supernet,
+                own,
                 experiment.scoring_images,
                 scorers,
-            )[0]
-            for architecture in architectures
-        ]
+            )
+            found.update((architecture, value) for architecture, (value,) in evaluated)
+        return [found[architecture] for architecture in architectures]
 
     yield from search(searcher, experiment.partition, scores, search_state, experiment.spec.seed)
+
+
+def _by_subspace(
+    experiment: Experiment, architectures: Iterable[Architecture]
+) -> list[list[Architecture]]:
+    parts: list[list[Architecture]] = [[] for _ in experiment.partition.subspaces]
+    for architecture in architectures:
+        parts[experiment.partition.route(architecture)].append(architecture)
+    return parts
 
 
 def _scored(
@@ -232,12 +255,13 @@ def _scored(
     images: ScoringImages,
     scorers: Sequence[Scorer],
 ) -> Iterator[ArchitecturesScored]:
+    """Score architectures, those first whose beginnings are alike."""
     from nas.ranking.evaluation import evaluate
 
     if not scorers:
         return
-    for start in range(0, len(architectures), SCORING_CHUNK):
-        chunk = architectures[start : start + SCORING_CHUNK]
+    evaluated = evaluate(experiment, state.supernet, architectures, images, scorers)
+    while chunk := list(islice(evaluated, SCORING_CHUNK)):
         yield ArchitecturesScored(
             step=state.next_step,
             scores=tuple(
@@ -247,11 +271,7 @@ def _scored(
                     scorer=scorer.kind,
                     score=value,
                 )
-                for architecture in chunk
-                for scorer, value in zip(
-                    scorers,
-                    evaluate(experiment, state.supernet, architecture, images, scorers),
-                    strict=True,
-                )
+                for architecture, values in chunk
+                for scorer, value in zip(scorers, values, strict=True)
             ),
         )

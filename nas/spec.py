@@ -26,6 +26,8 @@ from nas.partition.base import Partition
 from nas.partition.nonlinearity import NonlinearitySplitter
 from nas.partition.routing import Routing
 from nas.plugin import refused_at
+from nas.ranking.batch_norm import AnyBatchNormPolicy
+from nas.ranking.batch_norm.batch_stats import BatchStats
 from nas.ranking.scorers import AnyScorer
 from nas.ranking.scorers.base import SupernetScorer
 from nas.ranking.scorers.loss import LossScorer
@@ -325,7 +327,15 @@ class RankingSpec(SpecPart):
     )
     num_images: int = Field(1000, ge=2, le=100_000, description="Validation images per score.")
     batch_size: int = Field(
-        250, ge=2, le=4096, description="Images per batch; the batch gives BatchNorm's statistics."
+        250,
+        ge=2,
+        le=4096,
+        description="Images per batch; with batch-stats it gives BatchNorm's statistics.",
+    )
+    batch_norm: AnyBatchNormPolicy = Field(
+        default_factory=BatchStats,
+        description="Whose statistics BatchNorm has in live and final scores and in the search. "
+        "Part of the result's conditions.",
     )
 
     @model_validator(mode="after")

@@ -77,6 +77,7 @@ def strategy_classes(package: str) -> set[str]:
         "nas.landmarks.sources",
         "nas.training.samplers",
         "nas.training.regularisers",
+        "nas.ranking.batch_norm",
         "nas.ranking.scorers",
         "nas.search",
     ],

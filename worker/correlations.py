@@ -181,7 +181,7 @@ class Correlator:
             "n": found.num_architectures,
             "ties": found.num_ties,
             "split": "validation",
-            "batch_norm": "batch-stats",
+            "batch_norm": ranking.batch_norm.label,
             "images": min(wanted, self.num_validation),
             "batch_size": ranking.batch_size,
             "seed": self.spec.seed,

@@ -93,6 +93,7 @@ class Execution:
         experiment: of the run.
         states: supernets that this process has at hand.
         team: who trains.
+        samples: the ranking sample by sub-space, once it has been needed.
     """
 
     db: Database
@@ -100,6 +101,7 @@ class Execution:
     experiment: Experiment
     states: States = field(default_factory=States)
     team: Team = field(default_factory=Team)
+    samples: tuple[tuple[Architecture, ...], ...] | None = None
 
     def open(self, unit: Unit) -> Work:
         """Prepare the execution of a unit from its newest readable checkpoint.
@@ -209,14 +211,11 @@ class Execution:
         work.events = pipeline.search_unit(self.experiment, states, search_state)
         return work
 
-    def _samples(self) -> list[list[Architecture]]:
-        """The ranking sample, split by sub-space."""
-        parts: list[list[Architecture]] = [[] for _ in self.experiment.partition.subspaces]
-        experiment = self.experiment
-        sample = pipeline.ranking_sample(experiment.spec, experiment.space, experiment.landmarks)
-        for architecture in sample:
-            parts[experiment.partition.route(architecture)].append(architecture)
-        return parts
+    def _samples(self) -> tuple[tuple[Architecture, ...], ...]:
+        """The ranking sample, split by sub-space, found once per process."""
+        if self.samples is None:
+            self.samples = pipeline.ranking_parts(self.experiment)
+        return self.samples
 
     def _initial_state(self, unit: Unit, work: Work) -> TrainState:
         training = self.experiment.spec.training

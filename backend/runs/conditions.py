@@ -8,12 +8,13 @@ USUAL: Mapping[str, Any] = {  # Any: JSON values
     "precision": "float32",
     "processes": 1,
     "regularisers": "none",
+    "batch_norm": "batch-stats",
 }
-"""What training computes with unless a run asks for, or needs, something else."""
+"""What training and scoring compute with unless a run asks for, or needs, something else."""
 
 
 def unusual_conditions(conditions: Mapping[str, Any]) -> tuple[str, ...]:  # Any: JSON values
-    """Return in words how the training behind a correlation differs from the usual."""
+    """Return in words how training and scoring behind a correlation differ from the usual."""
     return tuple(
         f"{name.replace('_', ' ')} {conditions[name]}"
         for name, usual in USUAL.items()

@@ -6,16 +6,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from math import comb
 
-from nas.spaces.base import Architecture, Space
-
-LiveForm = tuple[str | None, ...]
-"""An architecture with None for every operation on no live path: equal forms compute the same."""
-
-
-def live_form(space: Space, architecture: Architecture) -> LiveForm:
-    """Return what an architecture computes: its operations, those of dead decisions left out."""
-    live = space.live(architecture)
-    return tuple(name if alive else None for name, alive in zip(architecture, live, strict=True))
+from nas.spaces.base import Architecture, LiveForm, Space
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,7 +35,7 @@ class Landmarks:
 
     def forms(self, space: Space) -> frozenset[LiveForm]:
         """Return what the landmarks compute; no architecture that computes it belongs in a ranking."""
-        return frozenset(live_form(space, landmark.architecture) for landmark in self.chosen)
+        return frozenset(space.live_form(landmark.architecture) for landmark in self.chosen)
 
     def ranked(self, subspace: int | None) -> tuple[Landmark, ...]:
         """Return those with a known accuracy, the worst first.

@@ -25,5 +25,8 @@ class ParameterFree(Operation, ABC):
         return 0
 
     def apply_all(self, modules: Sequence[nn.Module], features: Tensor) -> Sequence[Tensor]:
-        """See the base: without weights all of them are the same function."""
+        """See the base: without weights and statistics all of them are the same function."""
+        if next(modules[0].buffers(), None) is not None:
+            # Each gathers statistics of its own: the next architecture may have one of them alone.
+            return super().apply_all(modules, features)
         return [modules[0](features)] * len(modules)

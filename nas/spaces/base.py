@@ -24,6 +24,9 @@ if TYPE_CHECKING:
 Architecture = tuple[str, ...]
 """One operation name per decision, in the order of the space's decisions."""
 
+LiveForm = tuple[str, ...]
+"""An architecture with an empty name for every operation on no live path."""
+
 Candidates = tuple[tuple[str, ...], ...]
 """Operations per decision: those that may be chosen, or those that a network holds."""
 
@@ -181,6 +184,17 @@ class Space(Strategy, ABC):
     def enumerate(self) -> Iterator[Architecture]:
         """Yield every architecture, dead ones included, in a fixed order."""
         return product(*self.choices)
+
+    def live_form(self, architecture: Architecture) -> LiveForm:
+        """Return the operations of live decisions, an empty name for the others.
+
+        Architectures of the same form compute the same function. Sorted by form, those whose cells
+        or chains begin alike are neighbours.
+        """
+        return tuple(
+            operation if alive else ""
+            for operation, alive in zip(architecture, self.live(architecture), strict=True)
+        )
 
     @property
     def costs(self) -> Costs:

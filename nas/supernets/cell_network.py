@@ -5,10 +5,11 @@ What stands where is told by `nas.spaces.skeleton`, which also counts its cost.
 
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from functools import partial
 
 import torch
 from torch import Tensor, nn
-from torch.nn.functional import avg_pool2d, relu
+from torch.nn.functional import relu
 
 from nas.modules import FactorisedReduction, batch_norm, convolution
 from nas.operations import OPERATIONS
@@ -18,8 +19,11 @@ from nas.spaces.base import Architecture, Candidates
 from nas.spaces.cell import CellSpace
 from nas.spaces.graph import CellGraph
 from nas.spaces.skeleton import CellBlock
+from nas.supernets.cell_walk import FirstCell, module_key
 from nas.supernets.channels import Layout, Weight, concatenated, node_layout, weights, whole
 from nas.supernets.network import Network
+from nas.supernets.reductions import REDUCTIONS, PooledReduction, ResidualReduction
+from nas.supernets.walk import Kept, Walk
 
 
 class CellNetwork(Network):
@@ -28,6 +32,8 @@ class CellNetwork(Network):
     With weight banks, a searched cell has a copy of its weights for each bank that some
     architecture reads there; stem, reductions, tail and classifier are shared by all.
     """
+
+    space: CellSpace
 
     def __init__(
         self,
@@ -78,16 +84,66 @@ class CellNetwork(Network):
         """
         steps = _steps(self.space.graph, architecture, self.space.live(architecture))
         before = [self.stem(images_NCHW)] * self.space.graph.num_inputs
+        cells = self._cells_read(architecture)
+        return self._classified(self._through(zip(self.blocks, cells, strict=True), before, steps))
+
+    def walk(self, architecture: Architecture) -> Walk:
+        graph, live = self.space.graph, self.space.live(architecture)
+        steps = _steps(graph, architecture, live)
+        (_, first_cell), *others = zip(self.blocks, self._cells_read(architecture), strict=True)
+        assert first_cell is not None
+        following = others[0][0] if others else None
+        widen = None
+        if graph.num_inputs == len(graph.outputs) == 1 and isinstance(following, PooledReduction):
+            widen, others = following.widen, others[1:]
+        banks = self.banks_read(architecture)
+        first = FirstCell(
+            graph,
+            architecture,
+            live,
+            bank=str(banks[0]) if banks else "",
+            halves=widen is not None,
+        )
+
+        def class_scores(images_NCHW: Tensor, kept: Kept) -> Tensor:
+            given = [kept.features("stem", partial(self.stem, images_NCHW))] * graph.num_inputs
+            output = first.follow(first_cell, given, kept)
+            if widen is not None:
+                output = widen(output)
+            return self._classified(self._through(others, [*given[1:], output], steps))
+
+        return Walk(("stem", *first.prefixes), class_scores)
+
+    def _cells_read(self, architecture: Architecture) -> list["Cell | None"]:
+        """Return the cell that an architecture reads in every block; None for a reduction."""
         banks = iter(self.banks_read(architecture))
+        cells: list[Cell | None] = []
         for block in self.blocks:
-            if isinstance(block, (Cell, nn.ModuleDict)):
-                cell = block if isinstance(block, Cell) else block[str(next(banks))]
-                output = cell(before, steps)
-            else:
-                output = block(before[-1])
+            cell = block[str(next(banks))] if isinstance(block, nn.ModuleDict) else block
+            cells.append(cell if isinstance(cell, Cell) else None)
+        return cells
+
+    def _through(
+        self,
+        blocks: Iterable[tuple[nn.Module, "Cell | None"]],
+        before: Sequence[Tensor],
+        steps: Sequence["Step"],
+    ) -> Tensor:
+        """Return what comes out of the last of some blocks.
+
+        Args:
+            blocks: each with the cell that is read, if it is none that reduces.
+            before: what the first of them is given, the oldest first.
+            steps: of the architecture.
+        """
+        before = list(before)
+        for block, cell in blocks:
+            output = block(before[-1]) if cell is None else cell(before, steps)
             before = [*before[1:], output]
-        pooled: Tensor = relu(self.tail(before[-1])).mean(dim=(2, 3))
-        scores: Tensor = self.classifier(pooled)
+        return before[-1]
+
+    def _classified(self, features: Tensor) -> Tensor:
+        scores: Tensor = self.classifier(relu(self.tail(features)).mean(dim=(2, 3)))
         return scores
 
     def weights(self) -> Iterator[Weight]:
@@ -152,15 +208,11 @@ def _steps(graph: CellGraph, architecture: Architecture, live: Sequence[bool]) -
         Step(
             source=source,
             operation=OPERATIONS[name],
-            keys=tuple(_key(index, name) for index in indices),
+            keys=tuple(module_key(index, name) for index in indices),
             targets=tuple(graph.edges[index][1] for index in indices),
         )
         for (source, name), indices in alike.items()
     )
-
-
-def _key(edge: int, operation: str) -> str:
-    return f"{edge}-{operation}"
 
 
 class Cell(nn.Module):
@@ -179,7 +231,7 @@ class Cell(nn.Module):
             self.preprocess = nn.ModuleList(nn.Identity() for _ in block.reads)
         self.operations = nn.ModuleDict(
             {
-                _key(index, name): OPERATIONS[name].build(block.place(source), affine=affine)
+                module_key(index, name): OPERATIONS[name].build(block.place(source), affine=affine)
                 for index, ((source, _), names) in enumerate(
                     zip(graph.edges, candidates, strict=True)
                 )
@@ -213,7 +265,7 @@ class Cell(nn.Module):
             for target, output in zip(step.targets, outputs, strict=True):
                 nodes[target] = nodes[target] + output if target in nodes else output
         held = [
-            nodes[node] if node in nodes else self._zeros(nodes[0]) for node in self.graph.outputs
+            nodes[node] if node in nodes else self.zeros(nodes[0]) for node in self.graph.outputs
         ]
         return held[0] if len(held) == 1 else torch.cat(held, dim=1)
 
@@ -241,7 +293,7 @@ class Cell(nn.Module):
             self.operations, f"{name}.operations", reads=node, gives=node, bank=bank
         )
 
-    def _zeros(self, features: Tensor) -> Tensor:
+    def zeros(self, features: Tensor) -> Tensor:
         """Return what a node without live edges holds."""
         return torch.zeros_like(features[:, :, :: self.stride, :: self.stride])
 
@@ -260,53 +312,3 @@ def _preprocessing(block: CellBlock, *, affine: bool) -> Iterable[nn.Module]:
                 convolution(read.channels, block.channels, 1),
                 batch_norm(block.channels, affine=affine),
             )
-
-
-class ResidualReduction(nn.Module):
-    """Residual block that halves height and width."""
-
-    def __init__(self, in_channels: int, out_channels: int, *, affine: bool) -> None:
-        super().__init__()
-        self.first = nn.Sequential(
-            convolution(in_channels, out_channels, 3, stride=2),
-            batch_norm(out_channels, affine=affine),
-        )
-        self.second = nn.Sequential(
-            convolution(out_channels, out_channels, 3),
-            batch_norm(out_channels, affine=affine),
-        )
-        self.shortcut = convolution(in_channels, out_channels, 1)
-
-    def forward(self, features: Tensor) -> Tensor:
-        """Map (n, in, h, w) to (n, out, h/2, w/2), odd sizes rounded up."""
-        residual: Tensor = self.second(relu(self.first(relu(features))))
-        shortcut: Tensor = self.shortcut(avg_pool2d(features, 2, ceil_mode=True))
-        return residual + shortcut
-
-    def weights(self, name: str, reads: Layout) -> Iterator[Weight]:
-        """Describe its weights, given how the channels of its input lie."""
-        yield from weights(self.first, f"{name}.first", reads=reads, gives=whole)
-        yield from weights(self.second, f"{name}.second", reads=whole, gives=whole)
-        yield from weights(self.shortcut, f"{name}.shortcut", reads=reads, gives=whole)
-
-
-class PooledReduction(nn.Module):
-    """Linear block that halves height and width."""
-
-    def __init__(self, in_channels: int, out_channels: int, *, affine: bool) -> None:
-        super().__init__()
-        self.widen = nn.Sequential(
-            convolution(in_channels, out_channels, 1), batch_norm(out_channels, affine=affine)
-        )
-
-    def forward(self, features: Tensor) -> Tensor:
-        """Map (n, in, h, w) to (n, out, h/2, w/2), odd sizes rounded up."""
-        widened: Tensor = self.widen(avg_pool2d(features, 2, ceil_mode=True))
-        return widened
-
-    def weights(self, name: str, reads: Layout) -> Iterator[Weight]:
-        """Describe its weights, given how the channels of its input lie."""
-        yield from weights(self.widen, f"{name}.widen", reads=reads, gives=whole)
-
-
-REDUCTIONS = {"residual": ResidualReduction, "pooled": PooledReduction}

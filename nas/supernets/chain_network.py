@@ -4,6 +4,7 @@ Its sizes are those of `nas.spaces.chain`, which also counts its cost.
 """
 
 from collections.abc import Iterator
+from functools import partial
 
 from torch import Tensor, nn
 from torch.nn.functional import relu
@@ -15,10 +16,13 @@ from nas.spaces.chain import FIRST_BLOCK
 from nas.spaces.layered import LayeredSpace
 from nas.supernets.channels import Weight, node_layout, weights, whole
 from nas.supernets.network import Network
+from nas.supernets.walk import Kept, Walk
 
 
 class ChainNetwork(Network):
     """One layer after the other, each the operation that the architecture chose for it."""
+
+    space: LayeredSpace
 
     def __init__(self, space: LayeredSpace, *, candidates: Candidates, affine: bool) -> None:
         super().__init__()
@@ -51,14 +55,36 @@ class ChainNetwork(Network):
         self.classifier = nn.Linear(channels, skeleton.num_classes)
 
     def forward(self, images_NCHW: Tensor, architecture: Architecture) -> Tensor:
-        features = self.first_block(self.stem(images_NCHW))
-        for layer, name in zip(self.layers, architecture, strict=True):
-            assert isinstance(layer, nn.ModuleDict)
-            if OPERATIONS[name].takes_relu:
-                features = relu(features)
-            features = layer[name](features)
-        pooled: Tensor = self.head(features).mean(dim=(2, 3))
-        scores: Tensor = self.classifier(pooled)
+        features = self._before_layers(images_NCHW)
+        for index, name in enumerate(architecture):
+            features = self._layer(index, name, features)
+        return self._classified(features)
+
+    def walk(self, architecture: Architecture) -> Walk:
+        # The first layers, none of them included.
+        prefixes = tuple(architecture[:length] for length in range(len(architecture) + 1))
+
+        def class_scores(images_NCHW: Tensor, kept: Kept) -> Tensor:
+            features = kept.features((), partial(self._before_layers, images_NCHW))
+            for index, name in enumerate(architecture):
+                layer = partial(self._layer, index, name, features)
+                features = kept.features(prefixes[index + 1], layer)
+            return self._classified(features)
+
+        return Walk(prefixes, class_scores)
+
+    def _before_layers(self, images_NCHW: Tensor) -> Tensor:
+        features: Tensor = self.first_block(self.stem(images_NCHW))
+        return features
+
+    def _layer(self, index: int, name: str, features: Tensor) -> Tensor:
+        layer = self.layers[index]
+        assert isinstance(layer, nn.ModuleDict)
+        output: Tensor = layer[name](relu(features) if OPERATIONS[name].takes_relu else features)
+        return output
+
+    def _classified(self, features: Tensor) -> Tensor:
+        scores: Tensor = self.classifier(self.head(features).mean(dim=(2, 3)))
         return scores
 
     def weights(self) -> Iterator[Weight]:

@@ -13,8 +13,9 @@ import torch
 from torch import Tensor, nn
 from torch.nn.utils.memory_format import convert_conv2d_weight_memory_format
 
-from nas.spaces.base import Architecture
+from nas.spaces.base import Architecture, Space
 from nas.supernets.channels import Weight
+from nas.supernets.walk import Walk
 
 Module = TypeVar("Module", bound=nn.Module)
 
@@ -24,7 +25,12 @@ class Network(nn.Module, ABC):
 
     All random initialisation is torch's default, drawn from the global generator: seed it before
     building.
+
+    Attributes:
+        space: whose sizes are those of the network.
     """
+
+    space: Space
 
     @property
     def banks_by_cell(self) -> tuple[tuple[int, ...], ...]:
@@ -46,6 +52,14 @@ class Network(nn.Module, ABC):
         Args:
             images_NCHW: normalised images.
             architecture: one whose operations this network holds.
+        """
+
+    @abstractmethod
+    def walk(self, architecture: Architecture) -> Walk:
+        """Return the way on which `nas.supernets.evaluation` follows an architecture.
+
+        Its class scores are those of `forward` but for the order of sums. It reads live decisions
+        alone.
         """
 
 

@@ -20,6 +20,7 @@ from nas.supernets.build import build_supernet
 from nas.supernets.network import Network, on_device
 from nas.supernets.sizes import Supernets
 from nas.supernets.slicing import shares
+from nas.supernets.statistics import hand_over_statistics, keep_statistics, without_statistics
 from nas.training.balance import BalanceCount
 from nas.training.nesterov import Nesterov
 from nas.training.samplers.base import Route
@@ -110,7 +111,7 @@ class TrainState:
         """
         with _reading(data, experiment.device) as stored:
             subspace = stored["subspace"]
-            supernet = _supernet(experiment.supernets, subspace, experiment.device)
+            supernet = _trained_supernet(experiment, subspace)
             supernet.load_state_dict(stored["supernet"])
             optimizer = _optimizer(experiment, supernet)
             optimizer.restore_momentum(supernet, stored["momentum"])
@@ -137,7 +138,7 @@ def fresh_state(experiment: Experiment, subspace: int | None) -> TrainState:
     label = "warm-up" if subspace is None else subspace
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(derive_seed(experiment.spec.seed, "weights", label))
-        supernet = _supernet(experiment.supernets, subspace, experiment.device)
+        supernet = _trained_supernet(experiment, subspace)
     return TrainState(
         subspace=subspace,
         next_step=0,
@@ -156,7 +157,7 @@ def inherited_state(experiment: Experiment, warm: TrainState, subspace: int) -> 
     """
     assert warm.subspace is None
     assert warm.next_step == experiment.spec.training.warm_up_steps
-    supernet = _supernet(experiment.supernets, subspace, experiment.device)
+    supernet = _trained_supernet(experiment, subspace)
     optimizer = _optimizer(experiment, supernet)
     for share in shares(warm.supernet, supernet):
         share.hand_over()
@@ -165,6 +166,7 @@ def inherited_state(experiment: Experiment, warm: TrainState, subspace: int) -> 
             # In the memory format of the weight, and apart from the warm-up's own.
             taken = torch.empty_like(share.heir).copy_(share.of(momentum))
             optimizer.momentum[share.heir] = taken
+    hand_over_statistics(warm.supernet, supernet)
     return TrainState(
         subspace=subspace,
         next_step=warm.next_step,
@@ -195,7 +197,7 @@ def inherit(
     assert state.next_step == 0
     with _reading(data, device) as stored:
         parent = _supernet(source, subspace, device)
-        parent.load_state_dict(stored["supernet"])
+        parent.load_state_dict(without_statistics(stored["supernet"]))
     for share in shares(parent, state.supernet):
         share.hand_over()
 
@@ -227,6 +229,13 @@ def _reading(data: bytes, device: str) -> Iterator[dict[str, Any]]:  # Any: what
         ValueError,
     ) as error:
         raise InvalidCheckpoint(f"not a checkpoint of this supernet: {error}") from error
+
+
+def _trained_supernet(experiment: Experiment, subspace: int | None) -> Network:
+    supernet = _supernet(experiment.supernets, subspace, experiment.device)
+    if experiment.spec.ranking.batch_norm.keeps_running_statistics:
+        keep_statistics(supernet)
+    return supernet
 
 
 def _supernet(supernets: Supernets, subspace: int | None, device: str) -> Network:

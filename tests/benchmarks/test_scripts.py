@@ -23,6 +23,7 @@ import nas_bench_201_small
 import numpy as np
 import partition
 import pytest
+import ranking
 import torch
 import training
 import workers
@@ -37,7 +38,9 @@ from backend.settings import Settings
 from backend.spaces import service
 from nas.benchmarks.table import builtin
 from nas.data.dataset import ImageDataset, ImageSplit
+from nas.data.digits import digits
 from nas.events import ArchitecturesScored, RoundFinished
+from nas.experiment import Experiment
 from nas.partition.nonlinearity import NonlinearitySplitter
 from nas.spaces import catalogue
 from nas.spaces.base import Architecture, Count, Space
@@ -244,6 +247,36 @@ def slots(place: Place) -> None:
     place.replace(workers, KEPT=place.folder, MEASUREMENTS={name: once(name) for name in rows})
 
 
+def ranking_rows(
+    ratio: float = 2.5, difference: float = 4e-7, seconds: float = 150.0
+) -> dict[str, Any]:
+    """Two chunks, of 300 architectures in all; the second has half the ratio more."""
+    chunks = [
+        {
+            "architectures": number,
+            "one_at_a_time_ms": 20 * factor * ratio,
+            "together_ms": 20.0,
+            "ratio": factor * ratio,
+        }
+        for number, factor in ((200, 1.0), (100, 1.5))
+    ]
+    speedup = {"architectures": 300, "largest_difference": difference, "chunks": chunks}
+    every = {"architectures": 15284, "seconds": seconds, "scoring_seconds": 1.75 * seconds}
+    return {"speedup": speedup, "all_cells": every}
+
+
+def scores_side_by_side(place: Place) -> None:
+    """Leave measurements, each to be made once, in the folder of the place."""
+    rows = ranking_rows()
+
+    def once(name: str) -> Callable[[bool], Any]:
+        return lambda short: rows.pop(name)
+
+    # Without settings of the allocator it does not start itself anew.
+    measurements = {name: once(name) for name in rows}
+    place.replace(ranking, KEPT=place.folder, ALLOCATION={}, MEASUREMENTS=measurements)
+
+
 def training_row(setting: training.Setting, sampler: str, seed: int) -> dict[str, Any]:
     ratio = setting.limit + seed * 0.25 - (0 if sampler == "uniform" else 1)
     return {
@@ -310,6 +343,7 @@ CASES: list[tuple[str, Callable[[Place], None]]] = [
     ("fresh_clone", clone),
     ("live_cost", live),
     ("partition", exact),
+    ("ranking", scores_side_by_side),
     ("workers", slots),
     ("training", steps_side_by_side),
 ]
@@ -323,6 +357,7 @@ MAINS = {
         live_cost,
         nas_bench_201_small,
         partition,
+        ranking,
         workers,
         training,
     )
@@ -937,3 +972,71 @@ class TestTraining:
         row = training.measure(setting, "balanced", 1)
         assert row["ratio"] == pytest.approx(row["plain_ms"] / row["ours_ms"], rel=0.05)
         assert row["steps"] == 5
+
+
+class TestRanking:
+    @pytest.mark.parametrize(
+        ("changes", "sentence"),
+        [
+            # 5.83 is the mean over 300 architectures of 5 and 7.5: (200 * 5 + 100 * 7.5) / 300.
+            ({"ratio": 5.0}, None),
+            ({"ratio": 1.25}, "ranking_speedup is 1.458, less than 1.7"),
+            ({"difference": 2e-5}, "scores differ by 2.0e-05, more than 1e-05"),
+            ({"seconds": 211.0}, "all_cells_minutes is 3.52, more than 3.5"),
+        ],
+    )
+    def test_it_fails_below_a_promise(
+        self,
+        changes: dict[str, float],
+        sentence: str | None,
+        place: Place,
+        capsys: pytest.CaptureFixture[str],
+    ) -> None:
+        rows = ranking_rows(**changes)
+        place.replace(
+            ranking,
+            KEPT=place.folder,
+            ALLOCATION={},
+            MEASUREMENTS={name: lambda _, row=row: row for name, row in rows.items()},
+        )
+        if sentence is None:
+            ranking.main()
+            assert printed(capsys).figures["ranking_speedup"] == 5.833
+        else:
+            with pytest.raises(SystemExit, match=re.escape(sentence)):
+                ranking.main()
+
+    def test_both_ways_give_the_same_scores(self, tiny: Experiment) -> None:
+        supernet = fresh_state(tiny, None).supernet
+        chosen = ranking.of_different_forms(tiny.space, 30, seed=1)
+        assert len({tiny.space.live_form(member) for member in chosen}) == 30
+        plain, ours = (
+            way(supernet, chosen, tiny.scoring_images)
+            for way in (ranking.one_at_a_time, ranking.together)
+        )
+        assert ours == pytest.approx(plain, abs=1e-5)
+
+    def test_the_span_is_from_the_first_claim_to_the_last_end(self) -> None:
+        start = datetime(2026, 1, 1, tzinfo=UTC)
+        told = [("train-0", "leased", 0), ("rank-0-0", "leased", 5), ("rank-0-1", "leased", 6)]
+        told += [("rank-0-0", "done", 20), ("rank-0-1", "done", 31), ("search", "done", 50)]
+        events = [
+            EventRead(
+                id=index,
+                created_at=start + timedelta(seconds=second),
+                kind="unit-state",
+                level="info",
+                unit=unit,
+                message="",
+                data={"from": "", "to": state},
+            )
+            for index, (unit, state, second) in enumerate(told)
+        ]
+        began, ended = ranking.span(events, ["rank-0-0", "rank-0-1"])
+        assert ((began - start).seconds, (ended - start).seconds) == (5, 31)
+
+
+@pytest.fixture
+def tiny() -> Experiment:
+    spec, space = tiny_spec(), catalogue()["digits-mini"]
+    return Experiment(spec, space, spec.partition(space), digits())

@@ -21,6 +21,8 @@ from nas.partition import AnySplitter
 from nas.partition.base import Splitter
 from nas.partition.nonlinearity import NonlinearitySplitter
 from nas.plugin import Strategy, concrete_subclasses, tagged_union
+from nas.ranking.batch_norm import AnyBatchNormPolicy
+from nas.ranking.batch_norm.base import BatchNormPolicy
 from nas.ranking.scorers import AnyScorer
 from nas.ranking.scorers.base import ArchitectureScorer, Scorer, SupernetScorer
 from nas.search import AnySearcher
@@ -42,6 +44,7 @@ FAMILIES: list[tuple[type[Strategy], str, Any]] = [
     (Regulariser, "nas.training.regularisers", AnyRegulariser),
     (LandmarkChoice, "nas.landmarks.choices", AnyLandmarkChoice),
     (LandmarkSource, "nas.landmarks.sources", AnyLandmarks),
+    (BatchNormPolicy, "nas.ranking.batch_norm", AnyBatchNormPolicy),
     (Scorer, "nas.ranking.scorers", AnyScorer),
     (Searcher, "nas.search", AnySearcher),
     (Space, "nas.spaces", AnySpace),

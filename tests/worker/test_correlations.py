@@ -9,9 +9,11 @@ from sqlalchemy import select
 from backend.db import Database
 from backend.models import Correlation, Run, Unit
 from backend.runs import leases, results
+from backend.runs.conditions import unusual_conditions
 from backend.runs.leases import Lease
 from backend.runs.schemas import CorrelationRead
 from nas.events import ArchitectureScore, ArchitecturesScored, RoundFinished
+from nas.ranking.batch_norm.recalibrate import Recalibrate
 from nas.spec import RunSpec
 from tests.worker.support import (
     SLOT,
@@ -130,6 +132,18 @@ def test_a_correlation_carries_its_conditions(ranked: Deployment) -> None:
         "landmarks_left_out": 0,
         "micro_batches": 1,
     }
+
+
+def test_another_policy_of_batch_norm_shows_among_the_conditions(ranked: Deployment) -> None:
+    ranking = SPEC.ranking.model_copy(update={"batch_norm": Recalibrate(batches=7)})
+    spec = SPEC.model_copy(update={"ranking": ranking})
+    run_id = skip_to_training(ranked, spec, [3, 3])
+    part = architectures(ranked, run_id)[0]
+    lease = claim_unit(ranked, run_id, "train-0")
+    store_part(ranked.db, truth_of(ranked, run_id), spec, lease, 40, dict.fromkeys(part, 1.0))
+    (row,) = stored(ranked, run_id, "0")
+    assert row.conditions["batch_norm"] == "recalibrate(7)"
+    assert unusual_conditions(row.conditions) == ("batch norm recalibrate(7)",)
 
 
 def test_parts_of_different_rounds_never_make_an_overall(ranked: Deployment) -> None:

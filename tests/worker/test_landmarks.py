@@ -9,7 +9,6 @@ from backend.models import LandmarkRow, Score, SubspaceRow, Unit
 from backend.runs import results, telemetry
 from backend.runs.schemas import LandmarkRead, SubspaceRead
 from nas import pipeline
-from nas.landmarks.landmark import live_form
 from nas.spaces import catalogue
 from nas.training import standalone
 from tests.worker.running import after_looks, final_tensors, run_here, run_to_end, same_bits
@@ -61,7 +60,7 @@ def scored_forms(deployment: Deployment, run_id: int) -> dict[str, set]:
             select(Score.stage, Score.architecture).where(Score.run_id == run_id).distinct()
         )
         for stage, code in rows:
-            found.setdefault(stage, set()).add(live_form(SPACE, SPACE.decode(code)))
+            found.setdefault(stage, set()).add(SPACE.live_form(SPACE.decode(code)))
     return found
 
 
@@ -94,7 +93,7 @@ def test_a_run_trains_its_landmarks_learns_their_order_and_leaves_them_out_of_ra
         assert one.seeds is not None
         assert len(one.seeds) == 2
         assert one.accuracy == pytest.approx(sum(one.seeds) / 2)
-    forms = {live_form(SPACE, SPACE.decode(one.architecture)) for one in found}
+    forms = {SPACE.live_form(SPACE.decode(one.architecture)) for one in found}
     by_stage = scored_forms(deployment, run_id)
     assert set(by_stage) == {"live", "final"}
     assert not forms & (by_stage["live"] | by_stage["final"])
@@ -253,7 +252,7 @@ def _lopsided() -> list[str]:
     found: dict[int, dict] = {0: {}, 1: {}}
     for member in SPACE.enumerate():
         if SPACE.is_valid(member):
-            found[partition.route(member)].setdefault(live_form(SPACE, member), member)
+            found[partition.route(member)].setdefault(SPACE.live_form(member), member)
     chosen = [*list(found[0].values())[:3], *list(found[1].values())[:1]]
     return [SPACE.encode(member) for member in chosen]
 

@@ -7,9 +7,8 @@ from pydantic import Field
 
 from nas.errors import InfeasibleLandmarks, UnknownArchitecture
 from nas.landmarks.choices.base import MOST_LANDMARKS, Known, LandmarkChoice
-from nas.landmarks.landmark import LiveForm, live_form
 from nas.partition.base import Partition
-from nas.spaces.base import Architecture
+from nas.spaces.base import Architecture, LiveForm
 
 
 @final
@@ -39,7 +38,7 @@ class FixedChoice(LandmarkChoice):
                 raise _refused(f"outside the space: {error}") from error
             if not space.is_valid(architecture):
                 raise _refused(f"{code} is dead: its output does not depend on its input")
-            form = live_form(space, architecture)
+            form = space.live_form(architecture)
             if form in found:
                 raise _refused(_repeated(code, space.encode(found[form])))
             if known is not None and architecture not in known:

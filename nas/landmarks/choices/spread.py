@@ -5,9 +5,8 @@ from random import Random
 from typing import Literal, final
 
 from nas.landmarks.choices.base import CountedChoice, Known, too_few
-from nas.landmarks.landmark import LiveForm, live_form
 from nas.partition.base import Partition
-from nas.spaces.base import Architecture
+from nas.spaces.base import Architecture, LiveForm
 
 MOST_REPEATS = 1000
 """Draws in a row that bring nothing new: the sub-space is taken to be exhausted."""
@@ -43,11 +42,11 @@ class SpreadChoice(CountedChoice):
             for source in tuple(open_sources):
                 if len(found) == self.count:
                     break
-                architecture = _new(source, lambda one: live_form(space, one) not in found)
+                architecture = _new(source, lambda one: space.live_form(one) not in found)
                 if architecture is None:
                     open_sources.remove(source)
                 else:
-                    found[live_form(space, architecture)] = architecture
+                    found[space.live_form(architecture)] = architecture
         if len(found) < self.count:
             where = "" if known is None else " in the benchmark"
             raise too_few(len(found), self.count, f"that compute something else{where}")

@@ -13,7 +13,6 @@ from nas.landmarks.choices.fixed import FixedChoice
 from nas.landmarks.choices.random import RandomChoice
 from nas.landmarks.choices.spread import SpreadChoice
 from nas.landmarks.choosing import choose_landmarks
-from nas.landmarks.landmark import live_form
 from nas.landmarks.sources.stand_alone import StandAloneLandmarks
 from nas.partition.nonlinearity import NonlinearitySplitter
 from nas.spaces import catalogue
@@ -22,7 +21,7 @@ from nas.spec import RunSpec
 SPACE = catalogue()["digits-mini"]
 PARTITION = NonlinearitySplitter(num_subspaces=3).split(SPACE)
 VALID = [member for member in SPACE.enumerate() if SPACE.is_valid(member)]
-FORMS = {live_form(SPACE, member) for member in VALID}
+FORMS = {SPACE.live_form(member) for member in VALID}
 
 
 def rng(seed: int = 0) -> random.Random:
@@ -67,7 +66,7 @@ def test_spread_landmarks_are_as_many_in_every_subspace_and_compute_different_th
 ) -> None:
     for count in (12, 14):
         chosen = SpreadChoice(count=count).choose(PARTITION, known, rng(count))
-        assert len({live_form(SPACE, member) for member in chosen}) == count
+        assert len({SPACE.live_form(member) for member in chosen}) == count
         owners = Counter(PARTITION.route(member) for member in chosen)
         assert sorted(owners.values()) == sorted([count // 3 + (k < count % 3) for k in range(3)])
 
@@ -76,7 +75,7 @@ def test_an_exhausted_subspace_leaves_its_share_to_the_others() -> None:
     by_owner = Counter(owner for owner in (_owner_of_form(form) for form in FORMS))
     scarce = min(by_owner.values())
     everything = SpreadChoice(count=len(FORMS)).choose(PARTITION, None, rng())
-    assert {live_form(SPACE, member) for member in everything} == FORMS
+    assert {SPACE.live_form(member) for member in everything} == FORMS
     count = 3 * scarce + 4
     chosen = SpreadChoice(count=count).choose(PARTITION, None, rng())
     owners = Counter(PARTITION.route(member) for member in chosen)
@@ -85,7 +84,7 @@ def test_an_exhausted_subspace_leaves_its_share_to_the_others() -> None:
 
 
 def _owner_of_form(form) -> int:
-    return next(PARTITION.route(member) for member in VALID if live_form(SPACE, member) == form)
+    return next(PARTITION.route(member) for member in VALID if SPACE.live_form(member) == form)
 
 
 def test_spread_landmarks_stop_where_nothing_else_is_computed() -> None:

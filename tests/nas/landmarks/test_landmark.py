@@ -1,25 +1,7 @@
-from nas.landmarks.landmark import Landmark, Landmarks, live_form, num_pairs
+from nas.landmarks.landmark import Landmark, Landmarks, num_pairs
 from nas.spaces import catalogue
 
 SPACE = catalogue()["digits-mini"]
-
-
-def test_live_forms_are_equal_exactly_where_dead_decisions_differ() -> None:
-    # Without 2<-1, nothing reads node 1.
-    assert live_form(SPACE, ("nor_conv_3x3", "skip_connect", "none")) == (
-        None,
-        "skip_connect",
-        None,
-    )
-    assert live_form(SPACE, ("none", "none", "none")) == (None, None, None)
-    assert live_form(SPACE, ("nor_conv_3x3", "none", "nor_conv_1x1")) == (
-        "nor_conv_3x3",
-        None,
-        "nor_conv_1x1",
-    )
-    chain = catalogue()["mobilenet-proxyless"]
-    member = tuple(names[0] for names in chain.choices)
-    assert live_form(chain, member) == member
 
 
 def test_landmarks_are_ranked_by_accuracy_inside_a_subspace_and_over_all() -> None:
