@@ -19,7 +19,7 @@ import torch
 from measuring.report import Row, print_figures, print_table, provenance
 
 import nas.benchmarks
-from nas.benchmarks.table import noise_ceiling
+from nas.benchmarks.noise import noise_ceiling
 from nas.data.digits import digits
 from nas.ranking.metrics import rank_correlation
 from nas.spaces import catalogue
@@ -93,7 +93,6 @@ def write_table(values: dict[str, list[float]], ceiling: float) -> None:
     """Write the benchmark, one line per architecture."""
     table: Row = {
         "space": SPACE,
-        "dataset": "digits",
         "recipe": {
             **RECIPE.model_dump(mode="json"),
             "optimizer": "SGD, Nesterov, cosine to 0",
@@ -101,11 +100,18 @@ def write_table(values: dict[str, list[float]], ceiling: float) -> None:
             "script": "benchmarks/digits_mini.py",
             **provenance(),
         },
-        "seeds": list(SEEDS),
-        "noise_ceiling": ceiling,
+        "columns": [
+            {
+                "metric": "accuracy",
+                "dataset": "digits",
+                "unit": "percent",
+                "seeds": list(SEEDS),
+                "noise_ceiling": ceiling,
+            }
+        ],
         "entries": {},
     }
-    lines = ",\n".join(f"  {json.dumps(code)}: {seeds}" for code, seeds in values.items())
+    lines = ",\n".join(f"  {json.dumps(code)}: [{seeds}]" for code, seeds in values.items())
     head = json.dumps(table, indent=1)
     TABLE.write_text(head.replace('"entries": {}', f'"entries": {{\n{lines}\n }}') + "\n")
 

@@ -13,7 +13,8 @@ import first_experiment
 import pytest
 import yaml
 
-from nas.benchmarks.table import builtin, noise_ceiling
+from nas.benchmarks.noise import noise_ceiling
+from nas.benchmarks.table import builtin
 from nas.data.digits import digits
 from nas.spaces import catalogue
 from nas.spec import RunSpec
