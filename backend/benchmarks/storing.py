@@ -1,7 +1,6 @@
 """Storing a table: its rows go into the database in one transaction, or none of them does."""
 
 from collections.abc import Iterator
-from dataclasses import asdict
 from itertools import islice
 from pathlib import Path
 from typing import Any
@@ -75,4 +74,11 @@ def _records(
     column: BenchmarkColumn, table: Staged
 ) -> Iterator[dict[str, Any]]:  # Any: columns of several types
     for entry in table.entries(column.position):
-        yield {"column_id": column.id, **asdict(entry)}
+        yield {
+            "column_id": column.id,
+            "architecture": entry.architecture,
+            "value": entry.value,
+            "seeds": entry.seeds,
+            "valid": entry.valid,
+            "count": entry.count,
+        }

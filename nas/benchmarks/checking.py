@@ -12,7 +12,7 @@ from nas.benchmarks.columns import UNITS, Column
 from nas.benchmarks.contents import Contents, Given, Row
 from nas.errors import InvalidBenchmark, UnknownArchitecture
 from nas.spaces.base import Space
-from nas.spaces.forms import normal_form
+from nas.spaces.forms import DEAD, normal_form
 
 
 class Value(NamedTuple):
@@ -79,12 +79,13 @@ def _checked(row: Row, cells: Sequence["_Cells"], space: Space) -> CheckedRow | 
     )
     if all(value is None for value in values):
         return None
+    form = normal_form(space, architecture)
     return CheckedRow(
         place=row.place,
         architecture=row.architecture,
-        valid=space.is_valid(architecture),
+        valid=form != DEAD,
         count=space.nonlinearity_count(architecture),
-        form=normal_form(space, architecture),
+        form=form,
         values=values,
     )
 
