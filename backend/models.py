@@ -62,7 +62,7 @@ class Dataset(Base):
 
 
 class Benchmark(Base):
-    """One immutable version of a ground-truth table over a search space."""
+    """One immutable version of a table of stand-alone results over a search space."""
 
     __tablename__ = "benchmarks"
     __table_args__ = (UniqueConstraint("name", "version"),)
@@ -71,29 +71,58 @@ class Benchmark(Base):
     name: Mapped[str] = mapped_column(String(100))
     version: Mapped[int]
     space_id: Mapped[int] = mapped_column(ForeignKey("search_spaces.id"))
-    num_entries: Mapped[int]
+    num_entries: Mapped[int]  # architectures of which anything is known
     num_valid: Mapped[int]
-    num_seeds: Mapped[int | None]  # unknown for an imported table
-    noise_ceiling: Mapped[float | None]  # unknown for an imported table, never invented
     recipe: Mapped[dict[str, Any]] = mapped_column(Json)  # Any: free-form, for people
     sha256: Mapped[str] = mapped_column(String(64))
     created_at: Mapped[datetime] = mapped_column(UtcDateTime, default=db_now())
 
     space: Mapped[SearchSpace] = relationship()
+    columns: Mapped[list["BenchmarkColumn"]] = relationship(
+        back_populates="benchmark", order_by="BenchmarkColumn.position"
+    )
+
+
+class BenchmarkColumn(Base):
+    """One metric on one dataset, and what its values look like."""
+
+    __tablename__ = "benchmark_columns"
+    __table_args__ = (UniqueConstraint("benchmark_id", "name"),)
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    benchmark_id: Mapped[int] = mapped_column(ForeignKey("benchmarks.id", ondelete="CASCADE"))
+    position: Mapped[int]
+    name: Mapped[str] = mapped_column(String(200))  # dataset/metric, or the metric alone
+    dataset: Mapped[str | None] = mapped_column(String(100))
+    metric: Mapped[str] = mapped_column(String(32))
+    is_truth: Mapped[bool]  # the ground truth of runs that name no column
+    num_known: Mapped[int]
+    num_valid: Mapped[int]
+    seeds: Mapped[list[int] | None] = mapped_column(Json)  # null: unknown
+    noise_ceiling: Mapped[float | None]  # null: unknown, never invented
+    noise_architectures: Mapped[int | None]  # of which it was computed at the import
+    lowest: Mapped[float | None]
+    highest: Mapped[float | None]
+    by_count: Mapped[list[dict[str, Any]]] = mapped_column(Json)  # Any: numbers and lists of them
+    twins: Mapped[dict[str, Any] | None] = mapped_column(Json)  # Any: as schemas.TwinsRead
+
+    benchmark: Mapped[Benchmark] = relationship(back_populates="columns")
 
 
 class BenchmarkEntry(Base):
-    """The stand-alone accuracy of one architecture, in percent."""
+    """One stand-alone result of one architecture, in the unit of its column's metric."""
 
     __tablename__ = "benchmark_entries"
+    __table_args__ = (Index("ix_benchmark_entries_value", "column_id", "value"),)
 
-    benchmark_id: Mapped[int] = mapped_column(
-        ForeignKey("benchmarks.id", ondelete="CASCADE"), primary_key=True
+    column_id: Mapped[int] = mapped_column(
+        ForeignKey("benchmark_columns.id", ondelete="CASCADE"), primary_key=True
     )
     architecture: Mapped[str] = mapped_column(String(2048), primary_key=True)
-    accuracy: Mapped[float]  # mean over seeds
-    seeds: Mapped[list[float] | None] = mapped_column(Json)
+    value: Mapped[float]  # mean over seeds
+    seeds: Mapped[list[float | None] | None] = mapped_column(Json)
     valid: Mapped[bool]
+    count: Mapped[int]  # of nonlinear functions
 
 
 class Run(Base):
@@ -110,6 +139,8 @@ class Run(Base):
     space_id: Mapped[int] = mapped_column(ForeignKey("search_spaces.id"))
     dataset_id: Mapped[int] = mapped_column(ForeignKey("datasets.id"))
     benchmark_id: Mapped[int | None] = mapped_column(ForeignKey("benchmarks.id"))
+    # The column of the benchmark that scores are compared with.
+    truth_id: Mapped[int | None] = mapped_column(ForeignKey("benchmark_columns.id"))
     cloned_from: Mapped[int | None] = mapped_column(ForeignKey("runs.id", ondelete="SET NULL"))
     # Whose weights its supernets start with; null again once that run is deleted.
     inherits_from: Mapped[int | None] = mapped_column(
@@ -128,6 +159,7 @@ class Run(Base):
     space: Mapped[SearchSpace] = relationship()
     dataset: Mapped[Dataset] = relationship()
     benchmark: Mapped[Benchmark | None] = relationship()
+    truth: Mapped[BenchmarkColumn | None] = relationship()
     units: Mapped[list["Unit"]] = relationship(back_populates="run", order_by="Unit.id")
 
 

@@ -5,6 +5,7 @@ import binascii
 import json
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from math import isfinite
 from typing import Annotated, Any, Generic, TypeVar
 
 from fastapi import Query
@@ -47,7 +48,7 @@ class Listing(Generic[Item]):
 
     name: str
     statement: AnySelect
-    keys: Sequence[InstrumentedAttribute[Any]]  # Any: integers or text
+    keys: Sequence[InstrumentedAttribute[Any]]  # Any: numbers or text
     read: Callable[..., Item]
     descending: bool = False
 
@@ -85,7 +86,7 @@ class Listing(Generic[Item]):
         )
 
 
-def encode_cursor(name: str, position: Sequence[int | str]) -> str:
+def encode_cursor(name: str, position: Sequence[float | str]) -> str:
     """Return an opaque cursor for the keys of the last item of a page of the list `name`."""
     text = json.dumps([name, *position])
     return base64.urlsafe_b64encode(text.encode()).decode().rstrip("=")
@@ -110,10 +111,12 @@ def decode_cursor(cursor: str, name: str, *types: type) -> tuple[Any, ...]:  # A
     return tuple(position)
 
 
-def _is_storable(key: int | str) -> bool:
+def _is_storable(key: float | str) -> bool:
     """Whether a database can compare the key with its own."""
     if isinstance(key, int):
         return abs(key) <= BIG_INTEGER_MAX
+    if isinstance(key, float):
+        return isfinite(key)
     return is_storable_text(key)
 
 

@@ -23,7 +23,7 @@ from measuring.execution import Execution, Scores, correlate, execute
 from measuring.report import RESULTS, Row, keep, print_figures, print_table, provenance
 from pydantic import JsonValue
 
-from nas.benchmarks.table import read_csv
+from nas.benchmarks.table import read_table
 from nas.data.dataset import ImageDataset
 from nas.data.importing import import_dataset
 from nas.spaces import catalogue
@@ -101,8 +101,7 @@ def measure(variant: str, seed: int) -> Row:
         {**VARIANTS[variant](yaml.safe_load(SPEC.read_text())), "name": variant, "seed": seed}
     )
     space = catalogue()[spec.space]
-    with (SHARED / "nas-bench-201-cifar10-test.csv").open() as file:
-        table = read_csv(file, space)
+    table = read_table(SHARED / "nas-bench-201-cifar10-test.csv", space)
     truth = {code: entry.accuracy for code, entry in table.entries.items()}
     by_warm_up = variant == "one-shot-balanced"
     done = execute(spec, space, dataset(), rank_by_warm_up=by_warm_up)

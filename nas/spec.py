@@ -50,6 +50,9 @@ REFERENCE_PATTERN = f"^{_NAME}(@[0-9]{{1,9}})?$"
 
 Name = Annotated[str, Field(pattern=f"^{_NAME}$")]
 Reference = Annotated[str, Field(pattern=REFERENCE_PATTERN)]
+BenchmarkColumnName = Annotated[
+    str, Field(pattern="^([A-Za-z0-9][A-Za-z0-9._-]{0,99}/)?accuracy$")
+]
 
 
 def _without_controls(text: str) -> str:
@@ -365,6 +368,10 @@ class RunSpec(SpecPart):
     benchmark: Reference | None = Field(
         None, description="Ground truth for rank correlation; null for none."
     )
+    benchmark_column: BenchmarkColumnName | None = Field(
+        None,
+        description="Its column of accuracies, such as `cifar10/accuracy`; null for its own choice.",
+    )
     seed: int = Field(0, ge=0, le=2**31 - 1, description="Source of every random choice.")
     splitter: AnySplitter = Field(default_factory=NonlinearitySplitter)
     supernet: SupernetSpec = Field(default_factory=SupernetSpec)
@@ -378,6 +385,15 @@ class RunSpec(SpecPart):
     search: AnySearcher | None = Field(
         default_factory=EvolutionSearcher, description="null stops after ranking."
     )
+
+    @model_validator(mode="after")
+    def _a_column_belongs_to_a_benchmark(self) -> Self:
+        if self.benchmark_column is not None and self.benchmark is None:
+            raise refused_at(
+                ("benchmark_column",),
+                f"{self.benchmark_column!r} is a column of no benchmark: name one, or no column",
+            )
+        return self
 
     @model_validator(mode="after")
     def _banks_need_thresholds_and_no_warm_up(self) -> Self:

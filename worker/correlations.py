@@ -41,12 +41,14 @@ class Truth:
         noise_ceiling: None where it is unknown.
         accuracies: architecture to percent.
         ascending: the accuracies in order.
+        column: of the benchmark, by name.
     """
 
     benchmark: str
     noise_ceiling: float | None
     accuracies: Mapping[str, float]
     ascending: Sequence[float]
+    column: str
 
     def rank(self, architecture: str) -> int | None:
         """Return the place of `architecture`, 1 for the best, None if it is not in the table."""
@@ -58,20 +60,21 @@ class Truth:
 
 def load_truth(session: Session, run: Run) -> Truth | None:
     """Return the ground truth of a run, None if it has none."""
-    benchmark = run.benchmark
-    if benchmark is None:
+    benchmark, column = run.benchmark, run.truth
+    if benchmark is None or column is None:
         return None
     rows = session.execute(
-        select(BenchmarkEntry.architecture, BenchmarkEntry.accuracy).where(
-            BenchmarkEntry.benchmark_id == benchmark.id, BenchmarkEntry.valid
+        select(BenchmarkEntry.architecture, BenchmarkEntry.value).where(
+            BenchmarkEntry.column_id == column.id, BenchmarkEntry.valid
         )
     )
     accuracies = {architecture: accuracy for architecture, accuracy in rows}
     return Truth(
         benchmark=f"{benchmark.name}@{benchmark.version}",
-        noise_ceiling=benchmark.noise_ceiling,
+        noise_ceiling=column.noise_ceiling,
         accuracies=accuracies,
         ascending=sorted(accuracies.values()),
+        column=column.name,
     )
 
 
@@ -188,6 +191,7 @@ class Correlator:
             # As text: a 63-bit seed does not survive a JSON reader that has only doubles.
             "bootstrap": {"resamples": NUM_BOOTSTRAP, "confidence": CONFIDENCE, "seed": str(seed)},
             "benchmark": self.truth.benchmark,
+            "benchmark_column": self.truth.column,
             "noise_ceiling": self.truth.noise_ceiling,
             "threads": self.spec.training.threads,
             "precision": self.spec.training.precision,

@@ -33,10 +33,13 @@ def store_chosen(
     if spec.landmarks.reads_benchmark:
         run = session.get_one(Run, run_id)
         entries = select(BenchmarkEntry.architecture, BenchmarkEntry.seeds).where(
-            BenchmarkEntry.benchmark_id == run.benchmark_id,
+            BenchmarkEntry.column_id == run.truth_id,
             BenchmarkEntry.architecture.in_(codes),
         )
-        seeds = {code: values for code, values in session.execute(entries)}
+        seeds = {
+            code: None if values is None else [value for value in values if value is not None]
+            for code, values in session.execute(entries)
+        }
     rows = [
         {
             "run_id": run_id,

@@ -1,25 +1,63 @@
-import io
 import json
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
 from typing import Annotated
 
-from fastapi import APIRouter, File, Form, UploadFile
+from fastapi import APIRouter, Depends, File, Form, Query, UploadFile
 from starlette.responses import JSONResponse
 
 from backend.benchmarks import service
-from backend.benchmarks.schemas import BenchmarkRead, EntryRead
-from backend.dependencies import Db, IdempotencyHeader
+from backend.benchmarks.schemas import BenchmarkDetail, BenchmarkRead, EntryQuery, EntryRead
+from backend.benchmarks.staging import staged
+from backend.benchmarks.storing import staging_folder, store
+from backend.columns import StorableText
+from backend.db import Database
+from backend.dependencies import Config, Db, IdempotencyHeader
 from backend.errors import Unprocessable
-from backend.idempotency import Answer, answer_once
+from backend.idempotency import Answer, answer_once, stored_answer
 from backend.models import SearchSpace
 from backend.paging import Cursor, Limit, Page
 from backend.references import find
-from backend.uploads import NameField
-from nas.benchmarks.table import GroundTruth, read_csv
+from backend.uploads import NameField, stored
+from nas.benchmarks.columns import AccuracyUnit
+from nas.benchmarks.contents import Contents
+from nas.benchmarks.formats import opened
 from nas.errors import InvalidBenchmark
-from nas.spaces.base import Space
 from nas.spec import Reference
 
+ENDPOINT = "POST benchmarks"
+FILE = (
+    "CSV, JSON, JSON lines or Parquet, recognised by its content: a column `architecture` and "
+    "columns of results such as `accuracy` or `cifar10/accuracy/seed0`."
+)
+
 router = APIRouter(prefix="/benchmarks", tags=["benchmarks"])
+
+
+@dataclass(frozen=True, slots=True)
+class ImportForm:
+    """What a table is, where the file does not say it."""
+
+    name: NameField
+    space: Annotated[Reference, Form(description="Search space of the architectures.")]
+    unit: Annotated[
+        AccuracyUnit | None,
+        Form(description="Of the accuracies whose unit the file does not name."),
+    ] = None
+    dataset: Annotated[
+        StorableText | None, Form(description="Of the columns that name none in the file.")
+    ] = None
+    truth: Annotated[
+        StorableText | None,
+        Form(description="Column that runs are compared with; absent: the first accuracy."),
+    ] = None
+
+
+class PagedEntryQuery(EntryQuery):
+    """Which results of a benchmark, page by page."""
+
+    limit: Limit = 100
+    cursor: Cursor = None
 
 
 @router.get("")
@@ -30,63 +68,96 @@ def list_benchmarks(db: Db, limit: Limit = 100, cursor: Cursor = None) -> Page[B
 
 
 @router.get("/{name}")
-def get_benchmark(name: str, db: Db) -> BenchmarkRead:
-    """Return a benchmark, `name` or `name@version`."""
+def get_benchmark(name: str, db: Db) -> BenchmarkDetail:
+    """Return a benchmark, `name` or `name@version`, with the coverage of its columns."""
     with db.reading() as session:
         return service.read_benchmark(session, name)
 
 
 @router.get("/{name}/entries")
-def list_entries(name: str, db: Db, limit: Limit = 100, cursor: Cursor = None) -> Page[EntryRead]:
-    """List the stand-alone results of a benchmark by architecture."""
+def list_entries(
+    name: str,
+    db: Db,
+    asked: Annotated[PagedEntryQuery, Query()],
+) -> Page[EntryRead]:
+    """List the stand-alone results in one column of a benchmark."""
     with db.reading() as session:
-        return service.list_entries(session, name, limit, cursor)
+        return service.list_entries(session, name, asked, asked.limit, asked.cursor)
 
 
 @router.post(
     "",
     status_code=201,
-    response_model=BenchmarkRead,
+    response_model=BenchmarkDetail,
     responses={
-        200: {"model": BenchmarkRead, "description": "The same content is stored already."}
+        200: {"model": BenchmarkDetail, "description": "The same content is stored already."}
     },
 )
 def import_benchmark(
     db: Db,
-    name: NameField,
-    space: Annotated[Reference, Form(description="Search space of the architectures.")],
-    file: Annotated[UploadFile, File(description="CSV with columns architecture,accuracy.")],
+    settings: Config,
+    form: Annotated[ImportForm, Depends()],
+    file: Annotated[UploadFile, File(description=FILE)],
     idempotency_key: IdempotencyHeader = None,
 ) -> JSONResponse:
-    """Import a table of accuracies in percent; the whole of it or nothing.
+    """Import a table of stand-alone results; the whole of it or nothing.
 
-    Its noise ceiling stays unknown, because such a table has no seeds.
+    A noise ceiling is computed from the seeds; without them it stays unknown.
     """
+    folder = staging_folder(settings.artifact_folder)
+    with stored(file, folder) as upload:
+        fingerprint = json.dumps([asdict(form), upload.sha256])
+        with db.reading() as session:
+            earlier = stored_answer(session, idempotency_key, ENDPOINT, fingerprint)
+        if earlier is not None:
+            return earlier
+        try:
+            return _import(db, form, upload.path, idempotency_key, fingerprint)
+        except InvalidBenchmark as error:
+            raise Unprocessable("file", str(error)) from error
+
+
+def _import(
+    db: Database, form: ImportForm, path: Path, key: str | None, fingerprint: str
+) -> JSONResponse:
     with db.reading() as session:
-        row = find(session, SearchSpace, space)
-        if row is None:
-            raise Unprocessable("space", f"there is no search space {space!r}")
-    truth = _read_table(file, row.definition)
-    accuracies = {code: entry.accuracy for code, entry in truth.entries.items()}
-    fingerprint = json.dumps([name, row.id, accuracies], sort_keys=True)
-    with db.unit_of_work() as session:
+        space = find(session, SearchSpace, form.space)
+    if space is None:
+        raise Unprocessable("space", f"there is no search space {form.space!r}")
+    # Outside of any transaction until all rows are checked: others want to write.
+    with (
+        opened(path) as contents,
+        staged(_completed(contents, form), space.definition, path.parent) as table,
+        db.unit_of_work() as session,
+    ):
 
         def produce() -> Answer:
-            made, new = service.add_benchmark(
-                session, name, session.get_one(SearchSpace, row.id), truth
-            )
-            return Answer(201 if new else 200, made)
+            row, new = store(session, form.name, session.get_one(SearchSpace, space.id), table)
+            return Answer(201 if new else 200, service.read_detail(row))
 
-        return answer_once(session, idempotency_key, "POST benchmarks", fingerprint, produce)
+        return answer_once(session, key, ENDPOINT, fingerprint, produce)
 
 
-def _read_table(file: UploadFile, space: Space) -> GroundTruth:
-    lines = io.TextIOWrapper(file.file, encoding="utf-8", newline="")
+def _completed(contents: Contents, form: ImportForm) -> Contents:
+    """Return the contents with what the form says of them.
+
+    A noise ceiling that a file claims is left to be computed from its seeds.
+
+    Raises:
+        Unprocessable: if the form does not fit the file.
+    """
+    header = contents.header
+    named = form.space.partition("@")[0]
+    if header.space is not None and header.space.partition("@")[0] != named:
+        raise Unprocessable(
+            "space", f"the file is of search space {header.space!r}, not {named!r}"
+        )
+    columns = tuple(replace(column, noise_ceiling=None) for column in header.columns)
     try:
-        return read_csv(lines, space)
+        completed = replace(header, columns=columns).completed(
+            dataset=form.dataset, unit=form.unit, truth=form.truth
+        )
     except InvalidBenchmark as error:
-        raise Unprocessable("file", str(error)) from error
-    except UnicodeDecodeError as error:
-        raise Unprocessable("file", f"is not UTF-8 text: {error}") from error
-    finally:
-        lines.detach()
+        field = "truth" if form.truth is not None else "dataset"
+        raise Unprocessable(field, str(error)) from error
+    return replace(contents, header=completed)

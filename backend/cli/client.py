@@ -9,7 +9,7 @@ from typing import Any, TypeVar
 import httpx
 from pydantic import TypeAdapter
 
-from backend.benchmarks.schemas import BenchmarkRead
+from backend.benchmarks.schemas import BenchmarkDetail, BenchmarkRead, EntryRead
 from backend.cli.errors import CliError
 from backend.datasets.schemas import DatasetRead
 from backend.paging import Page
@@ -101,9 +101,19 @@ class ApiClient:
         """Return the searched candidates of a run."""
         return self._all(f"/runs/{run_id}/candidates", CandidateRead)
 
-    def benchmark(self, reference: str) -> BenchmarkRead:
+    def benchmark(self, reference: str) -> BenchmarkDetail:
         """Return a benchmark."""
-        return BenchmarkRead.model_validate_json(self._send("GET", f"/benchmarks/{reference}"))
+        return BenchmarkDetail.model_validate_json(self._send("GET", f"/benchmarks/{reference}"))
+
+    def benchmarks(self) -> list[BenchmarkRead]:
+        """Return every version of every benchmark."""
+        return self._all("/benchmarks", BenchmarkRead)
+
+    def best_entries(self, reference: str, column: str, number: int) -> list[EntryRead]:
+        """Return the best valid architectures in a column of a benchmark."""
+        asked = {"column": column, "order": "best", "valid": True, "limit": number}
+        text = self._send("GET", f"/benchmarks/{reference}/entries", params=asked)
+        return Page[EntryRead].model_validate_json(text).items
 
     def spaces(self) -> list[SpaceSummary]:
         """Return every version of every search space."""
@@ -152,9 +162,9 @@ class ApiClient:
         """Upload an archive of images."""
         return DatasetRead.model_validate_json(self._upload("/datasets", archive, fields))
 
-    def import_benchmark(self, table: Path, fields: Mapping[str, str | int]) -> BenchmarkRead:
-        """Upload a CSV of accuracies."""
-        return BenchmarkRead.model_validate_json(self._upload("/benchmarks", table, fields))
+    def import_benchmark(self, table: Path, fields: Mapping[str, str | int]) -> BenchmarkDetail:
+        """Upload a table of stand-alone results."""
+        return BenchmarkDetail.model_validate_json(self._upload("/benchmarks", table, fields))
 
     def _all(self, path: str, model: type[Item]) -> list[Item]:
         adapter: TypeAdapter[Page[Item]] = TypeAdapter(Page[model])  # type: ignore[valid-type]  # a type at run time

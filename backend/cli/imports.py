@@ -13,16 +13,10 @@ from rich.console import Console
 from backend.cli.client import connected
 
 datasets = typer.Typer(help="Image datasets.", no_args_is_help=True)
-benchmarks = typer.Typer(help="Ground truth.", no_args_is_help=True)
 
 
 @datasets.callback()
 def _datasets() -> None:
-    """Keep `import` a sub-command, though it is the only one."""
-
-
-@benchmarks.callback()
-def _benchmarks() -> None:
     """Keep `import` a sub-command, though it is the only one."""
 
 
@@ -60,25 +54,6 @@ def import_dataset(
         f"{made.name}@{made.version}: {made.num_train} train, {made.num_validation} validation, "
         f"{made.num_test} test images of {made.width}x{made.height}x{made.channels}, "
         f"{len(made.classes)} classes."
-    )
-
-
-@benchmarks.command("import")
-def import_benchmark(
-    table: Annotated[
-        Path,
-        typer.Argument(exists=True, dir_okay=False, help="CSV: architecture,accuracy (percent)."),
-    ],
-    name: Annotated[str, typer.Option(help="How specs refer to it.")],
-    space: Annotated[str, typer.Option(help="Search space of the architectures.")],
-) -> None:
-    """Import stand-alone accuracies; the same content again changes nothing."""
-    console = Console()
-    with connected() as client, console.status("Importing the table"):
-        made = client.import_benchmark(table, {"name": name, "space": space})
-    console.print(
-        f"{made.name}@{made.version}: {made.num_entries} architectures of {made.space}, "
-        f"{made.num_valid} of them valid; noise ceiling unknown."
     )
 
 

@@ -3,6 +3,7 @@
 import typer
 
 from backend.cli import imports, runs, servers
+from backend.cli.benchmarks import benchmarks
 from backend.cli.demo import demo
 from backend.cli.errors import SpeakingGroup
 from backend.cli.spaces import spaces
@@ -21,7 +22,7 @@ for command in (servers.up, servers.worker, servers.reaper, servers.api, servers
 app.command()(demo)
 app.add_typer(spaces, name="spaces")
 app.add_typer(imports.datasets, name="datasets")
-app.add_typer(imports.benchmarks, name="benchmarks")
+app.add_typer(benchmarks, name="benchmarks")
 app.command()(runs.submit)
 app.command(name="runs")(runs.list_runs)
 app.command()(runs.show)

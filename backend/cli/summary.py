@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 from rich.table import Table
 
-from backend.benchmarks.schemas import BenchmarkRead
+from backend.benchmarks.schemas import BenchmarkRead, ColumnRead
 from backend.cli.client import ApiClient
 from backend.runs.balance import balance_summary, newest
 from backend.runs.conditions import unusual_conditions
@@ -152,11 +152,19 @@ def _bank_text(by_cell: Mapping[int, int]) -> str:
 
 
 def _ceiling_text(found: Outcome) -> str:
-    if found.benchmark is None:
+    column = _truth(found)
+    if column is None:
         return "no benchmark"
-    if found.benchmark.noise_ceiling is None:
+    if column.noise_ceiling is None:
         return "unknown: the benchmark has no seeds"
-    return f"{found.benchmark.noise_ceiling:.3f} ({found.benchmark.num_seeds} seeds)"
+    seeds = "" if column.seeds is None else f" ({len(column.seeds)} seeds)"
+    return f"{column.noise_ceiling:.3f}{seeds}"
+
+
+def _truth(found: Outcome) -> ColumnRead | None:
+    """Return the column of the benchmark that the run is compared with."""
+    columns = () if found.benchmark is None else found.benchmark.columns
+    return next((column for column in columns if column.name == found.run.benchmark_column), None)
 
 
 def _best_rows(found: Outcome) -> list[tuple[str, str]]:
@@ -170,7 +178,8 @@ def _best_rows(found: Outcome) -> list[tuple[str, str]]:
             f"{best.score:.4f}, evaluation {best.evaluation} of {len(found.candidates)}",
         ),
     ]
-    if best.true_accuracy is not None and found.benchmark is not None:
-        rank = f"rank {best.true_rank} of {found.benchmark.num_valid}"
+    column = _truth(found)
+    if best.true_accuracy is not None and column is not None:
+        rank = f"rank {best.true_rank} of {column.num_valid}"
         rows.append(("its true accuracy", f"{best.true_accuracy:.2f} %, {rank}"))
     return rows

@@ -6,8 +6,9 @@ from pathlib import Path
 
 from sqlalchemy.orm import Session
 
+from backend.benchmarks.service import find_truth
 from backend.errors import Unprocessable
-from backend.models import Benchmark, Dataset, Run, SearchSpace
+from backend.models import Benchmark, BenchmarkColumn, Dataset, Run, SearchSpace
 from backend.references import WORDS, Versioned, find, names, pinned
 from backend.runs import inheritance, landmarks
 from nas.errors import (
@@ -30,12 +31,14 @@ class References:
     """What a spec's names and numbers stand for.
 
     Attributes:
+        truth: the column of the benchmark that scores are compared with.
         source: the run whose weights are inherited, locked.
     """
 
     space: SearchSpace
     dataset: Dataset
     benchmark: Benchmark | None
+    truth: BenchmarkColumn | None
     source: Run | None
 
 
@@ -53,7 +56,7 @@ def check_spec(session: Session, spec: RunSpec, artifact_folder: Path | None = N
     """
     space = resolve(session, SearchSpace, "space", spec.space)
     dataset = resolve(session, Dataset, "dataset", spec.dataset)
-    benchmark = None
+    benchmark = truth = None
     if spec.benchmark is not None:
         benchmark = resolve(session, Benchmark, "benchmark", spec.benchmark)
         if benchmark.space_id != space.id:
@@ -62,7 +65,8 @@ def check_spec(session: Session, spec: RunSpec, artifact_folder: Path | None = N
                 f"{pinned(benchmark)} holds architectures of {pinned(benchmark.space)}, "
                 f"not of {pinned(space)}",
             )
-        _check_classes(session, dataset, benchmark)
+        truth = find_truth(benchmark, spec.benchmark_column)
+        _check_classes(session, dataset, truth)
     _check_batch(spec, dataset)
     _check_shift(spec, dataset)
     _check_rounds(spec)
@@ -79,7 +83,7 @@ def check_spec(session: Session, spec: RunSpec, artifact_folder: Path | None = N
     except InfeasibleSampling as error:
         raise Unprocessable(f"training.sampler.{error.parameter}", error.reason) from error
     _check_image_size(space, dataset)
-    landmarks.check(session, spec, partition, benchmark)
+    landmarks.check(session, spec, partition, truth)
     landmarks.check_images(spec, dataset)
     if spec.search is not None:
         try:
@@ -87,7 +91,9 @@ def check_spec(session: Session, spec: RunSpec, artifact_folder: Path | None = N
         except InfeasibleSearch as error:
             raise Unprocessable("search.constraints", str(error)) from error
     source = inheritance.check(session, spec, supernets, artifact_folder)
-    return References(space=space, dataset=dataset, benchmark=benchmark, source=source)
+    return References(
+        space=space, dataset=dataset, benchmark=benchmark, truth=truth, source=source
+    )
 
 
 def split(splitter: Splitter, space: Space, routing: Routing) -> Partition:
@@ -145,14 +151,14 @@ def _check_image_size(space: SearchSpace, dataset: Dataset) -> None:
         )
 
 
-def _check_classes(session: Session, dataset: Dataset, benchmark: Benchmark) -> None:
+def _check_classes(session: Session, dataset: Dataset, truth: BenchmarkColumn) -> None:
     """Refuse accuracies measured on another number of classes, where the benchmark tells on what."""
-    name = benchmark.recipe.get("dataset")
-    measured = find(session, Dataset, name) if isinstance(name, str) else None
+    name = truth.dataset
+    measured = None if name is None else find(session, Dataset, name)
     if measured is not None and len(measured.classes) != len(dataset.classes):
         raise Unprocessable(
             "benchmark",
-            f"{pinned(benchmark)} was measured on the {len(measured.classes)} classes of "
+            f"{truth.name} of {pinned(truth.benchmark)} was measured on the {len(measured.classes)} classes of "
             f"{name}, and {pinned(dataset)} has {len(dataset.classes)}: take a benchmark of "
             "this dataset, or none",
         )

@@ -6,7 +6,7 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from backend.errors import Unprocessable
-from backend.models import Benchmark, BenchmarkEntry, Dataset, LandmarkRow, Run
+from backend.models import BenchmarkColumn, BenchmarkEntry, Dataset, LandmarkRow, Run
 from backend.references import pinned
 from nas.errors import InfeasibleLandmarks
 from nas.landmarks.choosing import choose_landmarks
@@ -19,7 +19,7 @@ FEWEST_IMAGES = 2
 
 
 def check(
-    session: Session, spec: RunSpec, partition: Partition, benchmark: Benchmark | None
+    session: Session, spec: RunSpec, partition: Partition, truth: BenchmarkColumn | None
 ) -> None:
     """Refuse landmarks that a run could not have.
 
@@ -27,7 +27,7 @@ def check(
         Unprocessable: naming the field, and what would be possible instead.
     """
     try:
-        choose(session, spec, partition, benchmark)
+        choose(session, spec, partition, truth)
     except InfeasibleLandmarks as error:
         raise Unprocessable(f"landmarks.choice.{error.parameter}", error.reason) from error
 
@@ -49,7 +49,7 @@ def check_images(spec: RunSpec, dataset: Dataset) -> None:
 
 
 def choose(
-    session: Session, spec: RunSpec, partition: Partition, benchmark: Benchmark | None
+    session: Session, spec: RunSpec, partition: Partition, truth: BenchmarkColumn | None
 ) -> Landmarks:
     """Choose the landmarks of a spec; those that the run must train have no accuracy yet.
 
@@ -60,8 +60,8 @@ def choose(
         return choose_landmarks(spec, partition, None)
     known = None
     if spec.landmarks.reads_benchmark:
-        assert benchmark is not None
-        known = _known(session, benchmark)
+        assert truth is not None
+        known = _known(session, truth)
     return choose_landmarks(spec, partition, known)
 
 
@@ -83,7 +83,7 @@ def landmarks_of(session: Session, run: Run, partition: Partition) -> Landmarks:
         Landmark(decode(row.architecture), row.subspace, row.accuracy)
         for row in landmark_rows(session, run.id)
     )
-    return Landmarks(chosen) if chosen else choose(session, run.spec, partition, run.benchmark)
+    return Landmarks(chosen) if chosen else choose(session, run.spec, partition, run.truth)
 
 
 def landmark_rows(session: Session, run_id: int) -> list[LandmarkRow]:
@@ -92,10 +92,10 @@ def landmark_rows(session: Session, run_id: int) -> list[LandmarkRow]:
     return list(session.scalars(statement.order_by(LandmarkRow.index)))
 
 
-def _known(session: Session, benchmark: Benchmark) -> Mapping[str, float]:
+def _known(session: Session, truth: BenchmarkColumn) -> Mapping[str, float]:
     rows = session.execute(
-        select(BenchmarkEntry.architecture, BenchmarkEntry.accuracy).where(
-            BenchmarkEntry.benchmark_id == benchmark.id, BenchmarkEntry.valid
+        select(BenchmarkEntry.architecture, BenchmarkEntry.value).where(
+            BenchmarkEntry.column_id == truth.id, BenchmarkEntry.valid
         )
     )
     return {architecture: accuracy for architecture, accuracy in rows}

@@ -33,6 +33,7 @@ def summaries(session: Session, runs: Sequence[Run]) -> list[RunSummary]:
             space=pinned(run.space),
             dataset=pinned(run.dataset),
             benchmark=pinned(run.benchmark) if run.benchmark else None,
+            benchmark_column=run.truth.name if run.truth else None,
             num_subspaces=num_subspaces[run.id],
             progress=run_progress(
                 run.spec,
@@ -44,7 +45,7 @@ def summaries(session: Session, runs: Sequence[Run]) -> list[RunSummary]:
                 run.dataset.num_train,
             ),
             tau=taus.get((run.id, run.spec.ranking.shown_scorer)),
-            noise_ceiling=run.benchmark.noise_ceiling if run.benchmark else None,
+            noise_ceiling=run.truth.noise_ceiling if run.truth else None,
             revision=run.revision,
             archived=run.archived,
             waiting_reason=waiting_reason(

@@ -234,12 +234,12 @@ def score_listing(
 ) -> Listing[ScoreRead]:
     """List `scores`."""
     statement = (
-        select(Score, BenchmarkEntry.accuracy)
+        select(Score, BenchmarkEntry.value)
         .join(Run, Run.id == Score.run_id)
         .outerjoin(
             BenchmarkEntry,
             and_(
-                BenchmarkEntry.benchmark_id == Run.benchmark_id,
+                BenchmarkEntry.column_id == Run.truth_id,
                 BenchmarkEntry.architecture == Score.architecture,
             ),
         )

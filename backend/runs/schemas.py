@@ -24,10 +24,11 @@ class RunSummary(ReadModel):
     space: str  # name@version
     dataset: str
     benchmark: str | None
+    benchmark_column: str | None  # whose accuracies are the ground truth
     num_subspaces: int
     progress: float  # 0..1, weighted by the expected cost of the units
     tau: float | None  # newest overall Kendall tau-b of the first scorer
-    noise_ceiling: float | None  # of the benchmark; null: unknown, or there is no benchmark
+    noise_ceiling: float | None  # of that column; null: unknown, or there is no benchmark
     revision: int
     archived: bool
     waiting_reason: str | None  # why a queued run waits

@@ -59,6 +59,7 @@ def create_run(
         space=references.space,
         dataset=references.dataset,
         benchmark=references.benchmark,
+        truth=references.truth,
         note=note,
         cloned_from=cloned_from,
         inherits_from=None if references.source is None else references.source.id,
@@ -125,7 +126,9 @@ def list_runs(
         limit: at most this many.
         cursor: `next_cursor` of the page before.
     """
-    versions = (selectinload(named) for named in (Run.space, Run.dataset, Run.benchmark))
+    versions = (
+        selectinload(named) for named in (Run.space, Run.dataset, Run.benchmark, Run.truth)
+    )
     statement = select(Run).options(*versions).order_by(Run.id.desc()).limit(limit + 1)
     if state is not None:
         statement = statement.where(Run.state == state)

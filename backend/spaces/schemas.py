@@ -256,12 +256,13 @@ class DrawingRead(ReadModel):
 
 
 class KnownResult(ReadModel):
-    """The stand-alone result of the architecture in one benchmark."""
+    """A stand-alone accuracy of the architecture in one benchmark."""
 
     benchmark: str  # name@version
+    column: str  # of the benchmark, by name
     accuracy: float  # percent
-    seeds: list[float] | None
-    rank: int | None  # among the benchmark's valid architectures, 1 is best; null if dead
+    seeds: list[float | None] | None
+    rank: int | None  # among the column's valid architectures, 1 is best; null if dead
     num_valid: int
 
 

@@ -10,7 +10,7 @@ from sqlalchemy.orm import Session
 
 from backend.db import lock_name
 from backend.errors import ApiError, Unprocessable
-from backend.models import Benchmark, BenchmarkEntry, Dataset, Run, SearchSpace
+from backend.models import Benchmark, BenchmarkColumn, BenchmarkEntry, Dataset, Run, SearchSpace
 from backend.paging import Listing, Page
 from backend.references import get, next_version, pinned
 from backend.runs.checks import resolve, split
@@ -346,29 +346,35 @@ def drawing(space: Space, architecture: Architecture) -> DrawingRead | None:
 
 def _known_results(session: Session, space_id: int, code: str) -> list[KnownResult]:
     found = session.execute(
-        select(Benchmark, BenchmarkEntry)
-        .join(BenchmarkEntry, BenchmarkEntry.benchmark_id == Benchmark.id)
-        .where(Benchmark.space_id == space_id, BenchmarkEntry.architecture == code)
-        .order_by(Benchmark.name, Benchmark.version)
+        select(Benchmark, BenchmarkColumn, BenchmarkEntry)
+        .join(BenchmarkColumn, BenchmarkColumn.benchmark_id == Benchmark.id)
+        .join(BenchmarkEntry, BenchmarkEntry.column_id == BenchmarkColumn.id)
+        .where(
+            Benchmark.space_id == space_id,
+            BenchmarkColumn.metric == "accuracy",
+            BenchmarkEntry.architecture == code,
+        )
+        .order_by(Benchmark.name, Benchmark.version, BenchmarkColumn.position)
     ).all()
     return [
         KnownResult(
             benchmark=pinned(benchmark),
-            accuracy=entry.accuracy,
+            column=column.name,
+            accuracy=entry.value,
             seeds=entry.seeds,
             rank=_rank(session, entry) if entry.valid else None,
-            num_valid=benchmark.num_valid,
+            num_valid=column.num_valid,
         )
-        for benchmark, entry in found
+        for benchmark, column, entry in found
     ]
 
 
 def _rank(session: Session, entry: BenchmarkEntry) -> int:
     better = session.scalar(
         select(func.count()).where(
-            BenchmarkEntry.benchmark_id == entry.benchmark_id,
+            BenchmarkEntry.column_id == entry.column_id,
             BenchmarkEntry.valid,
-            BenchmarkEntry.accuracy > entry.accuracy,
+            BenchmarkEntry.value > entry.value,
         )
     )
     return 1 + (better or 0)

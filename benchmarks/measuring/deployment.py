@@ -20,7 +20,7 @@ from backend.references import get
 from backend.runs import service
 from backend.runs.states import FINISHED_RUN_STATES
 from backend.settings import Settings
-from nas.benchmarks.table import read_csv
+from nas.benchmarks.table import read_table
 from nas.data.dataset import ImageDataset
 from nas.spec import RunSpec
 from worker.environment import child_environment
@@ -43,8 +43,7 @@ def deployed(dataset: ImageDataset, truth: Path) -> Iterator[tuple[Database, Set
             add_dataset(db, settings.artifact_folder, "cifar10-16", dataset)
             with db.unit_of_work() as session:
                 space = get(session, SearchSpace, "nas-bench-201")
-                with truth.open(newline="") as lines:
-                    table = read_csv(lines, space.definition)
+                table = read_table(truth, space.definition)
                 add_benchmark(session, "nas-bench-201-cifar10", space, table)
             yield db, settings
         finally:

@@ -13,7 +13,7 @@ from pydantic import JsonValue
 
 import nas.benchmarks
 from measuring.report import Row, print_figures, print_table, provenance
-from nas.benchmarks.table import noise_ceiling
+from nas.benchmarks.noise import noise_ceiling
 from nas.data.dataset import ImageDataset
 from nas.ranking.metrics import rank_correlation
 from nas.spaces.base import Architecture, Space
@@ -99,18 +99,24 @@ class StandAloneTable:
         """Write the benchmark, one line per architecture."""
         table: Row = {
             "space": self.space.name,
-            "dataset": self.dataset,
             "recipe": {
                 **self.recipe.model_dump(mode="json"),
                 "optimizer": "SGD, Nesterov, cosine to 0",
                 **self.told,
                 **provenance(),
             },
-            "seeds": list[JsonValue](self.seeds),
-            "noise_ceiling": self.noise_ceiling(values),
+            "columns": [
+                {
+                    "metric": "accuracy",
+                    "dataset": self.dataset,
+                    "unit": "percent",
+                    "seeds": list[JsonValue](self.seeds),
+                    "noise_ceiling": self.noise_ceiling(values),
+                }
+            ],
             "entries": {},
         }
-        lines = ",\n".join(f"  {json.dumps(code)}: {seeds}" for code, seeds in values.items())
+        lines = ",\n".join(f"  {json.dumps(code)}: [{seeds}]" for code, seeds in values.items())
         head = json.dumps(table, indent=1)
         entries = f'"entries": {{\n{lines}\n }}'
         self.path.write_text(head.replace('"entries": {}', entries) + "\n")

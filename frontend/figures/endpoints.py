@@ -1,4 +1,4 @@
-"""The dashboard's figures as Plotly JSON: of one run, of several, of a search space."""
+"""The dashboard's figures as Plotly JSON: of one run, of several, of a space, of a benchmark."""
 
 from collections.abc import Mapping
 from typing import Annotated, Any, TypeVar
@@ -7,6 +7,7 @@ import plotly.graph_objects as go
 from fastapi import APIRouter, Path, Query, Response
 from pydantic import Field, Json, RootModel
 
+from backend.benchmarks import service as benchmarks
 from backend.db import Database
 from backend.errors import ApiError, NotFound, Unprocessable
 from backend.spaces import service
@@ -14,7 +15,12 @@ from backend.spaces.endpoints import Count
 from backend.spaces.schemas import PreviewOptions
 from frontend.figures.comparison.registry import COMPARISONS
 from frontend.figures.comparison.runs import RunIds
-from frontend.figures.registry import FIGURES, PREVIEW_FIGURES, SPACE_FIGURES
+from frontend.figures.registry import (
+    BENCHMARK_FIGURES,
+    FIGURES,
+    PREVIEW_FIGURES,
+    SPACE_FIGURES,
+)
 from frontend.figures.style import Theme
 from frontend.rows import read_compared, read_rows
 from nas.partition import AnySplitter
@@ -49,6 +55,7 @@ def figure_router(db: Database) -> APIRouter:
     router = APIRouter(tags=["figures"])
     _add_run_figures(router, db)
     _add_space_figures(router, db)
+    _add_benchmark_figures(router, db)
     return router
 
 
@@ -138,6 +145,35 @@ def _add_space_figures(router: APIRouter, db: Database) -> None:
         with db.reading() as session:
             found = service.preview_partition(session, name, asked.splitter.root, asked.options)
         return _answer(definition.draw(_pinned(db, name), found, theme=asked.theme))
+
+
+def _add_benchmark_figures(router: APIRouter, db: Database) -> None:
+    @router.get("/benchmarks/{name}/figures", summary="The names of a benchmark's figures")
+    def benchmark_figures(name: str) -> list[str]:
+        with db.reading() as session:
+            benchmarks.read_benchmark(session, name)
+        return list(BENCHMARK_FIGURES)
+
+    @router.get(
+        "/benchmarks/{name}/figures/{figure}",
+        summary="A figure of a benchmark's column, as Plotly JSON",
+        response_class=Response,
+        responses=PLOTLY_JSON,
+    )
+    def benchmark_figure(
+        name: str,
+        figure: str,
+        column: Annotated[
+            str | None, Query(description="Name of a column; absent: the ground truth.")
+        ] = None,
+        theme: Theme = "light",
+    ) -> Response:
+        definition = _named(figure, BENCHMARK_FIGURES)
+        with db.reading() as session:
+            found = benchmarks.read_benchmark(session, name)
+            shown, coverage = benchmarks.read_coverage(session, name, column)
+        pinned = f"{found.name}@{found.version}"
+        return _answer(definition.draw(pinned, shown, coverage, theme=theme))
 
 
 def _named(figure: str, registry: Mapping[str, Drawn]) -> Drawn:

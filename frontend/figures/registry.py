@@ -17,6 +17,12 @@ from frontend.figures.balance import (
 )
 from frontend.figures.bank_balance import TITLE as BANKS_TITLE
 from frontend.figures.bank_balance import bank_balance
+from frontend.figures.benchmark import (
+    COVERAGE_TITLE,
+    DISTRIBUTION_TITLE,
+    coverage_bars,
+    distribution,
+)
 from frontend.figures.cell import TITLE as CELL_TITLE
 from frontend.figures.cell import best_cell
 from frontend.figures.histogram import TITLE as HISTOGRAM_TITLE
@@ -93,12 +99,12 @@ FIGURES: Mapping[str, FigureDefinition] = {
 
 @dataclass(frozen=True, slots=True)
 class SpaceFigureDefinition:
-    """One figure of a search space or of a preview of its partition.
+    """One figure of a search space, of a preview of its partition, or of a benchmark.
 
     Attributes:
         name: in addresses and component ids.
         title: for people.
-        draw: the pure function of the space's `name@version` and what is known of it.
+        draw: the pure function of the `name@version` and what is known of it.
     """
 
     name: str
@@ -123,3 +129,12 @@ PREVIEW_FIGURES: Mapping[str, SpaceFigureDefinition] = {
     )
 }
 """Drawn of a `PartitionPreview`."""
+
+BENCHMARK_FIGURES: Mapping[str, SpaceFigureDefinition] = {
+    definition.name: definition
+    for definition in (
+        SpaceFigureDefinition("distribution", DISTRIBUTION_TITLE, distribution),
+        SpaceFigureDefinition("coverage", COVERAGE_TITLE, coverage_bars),
+    )
+}
+"""Drawn of a `ColumnRead` and its `CoverageRead`."""

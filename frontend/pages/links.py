@@ -59,6 +59,16 @@ def space_editor(source: str | None = None) -> str:
     return f"{PREFIX}space-editor" + (f"?source={quote(source)}" if source else "")
 
 
+def benchmarks_page() -> str:
+    """The list of benchmarks."""
+    return f"{PREFIX}benchmarks"
+
+
+def benchmark_page(reference: str) -> str:
+    """One benchmark, `name` or `name@version`."""
+    return f"{benchmarks_page()}/{quote(reference)}"
+
+
 def compare_page(run_ids: Iterable[int]) -> str:
     """Some runs side by side, in the given order."""
     return f"{PREFIX}compare?{_named(run_ids)}"
@@ -79,6 +89,11 @@ def space_figure_json(reference: str, figure: str, reading: str) -> str:
     return f"{API}/search-spaces/{quote(reference)}/figures/{figure}?" + urlencode(
         {"count": reading}
     )
+
+
+def benchmark_figure_json(reference: str, figure: str, column: str) -> str:
+    """The data of a benchmark's figure, as the REST API gives it."""
+    return f"{API}/benchmarks/{quote(reference)}/figures/{figure}?" + urlencode({"column": column})
 
 
 def preview_figure_json(

@@ -8,7 +8,17 @@ from dash import Dash, Input, Output, State, dcc, html
 
 from backend.errors import ApiError
 from frontend.context import Context, threaded
-from frontend.pages import links, new_run, partition, runs, space, space_editor, spaces
+from frontend.pages import (
+    benchmark,
+    benchmarks,
+    links,
+    new_run,
+    partition,
+    runs,
+    space,
+    space_editor,
+    spaces,
+)
 from frontend.pages.compare import page as compare
 from frontend.pages.parts import problem
 from frontend.pages.run import page as run
@@ -73,7 +83,7 @@ def register(dash: Dash, context: Context) -> None:
         Input("url", "pathname"),
         State("theme", "data"),
     )
-    for page in (runs, new_run, run, compare, space, space_editor, partition):
+    for page in (runs, new_run, run, compare, space, space_editor, partition, benchmark):
         page.register(dash, context)
 
 
@@ -81,6 +91,9 @@ def _page(context: Context, pathname: str, search: str) -> Any:  # Any: a Dash c
     parts = [unquote(part) for part in pathname.removeprefix(links.PREFIX).split("/") if part]
     query = {key: values[0] for key, values in parse_qs(search.removeprefix("?")).items()}
     try:
+        stored = _stored_page(context, parts)
+        if stored is not None:
+            return stored
         match parts:
             case [] | ["runs"]:
                 return runs.layout(context)
@@ -91,17 +104,27 @@ def _page(context: Context, pathname: str, search: str) -> Any:  # Any: a Dash c
                 return run.layout(context, number)
             case ["compare"]:
                 return compare.layout(context, compare.chosen_runs(search))
-            case ["spaces"]:
-                return spaces.layout(context)
-            case ["spaces", reference]:
-                return space.layout(context, reference)
-            case ["spaces", reference, "partition"]:
-                return partition.layout(context, reference)
             case ["space-editor"]:
                 return space_editor.layout(context, query.get("source"))
     except ApiError as error:
         return problem(str(error.status), error.message)
     return problem("404", f"There is no page {pathname}.")
+
+
+def _stored_page(context: Context, parts: list[str]) -> Any | None:  # Any: a Dash component
+    """Return a page about what runs refer to by name, None if it is no such page."""
+    match parts:
+        case ["spaces"]:
+            return spaces.layout(context)
+        case ["spaces", reference]:
+            return space.layout(context, reference)
+        case ["spaces", reference, "partition"]:
+            return partition.layout(context, reference)
+        case ["benchmarks"]:
+            return benchmarks.layout(context)
+        case ["benchmarks", reference]:
+            return benchmark.layout(context, reference)
+    return None
 
 
 def _number(text: str) -> int | None:
@@ -133,6 +156,7 @@ def _header() -> Any:  # Any: a Dash component
                     dcc.Link("Runs", href=links.runs_page(), className=link),
                     dcc.Link("New run", href=links.new_run_page(), className=link),
                     dcc.Link("Search spaces", href=links.spaces_page(), className=link),
+                    dcc.Link("Benchmarks", href=links.benchmarks_page(), className=link),
                     html.A("API", href="/api/v1/openapi.json", target="_blank", className=link),
                     dmc.ColorSchemeToggle(
                         id="scheme",

@@ -68,8 +68,6 @@ def upgrade() -> None:
         sa.Column("space_id", sa.Integer(), nullable=False),
         sa.Column("num_entries", sa.Integer(), nullable=False),
         sa.Column("num_valid", sa.Integer(), nullable=False),
-        sa.Column("num_seeds", sa.Integer(), nullable=True),
-        sa.Column("noise_ceiling", sa.Double(), nullable=True),
         sa.Column("recipe", JSON, nullable=False),
         sa.Column("sha256", sa.String(length=64), nullable=False),
         sa.Column("created_at", MOMENT, nullable=False),
@@ -80,19 +78,50 @@ def upgrade() -> None:
         sa.UniqueConstraint("name", "version", name="uq_benchmarks_name_version"),
     )
     op.create_table(
-        "benchmark_entries",
+        "benchmark_columns",
+        sa.Column("id", sa.Integer(), nullable=False),
         sa.Column("benchmark_id", sa.Integer(), nullable=False),
-        sa.Column("architecture", sa.String(length=2048), nullable=False),
-        sa.Column("accuracy", sa.Double(), nullable=False),
+        sa.Column("position", sa.Integer(), nullable=False),
+        sa.Column("name", sa.String(length=200), nullable=False),
+        sa.Column("dataset", sa.String(length=100), nullable=True),
+        sa.Column("metric", sa.String(length=32), nullable=False),
+        sa.Column("is_truth", sa.Boolean(), nullable=False),
+        sa.Column("num_known", sa.Integer(), nullable=False),
+        sa.Column("num_valid", sa.Integer(), nullable=False),
         sa.Column("seeds", JSON, nullable=True),
-        sa.Column("valid", sa.Boolean(), nullable=False),
+        sa.Column("noise_ceiling", sa.Double(), nullable=True),
+        sa.Column("noise_architectures", sa.Integer(), nullable=True),
+        sa.Column("lowest", sa.Double(), nullable=True),
+        sa.Column("highest", sa.Double(), nullable=True),
+        sa.Column("by_count", JSON, nullable=False),
+        sa.Column("twins", JSON, nullable=True),
         sa.ForeignKeyConstraint(
             ["benchmark_id"],
             ["benchmarks.id"],
-            name="fk_benchmark_entries_benchmark_id_benchmarks",
+            name="fk_benchmark_columns_benchmark_id_benchmarks",
             ondelete="CASCADE",
         ),
-        sa.PrimaryKeyConstraint("benchmark_id", "architecture", name="pk_benchmark_entries"),
+        sa.PrimaryKeyConstraint("id", name="pk_benchmark_columns"),
+        sa.UniqueConstraint("benchmark_id", "name", name="uq_benchmark_columns_benchmark_id_name"),
+    )
+    op.create_table(
+        "benchmark_entries",
+        sa.Column("column_id", sa.Integer(), nullable=False),
+        sa.Column("architecture", sa.String(length=2048), nullable=False),
+        sa.Column("value", sa.Double(), nullable=False),
+        sa.Column("seeds", JSON, nullable=True),
+        sa.Column("valid", sa.Boolean(), nullable=False),
+        sa.Column("count", sa.Integer(), nullable=False),
+        sa.ForeignKeyConstraint(
+            ["column_id"],
+            ["benchmark_columns.id"],
+            name="fk_benchmark_entries_column_id_benchmark_columns",
+            ondelete="CASCADE",
+        ),
+        sa.PrimaryKeyConstraint("column_id", "architecture", name="pk_benchmark_entries"),
+    )
+    op.create_index(
+        "ix_benchmark_entries_value", "benchmark_entries", ["column_id", "value"], unique=False
     )
     op.create_table(
         "runs",
@@ -103,6 +132,7 @@ def upgrade() -> None:
         sa.Column("space_id", sa.Integer(), nullable=False),
         sa.Column("dataset_id", sa.Integer(), nullable=False),
         sa.Column("benchmark_id", sa.Integer(), nullable=True),
+        sa.Column("truth_id", sa.Integer(), nullable=True),
         sa.Column("cloned_from", sa.Integer(), nullable=True),
         sa.Column("inherits_from", sa.Integer(), nullable=True),
         sa.Column("revision", sa.Integer(), nullable=False),
@@ -127,6 +157,9 @@ def upgrade() -> None:
         ),
         sa.ForeignKeyConstraint(
             ["space_id"], ["search_spaces.id"], name="fk_runs_space_id_search_spaces"
+        ),
+        sa.ForeignKeyConstraint(
+            ["truth_id"], ["benchmark_columns.id"], name="fk_runs_truth_id_benchmark_columns"
         ),
         sa.PrimaryKeyConstraint("id", name="pk_runs"),
         sqlite_autoincrement=True,
@@ -428,7 +461,9 @@ def downgrade() -> None:
     op.drop_index("ix_runs_state", table_name="runs")
     op.drop_index("ix_runs_inherits_from", table_name="runs")
     op.drop_table("runs")
+    op.drop_index("ix_benchmark_entries_value", table_name="benchmark_entries")
     op.drop_table("benchmark_entries")
+    op.drop_table("benchmark_columns")
     op.drop_table("benchmarks")
     op.drop_table("search_spaces")
     op.drop_table("idempotency_keys")

@@ -1,27 +1,22 @@
-"""Ground truth: the stand-alone accuracy of architectures, imported or shipped.
+"""Ground truth in memory: the stand-alone accuracy of architectures, read or shipped.
 
-A table comes from CSV (columns `architecture,accuracy`, no seeds) or from the JSON files of this
-package, which hold one accuracy per training seed and the recipe they were trained with.
+Tables of any size and of several columns are read row by row, see `nas.benchmarks.formats`.
 """
 
-import csv
-import math
-import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
-from importlib.resources import files
-from random import Random
+from importlib.resources import as_file, files
+from pathlib import Path
 
-import numpy as np
-from pydantic import BaseModel, ConfigDict, Field, JsonValue, ValidationError
+from pydantic import JsonValue
 
-from nas.errors import InvalidBenchmark, UnknownArchitecture
-from nas.ranking.metrics import kendall_tau
+from nas.benchmarks.checking import checked_rows
+from nas.benchmarks.columns import Column
+from nas.benchmarks.contents import Contents, Header, Row
+from nas.benchmarks.formats import opened
+from nas.errors import InvalidBenchmark
 from nas.spaces import catalogue
 from nas.spaces.base import Space
-
-HEADER = ["architecture", "accuracy"]
-NUMBER = re.compile(r"[+-]?([0-9]+\.?[0-9]*|\.[0-9]+)([eE][+-]?[0-9]+)?")
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,165 +34,85 @@ class Entry:
 
 @dataclass(frozen=True, slots=True)
 class GroundTruth:
-    """A table of stand-alone results.
+    """A table of stand-alone accuracies.
 
     Attributes:
         entries: by canonical architecture string.
         num_seeds: trainings per architecture; None if the table does not tell.
-        noise_ceiling: agreement of the table with itself, see `noise_ceiling`; None if unknown.
+        noise_ceiling: agreement of the table with itself, see `nas.benchmarks.noise`; None if
+            unknown.
         recipe: how the architectures were trained, for people.
+        dataset: on which; None if the table does not tell.
     """
 
     entries: dict[str, Entry]
     num_seeds: int | None = None
     noise_ceiling: float | None = None
     recipe: dict[str, JsonValue] = field(default_factory=dict)
+    dataset: str | None = None
 
-
-def read_csv(lines: Iterable[str], space: Space) -> GroundTruth:
-    """Read a table of accuracies of architectures of `space`.
-
-    Args:
-        lines: CSV with the header `architecture,accuracy`; accuracy in percent.
-        space: that the architectures must belong to.
-
-    Raises:
-        InvalidBenchmark: naming the line, if the header differs, a row is malformed, its
-            architecture is unknown or repeated, its accuracy is no number of 0 to 100, or there
-            is no row at all.
-    """
-    # A byte order mark precedes the header in files saved by spreadsheets.
-    rows = csv.reader(line.removeprefix("\ufeff") for line in lines)
-    try:
-        header = next(rows, [])
-        if [name.strip() for name in header] != HEADER:
-            raise InvalidBenchmark(f"line 1: expected the columns {HEADER}, found {header}")
-        entries: dict[str, Entry] = {}
-        for row in rows:
-            if row:
-                _add_row(entries, row, rows.line_num, space)
-    except csv.Error as error:
-        raise InvalidBenchmark(f"line {rows.line_num}: {error}") from error
-    if not entries:
-        raise InvalidBenchmark("the table holds no architecture")
-    return GroundTruth(entries=entries)
-
-
-def noise_ceiling(
-    values: Mapping[str, Sequence[float]], *, seed: int, num_splits: int = 100
-) -> float:
-    """Return how well the table orders architectures as it would order them again.
-
-    It is the mean tau-b between the means of two disjoint random halves of the seeds; with an odd
-    number of seeds each split leaves one out.
-
-    Args:
-        values: accuracy per training seed of each valid architecture; at least two seeds, the
-            same number everywhere.
-        seed: of the splits.
-        num_splits: random splits to average over.
-
-    Raises:
-        InvalidBenchmark: if there are too few seeds or architectures, or all means are equal.
-    """
-    counts = {len(seeds) for seeds in values.values()}
-    if len(counts) != 1 or min(counts) < 2:
-        raise InvalidBenchmark(
-            "a noise ceiling needs two or more seeds, the same number for every architecture; "
-            f"found {sorted(counts)}"
+    def contents(self) -> Contents:
+        """Return the same table as a file would hold it, to be read once."""
+        column = Column(
+            "accuracy",
+            self.dataset,
+            unit="percent",
+            seeds=tuple(range(self.num_seeds or 0)),
+            noise_ceiling=self.noise_ceiling,
         )
-    accuracy_AS = np.array(list(values.values()), dtype=np.float64)
-    num_seeds = counts.pop()
-    half = num_seeds // 2
-    rng = Random(seed)
-    taus = []
-    for _ in range(num_splits):
-        shuffled = rng.sample(range(num_seeds), num_seeds)
-        first_A = accuracy_AS[:, shuffled[:half]].mean(axis=1)
-        second_A = accuracy_AS[:, shuffled[half : 2 * half]].mean(axis=1)
-        tau = kendall_tau(first_A, second_A)
-        if tau is None:
-            raise InvalidBenchmark(
-                f"{len(values)} architectures with equal means have no noise ceiling"
-            )
-        taus.append(tau)
-    return math.fsum(taus) / num_splits
+        return Contents(Header((column,), recipe=self.recipe), self._rows())
+
+    def _rows(self) -> Iterator[Row]:
+        for number, (code, entry) in enumerate(self.entries.items(), start=1):
+            given = entry.accuracy if entry.seeds is None else list(entry.seeds)
+            yield Row(f"entry {number}", code, [given])
+
+
+def read_table(path: Path, space: Space) -> GroundTruth:
+    """Read the ground truth of a table in any known format.
+
+    Raises:
+        InvalidBenchmark: naming the place, if it has no accuracies, or its rows are at fault.
+    """
+    with opened(path) as contents:
+        return _ground_truth(contents, space)
 
 
 def builtin() -> dict[str, tuple[str, GroundTruth]]:
     """Return the benchmarks of this package by name, each with the name of its search space."""
-    folder = files(__package__)
-    paths = sorted(
-        (path for path in folder.iterdir() if path.name.endswith(".json")),
-        key=lambda path: path.name,
-    )
-    return {
-        path.name.removesuffix(".json"): read_json(path.read_text(encoding="utf-8"))
-        for path in paths
-    }
+    found = {}
+    for source in sorted(files(__package__).iterdir(), key=lambda path: path.name):
+        if source.name.endswith(".json"):
+            with as_file(source) as path, opened(path) as contents:
+                name = contents.header.space
+                space = catalogue().get(name or "")
+                if name is None or space is None:
+                    raise InvalidBenchmark(f"{source.name}: unknown search space {name!r}")
+                found[source.name.removesuffix(".json")] = (name, _ground_truth(contents, space))
+    return found
 
 
-def read_json(text: str) -> tuple[str, GroundTruth]:
-    """Read a table with seeds of a built-in search space; return the space's name and the table.
-
-    Raises:
-        InvalidBenchmark: if the text does not fit the format or the space.
-    """
-    try:
-        table = _Table.model_validate_json(text)
-    except ValidationError as error:
-        raise InvalidBenchmark(f"not a benchmark: {error}") from error
-    space = catalogue().get(table.space)
-    if space is None:
-        raise InvalidBenchmark(f"unknown search space {table.space!r}")
-    for code, values in table.entries.items():
-        _check_code(code, space)
-        if len(values) != len(table.seeds):
-            raise InvalidBenchmark(f"{code}: {len(values)} values for {len(table.seeds)} seeds")
-    entries = {
-        code: Entry(accuracy=math.fsum(values) / len(values), seeds=values)
-        for code, values in table.entries.items()
-    }
-    return table.space, GroundTruth(
+def _ground_truth(contents: Contents, space: Space) -> GroundTruth:
+    header = contents.header
+    column = header.truth_column
+    if column is None:
+        raise InvalidBenchmark("the table has no column of accuracies")
+    place = header.columns.index(column)
+    entries: dict[str, Entry] = {}
+    for row in checked_rows(contents, space):
+        if row.architecture in entries:
+            raise InvalidBenchmark(f"{row.place}: {row.architecture!r} is in the table already")
+        value = row.values[place]
+        if value is not None:
+            entries[row.architecture] = Entry(value.mean, _known(value.seeds))
+    return GroundTruth(
         entries=entries,
-        num_seeds=len(table.seeds),
-        noise_ceiling=table.noise_ceiling,
-        recipe={"dataset": table.dataset, **table.recipe},
+        num_seeds=len(column.seeds) or None,
+        noise_ceiling=column.noise_ceiling,
+        recipe=dict(header.recipe),
+        dataset=column.dataset,
     )
 
 
-class _Table(BaseModel):
-    """The JSON format of a benchmark with seeds; accuracies in percent."""
-
-    model_config = ConfigDict(extra="forbid", allow_inf_nan=False)
-
-    space: str
-    dataset: str
-    recipe: dict[str, JsonValue]
-    seeds: tuple[int, ...] = Field(min_length=1)
-    noise_ceiling: float
-    entries: dict[str, tuple[float, ...]] = Field(min_length=1)
-
-
-def _add_row(entries: dict[str, Entry], row: list[str], line: int, space: Space) -> None:
-    if len(row) != len(HEADER):
-        raise InvalidBenchmark(f"line {line}: expected {len(HEADER)} columns, found {len(row)}")
-    code, text = (cell.strip() for cell in row)
-    try:
-        _check_code(code, space)
-    except InvalidBenchmark as error:
-        raise InvalidBenchmark(f"line {line}: {error}") from error
-    if code in entries:
-        raise InvalidBenchmark(f"line {line}: {code!r} is in the table already")
-    # Python reads further things as numbers, 1_0 among them.
-    accuracy = float(text) if NUMBER.fullmatch(text) else math.nan
-    if not 0 <= accuracy <= 100:
-        raise InvalidBenchmark(f"line {line}: accuracy {text!r} is no percentage (0 to 100)")
-    entries[code] = Entry(accuracy=accuracy)
-
-
-def _check_code(code: str, space: Space) -> None:
-    try:
-        space.decode(code)
-    except UnknownArchitecture as error:
-        raise InvalidBenchmark(str(error)) from error
+def _known(seeds: Sequence[float | None] | None) -> tuple[float, ...] | None:
+    return None if seeds is None else tuple(seed for seed in seeds if seed is not None)

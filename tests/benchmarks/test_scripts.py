@@ -18,6 +18,7 @@ import digits_mini
 import first_experiment
 import fresh_clone
 import httpx
+import import_benchmark
 import live_cost
 import nas_bench_201_small
 import numpy as np
@@ -192,6 +193,25 @@ def measured(space: Space, samples: float = 0.125) -> partition.Measured:
     )
 
 
+def imported(seconds: float = 1.5, more: float = 2.0) -> list[import_benchmark.Measured]:
+    made = import_benchmark.Measured
+    return [
+        made("nas-bench-201", "sqlite", 15_625, seconds, 2.0, 70.0),
+        made("nas-bench-201", "postgresql", 15_625, 1.25, 2.5, 71.0),
+        *(
+            made(kind, "sqlite", rows, rows / 10_000, rows / 5_000, 80.0 + more * (rows > 100_000))
+            for kind in ("csv", "parquet")
+            for rows in import_benchmark.ROWS
+        ),
+    ]
+
+
+def imports(place: Place) -> None:
+    place.replace(
+        import_benchmark, KEPT=place.folder / "import.json", measure=lambda _: imported()
+    )
+
+
 def exact(place: Place) -> None:
     place.replace(
         partition,
@@ -341,6 +361,7 @@ CASES: list[tuple[str, Callable[[Place], None]]] = [
     ("first_experiment", all_variants),
     ("first_experiment", without_few_shot),
     ("fresh_clone", clone),
+    ("import_benchmark", imports),
     ("live_cost", live),
     ("partition", exact),
     ("ranking", scores_side_by_side),
@@ -354,6 +375,7 @@ MAINS = {
         digits_mini,
         first_experiment,
         fresh_clone,
+        import_benchmark,
         live_cost,
         nas_bench_201_small,
         partition,
@@ -395,7 +417,7 @@ class TestDigitsMini:
             assert made["recipe"].pop(name)
             assert committed["recipe"].pop(name)
         assert made == committed
-        assert printed(capsys).figures["noise_ceiling"] == committed["noise_ceiling"]
+        assert printed(capsys).figures["noise_ceiling"] == committed["columns"][0]["noise_ceiling"]
 
     def test_missing_seeds_are_counted_and_no_table_is_written(
         self, place: Place, capsys: pytest.CaptureFixture[str]
@@ -1040,3 +1062,30 @@ class TestRanking:
 def tiny() -> Experiment:
     spec, space = tiny_spec(), catalogue()["digits-mini"]
     return Experiment(spec, space, spec.partition(space), digits())
+
+
+class TestImportBenchmark:
+    def test_the_figures_are_the_slowest_and_the_largest(self) -> None:
+        assert import_benchmark.summary(imported()) == {
+            "nas_bench_201_processor_seconds": 1.5,
+            "nas_bench_201_clock_seconds": 2.5,
+            "million_clock_seconds": 200.0,
+            "million_grown_mib": 82.0,
+            "mib_more_for_a_million": 2.0,
+        }
+
+    @pytest.mark.parametrize(("seconds", "more"), [(5.0, 0.0), (1.0, 64.5)])
+    def test_a_slow_or_a_large_import_fails(self, seconds: float, more: float) -> None:
+        found = imported(seconds, more)
+        with pytest.raises(SystemExit):
+            import_benchmark.show(found, import_benchmark.summary(found))
+
+    @pytest.mark.parametrize("kind", ["csv", "parquet"])
+    def test_a_made_up_table_is_imported(self, kind: str, tmp_path: Path) -> None:
+        path = tmp_path / "made.csv"
+        import_benchmark.write_csv(path, 200)
+        import_benchmark.write_parquet(path, tmp_path / "made.parquet")
+        with import_benchmark.new_database("sqlite", tmp_path, None) as url:
+            found = import_benchmark.import_once(tmp_path / f"made.{kind}", url, "five-nodes")
+        assert found.rows == 200
+        assert found.processor_seconds > 0

@@ -39,6 +39,7 @@ def run(**changes):
         "space": "digits-mini@1",
         "dataset": "digits@1",
         "benchmark": "digits-mini@1",
+        "benchmark_column": "digits/accuracy",
         "num_subspaces": 2,
         "progress": 0.5,
         "tau": None,

@@ -8,6 +8,7 @@ from random import Random
 from backend.db import Database
 from backend.models import (
     Balance,
+    BenchmarkColumn,
     BenchmarkEntry,
     Candidate,
     Correlation,
@@ -258,21 +259,31 @@ def add_truth(db, run_id, accuracies):
             space_id=run.space_id,
             num_entries=len(accuracies),
             num_valid=len(accuracies),
-            num_seeds=None,
-            noise_ceiling=0.8,
             recipe={},
             sha256="0" * 64,
         )
-        session.add(table)
+        column = BenchmarkColumn(
+            benchmark=table,
+            position=0,
+            name="accuracy",
+            metric="accuracy",
+            is_truth=True,
+            num_known=len(accuracies),
+            num_valid=len(accuracies),
+            noise_ceiling=0.8,
+            by_count=[],
+        )
+        session.add(column)
         session.flush()
         for architecture, accuracy in accuracies.items():
             session.add(
                 BenchmarkEntry(
-                    benchmark_id=table.id,
+                    column_id=column.id,
                     architecture=architecture,
-                    accuracy=accuracy,
+                    value=accuracy,
                     seeds=None,
                     valid=True,
+                    count=0,
                 )
             )
-        run.benchmark_id = table.id
+        run.benchmark_id, run.truth_id = table.id, column.id

@@ -124,6 +124,7 @@ def test_a_correlation_carries_its_conditions(ranked: Deployment) -> None:
         "batch_size": 250,
         "seed": 0,
         "benchmark": "ordered@1",
+        "benchmark_column": "accuracy",
         "noise_ceiling": 0.9,
         "threads": 1,
         "precision": "float32",
@@ -238,5 +239,5 @@ def test_the_final_correlation_comes_with_the_last_rank_unit(ranked: Deployment)
 
 def test_equally_accurate_architectures_share_the_best_rank() -> None:
     accuracies = {"a": 90.0, "b": 93.0, "c": 93.0, "d": 80.0}
-    truth = Truth("t@1", None, accuracies, sorted(accuracies.values()))
+    truth = Truth("t@1", None, accuracies, sorted(accuracies.values()), "accuracy")
     assert [truth.rank(name) for name in "abcde"] == [3, 1, 1, 4, None]

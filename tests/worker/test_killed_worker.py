@@ -18,7 +18,7 @@ from backend.models import SearchSpace
 from backend.references import get
 from backend.runs import results
 from backend.settings import Settings
-from nas.benchmarks.table import read_csv
+from nas.benchmarks.table import read_table
 from nas.data.dataset import ImageDataset
 from nas.spec import RunSpec
 from tests.support import wait_until
@@ -55,8 +55,7 @@ def prepare(home: Path, dataset: ImageDataset, truth_csv: Path) -> None:
         add_dataset(db, settings.artifact_folder, "cifar10-16", dataset)
         with db.unit_of_work() as session:
             space = get(session, SearchSpace, "nas-bench-201")
-            with truth_csv.open(newline="") as lines:
-                truth = read_csv(lines, space.definition)
+            truth = read_table(truth_csv, space.definition)
             add_benchmark(session, "nas-bench-201-cifar10", space, truth)
 
 

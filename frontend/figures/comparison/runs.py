@@ -81,7 +81,7 @@ class ComparedRun:
 ASPECTS: Mapping[str, Callable[[RunRead], object]] = {
     "search space": lambda run: run.space,
     "dataset": lambda run: run.dataset,
-    "benchmark": lambda run: run.benchmark,
+    "benchmark": lambda run: run.benchmark and f"{run.benchmark} ({run.benchmark_column})",
     "scorer": shown_scorer,
     "batch size": lambda run: run.spec.training.batch_size,
 }

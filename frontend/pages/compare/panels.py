@@ -129,6 +129,7 @@ def spec_differences(runs: Sequence[ComparedRun]) -> dict[str, list[str]]:
             "space": one.run.space,
             "dataset": one.run.dataset,
             "benchmark": one.run.benchmark or "null",
+            "benchmark_column": one.run.benchmark_column or "null",
         }
         for one in runs
     ]

@@ -53,7 +53,7 @@ def heading(run: RunRead) -> Component:
     facts = [
         run.space,
         run.dataset,
-        run.benchmark or "no benchmark",
+        f"{run.benchmark} ({run.benchmark_column})" if run.benchmark else "no benchmark",
         f"K = {run.num_subspaces}",
         f"seed {run.spec.seed}",
         f"created {moment_text(run.created_at)}",

@@ -4,7 +4,7 @@ from datetime import UTC, datetime
 import pytest
 from rich.console import Console
 
-from backend.benchmarks.schemas import BenchmarkRead
+from backend.benchmarks.schemas import BenchmarkRead, ColumnRead
 from backend.cli.summary import Outcome, bank_updates, correlation_text, summary
 from backend.runs.schemas import (
     BalanceRead,
@@ -85,6 +85,7 @@ def found() -> Outcome:
         space="digits-mini@1",
         dataset="digits@1",
         benchmark="truth@1",
+        benchmark_column="digits/accuracy",
         num_subspaces=2,
         progress=1.0,
         tau=0.6,
@@ -109,6 +110,23 @@ def found() -> Outcome:
         space="digits-mini@1",
         num_entries=125,
         num_valid=116,
+        columns=[
+            ColumnRead(
+                name="digits/accuracy",
+                dataset="digits",
+                metric="accuracy",
+                unit="percent",
+                is_truth=True,
+                num_known=125,
+                num_valid=116,
+                seeds=list(range(10)),
+                noise_ceiling=0.77,
+                noise_architectures=None,
+                lowest=10.0,
+                highest=97.0,
+            )
+        ],
+        truth="digits/accuracy",
         num_seeds=10,
         noise_ceiling=0.77,
         recipe={},

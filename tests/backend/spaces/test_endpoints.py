@@ -753,6 +753,7 @@ class TestArchitecture:
         assert found["known_results"] == [
             {
                 "benchmark": "mini-truth@1",
+                "column": "accuracy",
                 "accuracy": 90.0,
                 "seeds": [89.0, 91.0],
                 "rank": 1,

@@ -68,7 +68,7 @@ def test_selected_runs_lead_to_their_comparison_the_oldest_first():
 def test_common_ground_is_named_once_and_unlike_ground_is_warned_of():
     alike = words(ground([compared(0), compared(1)]))
     assert alike == [
-        "search space digits-mini@1 · dataset digits@1 · benchmark digits-mini@1 · scorer loss"
+        "search space digits-mini@1 · dataset digits@1 · benchmark digits-mini@1 (digits/accuracy) · scorer loss"
     ]
     unlike = words(ground([compared(0), compared(1, dataset="b@1", benchmark="c@1")]))
     assert unlike[0] == "search space digits-mini@1 · scorer loss"
