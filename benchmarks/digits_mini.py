@@ -148,8 +148,8 @@ def show(space: CellSpace, values: dict[str, list[float]], ceiling: float) -> No
         {
             "noise_ceiling": ceiling,
             "seeds": len(SEEDS),
-            "count_alone_tau": by_count.tau,
-            "parameters_alone_tau": by_size.tau,
+            "count_alone_tau": by_count.tau.value,
+            "parameters_alone_tau": by_size.tau.value,
             "best": max(valid, key=mean.__getitem__),
         }
     )

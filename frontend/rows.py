@@ -5,10 +5,11 @@ from typing import Any
 
 from backend.db import Database
 from backend.runs import results, service, telemetry
+from backend.runs.measures import OVERALL
 from backend.runs.schemas import CorrelationRead
 from backend.spaces import service as spaces
 from frontend.figures.comparison.runs import ComparedRun
-from frontend.figures.ranking import OVERALL, shown_scorer
+from frontend.figures.ranking import shown_scorer
 
 Rows = Mapping[str, Any]  # Any: a list of the read schema that the name stands for
 LOSS_SERIES = "loss"

@@ -27,6 +27,7 @@ from nas.partition.base import Partition
 from nas.partition.nonlinearity import NonlinearitySplitter
 from nas.partition.routing import Routing
 from nas.plugin import refused_at
+from nas.ranking.measures import SPARSE_THRESHOLD
 from nas.ranking.scorers import AnyScorer
 from nas.ranking.scorers.loss import LossScorer
 from nas.search import AnySearcher
@@ -315,6 +316,12 @@ class RankingSpec(SpecPart):
     num_images: int = Field(1000, ge=2, le=100_000, description="Validation images per score.")
     batch_size: int = Field(
         250, ge=2, le=4096, description="Images per batch; the batch gives BatchNorm's statistics."
+    )
+    sparse_threshold: float = Field(
+        SPARSE_THRESHOLD,
+        gt=0,
+        le=100,
+        description="Percentage points: sparse tau takes stand-alone accuracies in bins this wide.",
     )
 
     @model_validator(mode="after")

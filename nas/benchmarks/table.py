@@ -118,7 +118,8 @@ def noise_ceiling(
         tau = kendall_tau(first_A, second_A)
         if tau is None:
             raise InvalidBenchmark(
-                f"{len(values)} architectures with equal means have no noise ceiling"
+                f"{len(values)} architectures have no noise ceiling: it needs three or more, "
+                "whose means differ"
             )
         taus.append(tau)
     return math.fsum(taus) / num_splits

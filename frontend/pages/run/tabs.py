@@ -12,6 +12,7 @@ from frontend.figures.registry import FIGURES
 from frontend.pages import links
 from frontend.pages.places import figure_place, new_ids, panel_place
 from frontend.pages.run.grids import GRIDS
+from frontend.pages.run.measures import measure_choice
 
 Component = Any  # Dash's components are generated, without a useful common type
 
@@ -25,6 +26,8 @@ TABS: Mapping[str, str] = {
     "spec": "Spec",
 }
 FIRST_TAB = "overview"
+CHOICE_TAB = "ranking"
+"""On which a measure can be chosen."""
 HEIGHT = 380
 """Of a figure, in pixels, where it has no other."""
 
@@ -66,8 +69,14 @@ def _content(tab: str, run_id: int, banked: bool) -> Component:
                 card("operation-balance"),
             ]
         )
-    if tab == "ranking":
-        return dmc.Stack([pair("rank-correlation", "tau-over-steps", 480), panel("correlations")])
+    if tab == CHOICE_TAB:
+        return dmc.Stack(
+            [
+                measure_choice(),
+                pair("rank-correlation", "tau-over-steps", 480),
+                panel("correlations"),
+            ]
+        )
     if tab == "search":
         return dmc.Stack([pair("best-so-far", "best-cell", 460), grid("candidates")])
     if tab == "telemetry":

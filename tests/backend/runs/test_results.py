@@ -19,6 +19,7 @@ from backend.runs import results, service
 from nas.benchmarks.table import Entry, GroundTruth
 from tests.backend.api import Api, problem_of
 from tests.backend.conftest import CONV, SKIP
+from tests.ranked import stored_correlation
 
 UNKNOWN = "|skip_connect~0|+|nor_conv_3x3~0|none~1|"
 
@@ -98,9 +99,7 @@ def run_id(stocked: Database, new_run) -> int:
                     step=step,
                     scorer="loss",
                     scope=scope,
-                    tau=tau,
-                    num_architectures=4,
-                    num_ties=0,
+                    **stored_correlation(tau),
                     conditions={},
                 )
             )
