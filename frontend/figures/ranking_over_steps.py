@@ -54,7 +54,7 @@ def tau_over_steps(
         f"{MEASURES[measure].title} by {scorer}",
         f"n = {_numbers(measure, overall or live)} per live round",
         "band: 95 % bootstrap interval" if MEASURES[measure].has_interval else "",
-        ceiling_text(run) if measure == "tau" else f"τ-b: {ceiling_text(run)}",
+        ceiling_text(run) if measure == "tau" else f"{ceiling_text(run)} (of τ-b)",
         *unusual_conditions(newest.conditions),
     ]
     drawn = figure(

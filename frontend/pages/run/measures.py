@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 import dash_mantine_components as dmc
-from dash import html
+from dash import Dash, Input, Output, State, html
 
 from backend.runs.conditions import further_conditions
 from backend.runs.measures import (
@@ -19,7 +19,9 @@ from backend.runs.measures import (
     title_with_unit,
 )
 from backend.runs.schemas import CorrelationRead, RunRead, SubspaceRead
+from frontend.context import threaded
 from frontend.figures.ranking import ceiling_text
+from frontend.pages import links
 from frontend.pages.parts import table
 from nas.ranking.measures import MEASURES, MeasureName
 
@@ -27,6 +29,10 @@ Component = Any  # Dash's components are generated, without a useful common type
 
 CHOICE = "measure"
 """Id of the select that says which measure is drawn over steps."""
+
+CHOSEN_FIGURE = "tau-over-steps"
+CHOSEN_DATA = "measure-data"
+"""Id of the link to that figure's JSON."""
 
 EXPLAINED = (
     "Value and 95 % bootstrap interval; n where a measure is about fewer architectures than were "
@@ -45,6 +51,15 @@ def measure_choice() -> Component:
         allowDeselect=False,
         w=320,
     )
+
+
+def register_choice(dash: Dash) -> None:
+    """Register that the figure's link leads to what the figure shows."""
+
+    @dash.callback(Output(CHOSEN_DATA, "href"), Input(CHOICE, "value"), State("run-id", "data"))
+    @threaded
+    def lead(measure: MeasureName, run_id: int) -> str:
+        return links.figure_json(run_id, CHOSEN_FIGURE, measure)
 
 
 def measure_tables(
@@ -90,7 +105,7 @@ def _moment(run: RunRead, moment: Moment, labels: Mapping[str, str]) -> Componen
 def _cell(name: MeasureName, row: CorrelationRead) -> Component:
     found = row.measures[name]
     if found.value is None:
-        return _noted("undefined", found.undefined_reason or "")
+        return _noted("undefined", found.undefined_reason or "", below=True)
     interval, number = interval_text(name, found), own_number_text(found, row)
     return _noted(number_text(name, found.value), " ".join(filter(None, (interval, number))))
 
@@ -98,8 +113,9 @@ def _cell(name: MeasureName, row: CorrelationRead) -> Component:
 def _best(row: CorrelationRead) -> Component:
     if row.best is None:
         return "undefined"
-    return _noted(best_text(row.best), row.best.architecture)
+    return _noted(best_text(row.best), row.best.architecture, below=True)
 
 
-def _noted(text: str, note: str) -> Component:
-    return html.Div([html.Span(text), html.Span(note, className="measure-note")])
+def _noted(text: str, note: str, *, below: bool = False) -> Component:
+    place = "measure-note measure-note-below" if below else "measure-note"
+    return html.Div([html.Span(text), html.Span(note, className=place)])

@@ -14,7 +14,7 @@ from frontend.pages.places import all_marks, all_shown, panel_place
 from frontend.pages.pulse import register_pulse
 from frontend.pages.run.actions import OFFERS, buttons, register_actions, shown
 from frontend.pages.run.grids import GRIDS
-from frontend.pages.run.measures import CHOICE
+from frontend.pages.run.measures import CHOICE, register_choice
 from frontend.pages.run.panels import PANELS
 from frontend.pages.run.tabs import CHOICE_TAB, tabs
 from frontend.rows import read_rows
@@ -56,6 +56,7 @@ def register(dash: Dash, context: Context) -> None:
     register_pulse(dash, context, pulse="pulse", revisions="revision", runs="run-id")
     _register_update(dash, context)
     register_actions(dash, context)
+    register_choice(dash)
 
 
 def _register_update(dash: Dash, context: Context) -> None:
