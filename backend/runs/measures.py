@@ -2,11 +2,35 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Protocol, TypeVar
 
 from backend.runs.schemas import BestRead, CorrelationRead, MeasureRead
 from nas.ranking.measures import MEASURES, MeasureName
 
 OVERALL = "overall"
+
+
+class Ranked(Protocol):
+    """What tells one ranking from another."""
+
+    @property
+    def stage(self) -> str:
+        """Live, or final."""
+
+    @property
+    def step(self) -> int:
+        """Global step of the supernets."""
+
+    @property
+    def scorer(self) -> str:
+        """That gave the scores."""
+
+    @property
+    def scope(self) -> str:
+        """Overall, or the sub-space's index."""
+
+
+Key = TypeVar("Key", bound=Ranked)
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,14 +61,21 @@ def newest_moments(correlations: Sequence[CorrelationRead]) -> list[Moment]:
 
     A round that is complete goes before a newer one that still misses the scores of sub-spaces.
     """
+    return [
+        Moment(stage, rows[0].step, scorer, {row.scope: row for row in rows})
+        for scorer, stage, rows in newest_rankings(correlations)
+    ]
+
+
+def newest_rankings(keys: Sequence[Key]) -> list[tuple[str, str, list[Key]]]:
+    """Return scorer, stage and rows of the same moments as `newest_moments`."""
     found = []
-    for scorer in dict.fromkeys(row.scorer for row in correlations):
+    for scorer in dict.fromkeys(key.scorer for key in keys):
         for stage in ("final", "live"):
-            rows = [row for row in correlations if (row.scorer, row.stage) == (scorer, stage)]
+            rows = [key for key in keys if (key.scorer, key.stage) == (scorer, stage)]
             if rows:
-                newest = max(rows, key=lambda row: (row.scope == OVERALL, row.step)).step
-                scopes = {row.scope: row for row in rows if row.step == newest}
-                found.append(Moment(stage, newest, scorer, scopes))
+                newest = max(rows, key=lambda key: (key.scope == OVERALL, key.step)).step
+                found.append((scorer, stage, [key for key in rows if key.step == newest]))
     return found
 
 

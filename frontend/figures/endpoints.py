@@ -84,8 +84,9 @@ def _add_run_figures(router: APIRouter, db: Database) -> None:
         definition = _named(figure, FIGURES)
         if measure is not None and not definition.has_measure:
             raise Unprocessable("measure", f"the figure {figure!r} shows none; {_MEASURED} does")
-        rows = read_rows(db, run_id, definition.needs)
-        return _answer(definition.of(rows, theme, measure or "tau"))
+        drawn = measure or "tau"
+        rows = read_rows(db, run_id, definition.needs, drawn)
+        return _answer(definition.of(rows, theme, drawn))
 
     @router.get("/figures", summary="The names of the figures that compare runs")
     def comparisons() -> list[str]:

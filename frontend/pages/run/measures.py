@@ -63,10 +63,10 @@ def register_choice(dash: Dash) -> None:
 
 
 def measure_tables(
-    run: RunRead, *, subspaces: Sequence[SubspaceRead], correlations: Sequence[CorrelationRead]
+    run: RunRead, *, subspaces: Sequence[SubspaceRead], rankings: Sequence[CorrelationRead]
 ) -> Component:
     """Return, per scorer, the measures of the final ranking and of the newest live round."""
-    moments = newest_moments(correlations)
+    moments = newest_moments(rankings)
     if not moments:
         return dmc.Text("No rank correlation has been computed yet.", c="dimmed", size="sm")
     labels = {str(part.index): part.label for part in subspaces}

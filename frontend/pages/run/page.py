@@ -88,9 +88,9 @@ def _register_update(dash: Dash, context: Context) -> None:
         figure_marks, panel_marks, grid_marks = marks
         figures, panels, grids = (_to_draw(tab, ctx.outputs_list[index]) for index in (0, 2, 4))
         needs = _needs((FIGURES, figures), (PANELS, panels), (GRIDS, grids))
-        rows = read_rows(context.db, run_id, needs)
         # The other tabs have no select.
         drawn: MeasureName = measure if tab == CHOICE_TAB else "tau"
+        rows = read_rows(context.db, run_id, needs, drawn)
         sent = (
             [
                 UNCHANGED if name is None else changes(FIGURES[name].of(rows, theme, drawn), mark)

@@ -224,7 +224,7 @@ PANELS: Mapping[str, Panel] = {
     "notice": Panel((), notice),
     "progress": Panel(("units", "subspaces"), progress_panel),
     "summary": Panel(("subspaces", "balance", "correlations", "candidates"), summary),
-    "correlations": Panel(("subspaces", "correlations"), measure_tables),
+    "correlations": Panel(("subspaces", "rankings"), measure_tables),
     "supernets": Panel(("subspaces",), supernet_table),
     "telemetry": Panel(("telemetry",), telemetry_table),
     "units": Panel(("units",), unit_table),

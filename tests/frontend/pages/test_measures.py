@@ -6,7 +6,7 @@ from tests.frontend.pages.test_panels import words
 
 def shown(rows, **changes):
     return words(
-        measure_tables(made.run(**changes), subspaces=made.subspaces(1, 1), correlations=rows)
+        measure_tables(made.run(**changes), subspaces=made.subspaces(1, 1), rankings=rows)
     )
 
 
