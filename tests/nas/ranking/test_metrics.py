@@ -4,7 +4,7 @@ import time
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy import stats
 
@@ -62,6 +62,7 @@ def test_weighted_tau_is_not_symmetric() -> None:
     assert forward["weighted-tau"] != pytest.approx(back["weighted-tau"], abs=0.1)
 
 
+@settings(deadline=None)
 @given(RANKED)
 def test_every_correlation_equals_the_sum_over_pairs(ranked) -> None:
     scores, truth = ranked
@@ -81,6 +82,7 @@ def test_every_correlation_equals_the_sum_over_pairs(ranked) -> None:
         assert found[name] == pytest.approx(expected, abs=1e-12)
 
 
+@settings(deadline=None, max_examples=40)
 @given(RANKED, st.randoms(use_true_random=False))
 def test_the_order_of_the_architectures_changes_no_correlation(ranked, random) -> None:
     pairs = list(zip(*ranked, strict=True))
@@ -119,6 +121,7 @@ def test_methods_4_3_sparse_tau_at_a_tenth_of_a_point_has_two_bins() -> None:
     assert sparse.value == pytest.approx(2 / math.sqrt(2 * 3))
 
 
+@settings(deadline=None)
 @given(
     st.lists(st.tuples(SMALL, st.integers(0, 10_000)), min_size=3, max_size=25),
     st.floats(0.001, 0.0099),
@@ -199,6 +202,7 @@ def test_equal_scores_of_a_part_say_so() -> None:
     assert top.undefined_reason == "All 3 scores in the top half of ground truth are equal."
 
 
+@settings(deadline=None)
 @given(RANKED)
 def test_a_value_or_a_reason_and_never_nan(ranked) -> None:
     for measure in rank_correlation(*ranked, seed=0, num_bootstrap=10).measures.values():
@@ -243,16 +247,16 @@ def test_about_95_in_100_intervals_cover_the_true_tau_and_rho() -> None:
     rho, rng = 0.6, np.random.default_rng(5)
     true = {"tau": 2 / math.pi * math.asin(rho), "spearman": 6 / math.pi * math.asin(rho / 2)}
     covered = dict.fromkeys(true, 0)
-    for seed in range(200):
+    for seed in range(120):
         x = rng.normal(size=80)
         y = rho * x + math.sqrt(1 - rho**2) * rng.normal(size=80)
-        result = rank_correlation(list(x), list(y), seed=seed, num_bootstrap=200)
+        result = rank_correlation(list(x), list(y), seed=seed, num_bootstrap=100)
         for name, value in true.items():
             measure = result.measures[name]
             covered[name] += measure.low <= value <= measure.high
-    # Four standard deviations of 200 draws at 0.95 are 0.062.
+    # Four standard deviations of 120 draws at 0.95 are 0.08.
     for count in covered.values():
-        assert 0.88 <= count / 200 <= 1.0
+        assert count / 120 >= 0.87
 
 
 def test_a_perfect_order_has_no_spread() -> None:

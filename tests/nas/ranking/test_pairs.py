@@ -1,6 +1,6 @@
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from nas.ranking.pairs import Groups, PairPlan
@@ -25,6 +25,7 @@ def test_groups_stand_in_ascending_order_with_all_their_members() -> None:
     assert groups.sums(np.array([[1.0], [2], [4], [8]])).tolist() == [[2], [8], [5]]
 
 
+@settings(deadline=None)
 @given(WEIGHTED)
 def test_tau_of_weights_is_that_of_the_repeated_architectures(rows) -> None:
     scores, truth, times = columns(rows)
@@ -33,6 +34,7 @@ def test_tau_of_weights_is_that_of_the_repeated_architectures(rows) -> None:
     assert (None if np.isnan(found) else found) == pytest.approx(expected, abs=1e-12)
 
 
+@settings(deadline=None)
 @given(WEIGHTED)
 def test_disagreement_sums_products_over_discordant_pairs(rows) -> None:
     scores, truth, times = columns(rows)

@@ -1,6 +1,6 @@
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from nas.ranking.metrics import rank_correlation
@@ -30,6 +30,7 @@ def test_a_tie_at_the_last_place_counts_every_way_to_break_it_alike() -> None:
     assert precision_at(scores, truth, 2) == pytest.approx((1 + 1 / 3) / 2)
 
 
+@settings(deadline=None)
 @given(TIED, st.data())
 def test_precision_is_the_mean_over_all_orders_of_the_tied(pairs, data) -> None:
     scores, truth = ([float(pair[side]) for pair in pairs] for side in (0, 1))
