@@ -17,6 +17,7 @@ from nas.events import (
     RoundFinished,
 )
 from nas.experiment import Experiment
+from nas.ranking.scorers.base import Scorer
 from nas.search.loop import search
 from nas.search.state import SearchState
 from nas.seeds import stream
@@ -87,21 +88,23 @@ def train_unit(
     from nas.training.loop import prepare_device, train
 
     prepare_device(experiment)
-    training = experiment.spec.training
+    spec, training = experiment.spec, experiment.spec.training
     is_warm_up = state.subspace is None and training.warm_up_steps
     last = training.warm_up_steps if is_warm_up else training.steps
     live = [
         architecture
-        for architecture in live_sample(experiment.spec, experiment.space)
+        for architecture in live_sample(spec, experiment.space)
         if state.subspace is None or experiment.partition.route(architecture) == state.subspace
     ]
     team = team or Team()
     team.begin(experiment, state)
-    for boundary in round_boundaries(experiment.spec):
+    for boundary in round_boundaries(spec):
         if not state.finished_round < boundary <= last:
             continue
         yield from train(experiment, state, boundary, team)
-        yield from _scored(experiment, state, live, experiment.live_scoring_images)
+        yield from _scored(
+            experiment, state, live, experiment.live_scoring_images, spec.ranking.live_scorers
+        )
         state.finished_round = boundary
         yield RoundFinished(boundary)
 
@@ -125,7 +128,8 @@ def rank_unit(
                 f"{experiment.space.encode(architecture)} belongs to sub-space {owner}, "
                 f"not to {state.subspace}"
             )
-    yield from _scored(experiment, state, architectures, experiment.scoring_images)
+    scorers = experiment.spec.ranking.scorers
+    yield from _scored(experiment, state, architectures, experiment.scoring_images, scorers)
 
 
 def search_unit(
@@ -142,7 +146,7 @@ def search_unit(
         InfeasibleSearch: if no valid architecture keeps the constraints.
         ScoreUndefined: if a score is not finite.
     """
-    from nas.ranking.scoring import score
+    from nas.ranking.evaluation import evaluate
     from nas.training.loop import prepare_device
 
     prepare_device(experiment)
@@ -153,9 +157,10 @@ def search_unit(
         scorer for scorer in experiment.spec.ranking.scorers if scorer.kind == searcher.scorer
     ]
 
-    def evaluate(architectures: Sequence[Architecture]) -> list[float]:
+    def scores(architectures: Sequence[Architecture]) -> list[float]:
         return [
-            score(
+            evaluate(
+                experiment,
                 states[experiment.partition.route(architecture)].supernet,
                 architecture,
                 experiment.scoring_images,
@@ -164,7 +169,7 @@ def search_unit(
             for architecture in architectures
         ]
 
-    yield from search(searcher, experiment.partition, evaluate, search_state, experiment.spec.seed)
+    yield from search(searcher, experiment.partition, scores, search_state, experiment.spec.seed)
 
 
 def _scored(
@@ -172,10 +177,12 @@ def _scored(
     state: TrainState,
     architectures: Sequence[Architecture],
     images: ScoringImages,
+    scorers: Sequence[Scorer],
 ) -> Iterator[ArchitecturesScored]:
-    from nas.ranking.scoring import score
+    from nas.ranking.evaluation import evaluate
 
-    scorers = experiment.spec.ranking.scorers
+    if not scorers:
+        return
     for start in range(0, len(architectures), SCORING_CHUNK):
         chunk = architectures[start : start + SCORING_CHUNK]
         yield ArchitecturesScored(
@@ -190,7 +197,7 @@ def _scored(
                 for architecture in chunk
                 for scorer, value in zip(
                     scorers,
-                    score(state.supernet, architecture, images, scorers),
+                    evaluate(experiment, state.supernet, architecture, images, scorers),
                     strict=True,
                 )
             ),

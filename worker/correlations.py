@@ -126,7 +126,8 @@ class Correlator:
         self, session: Session, run_id: int, stage: Stage, step: int, subspace: int | None
     ) -> None:
         scope = "overall" if subspace is None else str(subspace)
-        for scorer in self.spec.ranking.scorers:
+        ranking = self.spec.ranking
+        for scorer in ranking.live_scorers if stage == "live" else ranking.scorers:
             statement = select(Score.architecture, Score.score).where(
                 Score.run_id == run_id,
                 Score.stage == stage,
@@ -147,7 +148,7 @@ class Correlator:
                 [self.truth.accuracies[architecture] for architecture, _ in known],
                 seed=seed,
                 benchmark=self.truth.ascending,
-                sparse_threshold=self.spec.ranking.sparse_threshold,
+                sparse_threshold=ranking.sparse_threshold,
             )
             row = {
                 "run_id": run_id,

@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 
 from nas.data.dataset import ImageDataset
-from nas.ranking.scorers.base import Scorer
+from nas.ranking.scorers.base import SupernetScorer
 from nas.seeds import derive_seed
 from nas.spaces.base import Architecture
 from nas.supernets.network import Network
@@ -58,7 +58,7 @@ def score(
     supernet: Network,
     architecture: Architecture,
     images: ScoringImages,
-    scorers: Sequence[Scorer],
+    scorers: Sequence[SupernetScorer],
 ) -> tuple[float, ...]:
     """Return one score per scorer, higher is better.
 
