@@ -350,13 +350,12 @@ class Correlation(Base):
     step: Mapped[int]
     scorer: Mapped[str] = mapped_column(String(32))
     scope: Mapped[str] = mapped_column(String(16))  # overall, or the sub-space's index
-    tau: Mapped[float | None]  # Kendall tau-b; null where undefined
-    tau_low: Mapped[float | None]  # 95 % bootstrap interval
-    tau_high: Mapped[float | None]
-    spearman: Mapped[float | None]
-    top_half_tau: Mapped[float | None]
+    tau: Mapped[float | None]  # that of `measures`, for lists of runs
     num_architectures: Mapped[int]
-    num_ties: Mapped[int]  # pairs tied in score or truth
+    score_ties: Mapped[int] = mapped_column(BigInteger)  # pairs
+    truth_ties: Mapped[int] = mapped_column(BigInteger)
+    measures: Mapped[dict[str, Any]] = mapped_column(Json)  # Any: `nas.ranking.measures.Measure`
+    best: Mapped[dict[str, Any] | None] = mapped_column(Json)  # Any: the best by prediction
     conditions: Mapped[dict[str, Any]] = mapped_column(Json)  # Any: for people
     created_at: Mapped[datetime] = mapped_column(UtcDateTime, default=db_now())
 

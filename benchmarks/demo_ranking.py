@@ -15,7 +15,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import yaml
-from measuring.execution import correlate, execute
+from measuring.execution import correlate, execute, ranking_figures
 from measuring.report import RESULTS, Row, keep, print_figures, print_table, provenance
 
 from nas.benchmarks.table import GroundTruth, builtin
@@ -67,12 +67,7 @@ def measure(seed: int) -> Row:
         rank = correlate(space, scores, truth, None)
         best = max(scores, key=scores.__getitem__)
         row[scorer] = {
-            "tau": rank.tau,
-            "tau_low": rank.tau_low,
-            "tau_high": rank.tau_high,
-            "spearman": rank.spearman,
-            "top_half_tau": rank.top_half_tau,
-            "num_architectures": rank.num_architectures,
+            **ranking_figures(rank),
             "best_cell": best,
             "best_cell_true_rank": 1 + sum(truth[code] > truth[best] for code in scores),
         }
@@ -125,7 +120,7 @@ def _alone(
     scores = {
         code: float(figure(member)) for code, member in members.items() if space.is_valid(member)
     }
-    return correlate(space, scores, truth, None).tau
+    return correlate(space, scores, truth, None).tau.value
 
 
 def _scored(row: Row, scorer: str) -> dict[str, float]:

@@ -19,7 +19,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import yaml
-from measuring.execution import Execution, Scores, correlate, execute
+from measuring.execution import Execution, Scores, correlate, execute, ranking_figures
 from measuring.report import RESULTS, Row, keep, print_figures, print_table, provenance
 from pydantic import JsonValue
 
@@ -130,14 +130,7 @@ def correlations(done: Execution, truth: dict[str, float]) -> JsonValue:
         found: dict[str, JsonValue] = {}
         for name, counts in classes.items():
             rank = correlate(space, values, truth, None if counts is None else frozenset(counts))
-            found[name] = {
-                "tau": rank.tau,
-                "tau_low": rank.tau_low,
-                "tau_high": rank.tau_high,
-                "spearman": rank.spearman,
-                "top_half_tau": rank.top_half_tau,
-                "num_architectures": rank.num_architectures,
-            }
+            found[name] = ranking_figures(rank)
         result[scorer] = found
     return result
 
@@ -210,7 +203,7 @@ def _overall(row: Row, scorer: str) -> dict[str, float]:
 
 def _count_alone(space: Space, scores: Scores, truth: dict[str, float]) -> float | None:
     counts = {code: float(space.nonlinearity_count(space.decode(code))) for code in scores["loss"]}
-    return correlate(space, counts, truth, None).tau
+    return correlate(space, counts, truth, None).tau.value
 
 
 def _with_training(spec: Row, **changes: JsonValue) -> Row:

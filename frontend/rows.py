@@ -5,23 +5,27 @@ from typing import Any
 
 from backend.db import Database
 from backend.runs import results, service, telemetry
-from backend.runs.schemas import CorrelationRead
 from backend.spaces import service as spaces
 from frontend.figures.comparison.runs import ComparedRun
-from frontend.figures.ranking import OVERALL, shown_scorer
+from frontend.figures.ranking import shown_scorer
+from nas.ranking.measures import MeasureName
 
 Rows = Mapping[str, Any]  # Any: a list of the read schema that the name stands for
 LOSS_SERIES = "loss"
 LOG_LINES = 500
 
 
-def read_rows(db: Database, run_id: int, needs: Collection[str]) -> Rows:
+def read_rows(
+    db: Database, run_id: int, needs: Collection[str], measure: MeasureName = "tau"
+) -> Rows:
     """Return the run under `run` and each of `needs`, all of one moment of the database.
+
+    The correlations over steps have tau and `measure` only.
 
     Raises:
         NotFound: if there is no such run.
     """
-    (rows,) = _read(db, [run_id], needs)
+    (rows,) = _read(db, [run_id], needs, {"tau", measure})
     return rows
 
 
@@ -34,11 +38,14 @@ def read_compared(
         NotFound: naming the first run that does not exist.
     """
     return [
-        ComparedRun(place=place, **rows) for place, rows in enumerate(_read(db, run_ids, needs))
+        ComparedRun(place=place, **rows)
+        for place, rows in enumerate(_read(db, run_ids, needs, {"tau"}))
     ]
 
 
-def _read(db: Database, run_ids: Sequence[int], needs: Collection[str]) -> list[Rows]:
+def _read(
+    db: Database, run_ids: Sequence[int], needs: Collection[str], measures: Collection[MeasureName]
+) -> list[Rows]:
     with db.reading() as session:
 
         def rows(run_id: int) -> Rows:
@@ -49,9 +56,7 @@ def _read(db: Database, run_ids: Sequence[int], needs: Collection[str]) -> list[
                 final = results.scores(session, run_id, stage="final", scorer=scorer)
                 if final:
                     return final
-                complete = newest_complete_round(
-                    results.correlations(session, run_id, scorer=scorer)
-                )
+                complete = results.newest_complete_round(session, run_id, scorer)
                 return results.scores(session, run_id, "live", complete, scorer)
 
             readers: dict[str, Callable[[], Any]] = {
@@ -62,7 +67,8 @@ def _read(db: Database, run_ids: Sequence[int], needs: Collection[str]) -> list[
                 "telemetry": lambda: telemetry.telemetry(session, run_id),
                 "balance": lambda: results.newest_balance(session, run_id),
                 "balance_history": lambda: results.balance(session, run_id),
-                "correlations": lambda: results.correlations(session, run_id),
+                "correlations": lambda: results.correlations_over_steps(session, run_id, measures),
+                "rankings": lambda: results.newest_correlations(session, run_id),
                 "scores": scores,
                 "candidates": lambda: results.candidates(session, run_id),
                 "log": lambda: results.log(session, run_id)[-LOG_LINES:],
@@ -71,9 +77,3 @@ def _read(db: Database, run_ids: Sequence[int], needs: Collection[str]) -> list[
             return {"run": run, **{name: readers[name]() for name in needs}}
 
         return [rows(run_id) for run_id in run_ids]
-
-
-def newest_complete_round(correlations: Sequence[CorrelationRead]) -> int | None:
-    """Return the step of the newest live round that has an overall correlation, if any."""
-    steps = [row.step for row in correlations if row.stage == "live" and row.scope == OVERALL]
-    return max(steps, default=None)

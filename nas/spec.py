@@ -28,6 +28,7 @@ from nas.partition.routing import Routing
 from nas.plugin import refused_at
 from nas.ranking.batch_norm import AnyBatchNormPolicy
 from nas.ranking.batch_norm.batch_stats import BatchStats
+from nas.ranking.measures import SPARSE_THRESHOLD
 from nas.ranking.scorers import AnyScorer
 from nas.ranking.scorers.base import SupernetScorer
 from nas.ranking.scorers.loss import LossScorer
@@ -339,6 +340,12 @@ class RankingSpec(SpecPart):
         default_factory=BatchStats,
         description="Whose statistics BatchNorm has in live and final scores and in the search. "
         "Part of the result's conditions.",
+    )
+    sparse_threshold: float = Field(
+        SPARSE_THRESHOLD,
+        gt=0,
+        le=100,
+        description="Percentage points: sparse tau takes stand-alone accuracies in bins this wide.",
     )
 
     @model_validator(mode="after")

@@ -22,12 +22,15 @@ from backend.models import (
     Score,
     Unit,
 )
+from nas.ranking.measures import RANDOM_DRAWS
 from nas.ranking.metrics import CONFIDENCE, RankCorrelation, rank_correlation
 from nas.seeds import derive_seed
 from nas.spec import RunSpec
 from worker.upsert import insert_once
 
-NUM_BOOTSTRAP = 1000
+"""Of stand-alone training, in percent: what the tables hold of an architecture."""
+
+UNKNOWN = "unknown"
 
 Stage = Literal["live", "final"]
 
@@ -135,29 +138,27 @@ class Correlator:
         scope = "overall" if subspace is None else str(subspace)
         ranking = self.spec.ranking
         for scorer in ranking.live_scorers if stage == "live" else ranking.scorers:
-            statement = (
-                select(Score.architecture, Score.score)
-                .where(
-                    Score.run_id == run_id,
-                    Score.stage == stage,
-                    Score.step == step,
-                    Score.scorer == scorer.kind,
-                )
-                .order_by(Score.architecture)
+            statement = select(Score.architecture, Score.score).where(
+                Score.run_id == run_id,
+                Score.stage == stage,
+                Score.step == step,
+                Score.scorer == scorer.kind,
             )
             if subspace is not None:
                 statement = statement.where(Score.subspace == subspace)
-            known = [
-                (score, self.truth.accuracies[architecture])
+            # Databases order text in ways of their own, and the order decides between equal scores.
+            known = sorted(
+                (architecture, score)
                 for architecture, score in session.execute(statement)
                 if architecture in self.truth.accuracies
-            ]
+            )
             seed = derive_seed(self.spec.seed, "bootstrap", stage, step, scorer.kind, scope)
             found = rank_correlation(
-                [score for score, _ in known],
-                [accuracy for _, accuracy in known],
+                [score for _, score in known],
+                [self.truth.accuracies[architecture] for architecture, _ in known],
                 seed=seed,
-                num_bootstrap=NUM_BOOTSTRAP,
+                benchmark=self.truth.ascending,
+                sparse_threshold=ranking.sparse_threshold,
             )
             row = {
                 "run_id": run_id,
@@ -165,7 +166,12 @@ class Correlator:
                 "step": step,
                 "scorer": scorer.kind,
                 "scope": scope,
-                **asdict(found),
+                "tau": found.tau.value,
+                "num_architectures": found.num_architectures,
+                "score_ties": found.score_ties,
+                "truth_ties": found.truth_ties,
+                "measures": {name: asdict(measure) for name, measure in found.measures.items()},
+                "best": _best(found, [architecture for architecture, _ in known]),
                 "conditions": self._conditions(stage, found, seed)
                 | {
                     "micro_batches": _micro_batches(session, run_id),
@@ -179,20 +185,28 @@ class Correlator:
         self, stage: Stage, found: RankCorrelation, seed: int
     ) -> dict[str, Any]:  # Any: JSON for people
         ranking = self.spec.ranking
+        ceiling = self.truth.noise_ceiling
         wanted = ranking.live_images if stage == "live" else ranking.num_images
         return {
             "n": found.num_architectures,
-            "ties": found.num_ties,
+            "score_ties": found.score_ties,
+            "truth_ties": found.truth_ties,
             "split": "validation",
             "batch_norm": ranking.batch_norm.label,
             "images": min(wanted, self.num_validation),
             "batch_size": ranking.batch_size,
             "seed": self.spec.seed,
             # As text: a 63-bit seed does not survive a JSON reader that has only doubles.
-            "bootstrap": {"resamples": NUM_BOOTSTRAP, "confidence": CONFIDENCE, "seed": str(seed)},
+            "bootstrap": {
+                "resamples": found.num_resamples,
+                "confidence": CONFIDENCE,
+                "seed": str(seed),
+            },
             "benchmark": self.truth.benchmark,
             "benchmark_column": self.truth.column,
-            "noise_ceiling": self.truth.noise_ceiling,
+            "noise_ceiling": UNKNOWN if ceiling is None else ceiling,
+            "sparse_threshold": found.sparse_threshold,
+            "random_draws": RANDOM_DRAWS,
             "threads": self.spec.training.threads,
             "precision": self.spec.training.precision,
             "processes": self.spec.training.processes,
@@ -206,6 +220,20 @@ def _regularisers(spec: RunSpec) -> str:
     if spec.landmarks is not None and parts:
         parts.append(f"landmark accuracies from {spec.landmarks.condition}")
     return "; ".join(parts) or "none"
+
+
+def _best(
+    found: RankCorrelation, architectures: Sequence[str]
+) -> dict[str, Any] | None:  # Any: a JSON row
+    if found.best is None:
+        return None
+    return {
+        "architecture": architectures[found.best.index],
+        "true_accuracy": found.best.truth,
+        "true_rank": found.best.rank,
+        "num_ranked": found.best.num_ranked,
+        "num_tied": found.best.num_tied,
+    }
 
 
 def store_part(session: Session, unit: Unit, step: int) -> None:

@@ -10,7 +10,7 @@ from rich.table import Table
 
 from backend.cli.client import connected
 from backend.cli.errors import CliError
-from backend.cli.summary import outcome, summary
+from backend.cli.summary import measure_tables, outcome, summary
 from backend.cli.watch import watch
 from backend.runs.schemas import RunRead, RunSummary, TelemetryRead
 
@@ -69,6 +69,8 @@ def show(run_id: Annotated[int, typer.Argument(help="Number of the run.")]) -> N
         )
     console.print(table)
     console.print(summary(found))
+    for measures in measure_tables(found):
+        console.print(measures)
 
 
 def read_spec(path: Path) -> object:

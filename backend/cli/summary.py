@@ -8,7 +8,17 @@ from rich.table import Table
 from backend.benchmarks.schemas import BenchmarkRead, ColumnRead
 from backend.cli.client import ApiClient
 from backend.runs.balance import balance_summary, newest
-from backend.runs.conditions import unusual_conditions
+from backend.runs.conditions import further_conditions, unusual_conditions
+from backend.runs.measures import (
+    OVERALL,
+    Moment,
+    best_text,
+    measure_text,
+    newest_moments,
+    scopes,
+    ties_text,
+    title_with_unit,
+)
 from backend.runs.schemas import (
     BalanceRead,
     BalanceSummary,
@@ -19,8 +29,7 @@ from backend.runs.schemas import (
     SubspaceRead,
     SupernetBalanceRead,
 )
-
-OVERALL = "overall"
+from nas.ranking.measures import MEASURES
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,14 +115,18 @@ def correlation_text(found: Outcome) -> str:
         return "none: the run has no benchmark" if found.benchmark is None else "none yet"
     # The final one after the live ones of the same step.
     row = max(rows, key=lambda row: (row.step, row.stage == "final"))
-    if row.tau is None:
-        return f"undefined for {row.num_architectures} architectures ({scorer})"
+    tau = row.tau
+    if tau.value is None:
+        return (
+            f"undefined for {row.num_architectures} architectures ({scorer}): "
+            f"{tau.undefined_reason}"
+        )
     unusual = "".join(f"; {condition}" for condition in unusual_conditions(row.conditions))
     interval = ""
-    if row.tau_low is not None and row.tau_high is not None:
-        interval = f", 95 % interval {row.tau_low:.3f} to {row.tau_high:.3f}"
+    if tau.low is not None and tau.high is not None:
+        interval = f", 95 % interval {tau.low:.3f} to {tau.high:.3f}"
     return (
-        f"tau = {row.tau:.3f}{interval}, n = {row.num_architectures} "
+        f"tau = {tau.value:.3f}{interval}, n = {row.num_architectures} "
         f"({row.stage}, scorer {scorer}, step {row.step}{unusual})"
     )
 
@@ -134,6 +147,41 @@ def _landmarks_owned(subspace: SubspaceRead) -> str:
         return ""
     text = f"; {subspace.num_landmarks} landmarks"
     return text if subspace.num_landmark_pairs else f"{text}, none to pair"
+
+
+def measure_tables(found: Outcome) -> list[Table]:
+    """Return one table per scorer: every measure of its newest ranking, overall and by sub-space.
+
+    The ranking after training goes before live rounds.
+    """
+    moments: dict[str, Moment] = {}
+    for moment in newest_moments(found.correlations):
+        moments.setdefault(moment.scorer, moment)
+    labels = {str(part.index): part.label for part in found.subspaces}
+    return [_measure_table(moment, labels, _ceiling_text(found)) for moment in moments.values()]
+
+
+def _measure_table(moment: Moment, labels: Mapping[str, str], ceiling: str) -> Table:
+    shown = scopes(moment, labels)
+    rows = [moment.rows[scope] for scope in shown]
+    conditions = further_conditions(rows[0].conditions).items()
+    table = Table(
+        title=f"{moment.title}: measures with 95 % bootstrap intervals",
+        caption=f"noise ceiling of tau: {ceiling}; "
+        + ", ".join(f"{name} {value}" for name, value in conditions),
+    )
+    table.add_column("measure", style="bold")
+    for title in shown.values():
+        table.add_column(title, overflow="fold")
+    table.add_row("architectures", *(f"{row.num_architectures:,}" for row in rows))
+    table.add_row("tied pairs", *(ties_text(row.score_ties, row.truth_ties) for row in rows))
+    for name in MEASURES:
+        table.add_row(title_with_unit(name), *(measure_text(name, row) for row in rows))
+    table.add_row(
+        "best by prediction", *("" if row.best is None else row.best.architecture for row in rows)
+    )
+    table.add_row("its true accuracy", *(best_text(row.best) for row in rows))
+    return table
 
 
 def _trained_text(supernet: SupernetBalanceRead) -> str:

@@ -5,10 +5,11 @@ describe the same lists for paging. An unknown run has empty lists.
 """
 
 from collections import defaultdict
+from collections.abc import Collection
 from dataclasses import replace
 
 from sqlalchemy import and_, func, select
-from sqlalchemy.orm import Session
+from sqlalchemy.orm import Session, defer
 
 from backend.models import (
     Artifact,
@@ -25,6 +26,7 @@ from backend.models import (
     Unit,
 )
 from backend.paging import Listing
+from backend.runs.measures import OVERALL, newest_rankings
 from backend.runs.schemas import (
     ArtifactRead,
     BalanceRead,
@@ -38,6 +40,7 @@ from backend.runs.schemas import (
     UnitRead,
 )
 from nas.landmarks.landmark import num_pairs
+from nas.ranking.measures import MeasureName
 
 LOG_KINDS = ("log", "run-state", "unit-state", "edit")
 
@@ -113,6 +116,67 @@ def correlations(
 ) -> list[CorrelationRead]:
     """Return the rank correlations in the order in which they were computed."""
     return correlation_listing(run_id, stage, scorer).all(session)
+
+
+def correlations_over_steps(
+    session: Session, run_id: int, measures: Collection[MeasureName]
+) -> list[CorrelationRead]:
+    """Return the rank correlations with some of their measures only, in the order of their making.
+
+    A run of thousands of rounds has many megabytes of measures.
+    """
+    names = sorted(measures)
+    statement = (
+        select(Correlation, *(Correlation.measures[name] for name in names))
+        .options(defer(Correlation.measures, raiseload=True))
+        .where(Correlation.run_id == run_id)
+        .order_by(Correlation.id)
+    )
+    return [
+        CorrelationRead(
+            stage=row.stage,
+            step=row.step,
+            scorer=row.scorer,
+            scope=row.scope,
+            num_architectures=row.num_architectures,
+            score_ties=row.score_ties,
+            truth_ties=row.truth_ties,
+            measures=dict(zip(names, found, strict=True)),
+            best=row.best,
+            conditions=row.conditions,
+        )
+        for row, *found in session.execute(statement)
+    ]
+
+
+def newest_correlations(session: Session, run_id: int) -> list[CorrelationRead]:
+    """Return, per scorer, those of the final ranking and of the newest live round."""
+    keys = session.execute(
+        select(
+            Correlation.id,
+            Correlation.stage,
+            Correlation.step,
+            Correlation.scorer,
+            Correlation.scope,
+        ).where(Correlation.run_id == run_id)
+    ).all()
+    ids = [key.id for _, _, found in newest_rankings(keys) for key in found]
+    rows = session.scalars(
+        select(Correlation).where(Correlation.id.in_(ids)).order_by(Correlation.id)
+    )
+    return [CorrelationRead.model_validate(row) for row in rows]
+
+
+def newest_complete_round(session: Session, run_id: int, scorer: str) -> int | None:
+    """Return the step of the newest live round that has an overall correlation, if any."""
+    return session.scalar(
+        select(func.max(Correlation.step)).where(
+            Correlation.run_id == run_id,
+            Correlation.stage == "live",
+            Correlation.scorer == scorer,
+            Correlation.scope == OVERALL,
+        )
+    )
 
 
 def scores(

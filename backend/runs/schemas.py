@@ -6,6 +6,7 @@ from typing import Any
 from pydantic import BaseModel, ConfigDict, Field
 
 from backend.columns import StorableText
+from nas.ranking.measures import MeasureName
 from nas.spec import RunName, RunSpec
 
 
@@ -202,21 +203,46 @@ class BalanceSummary(ReadModel):
     undefined_reason: str | None  # why `entropy` is null: one supernet, or no own update yet
 
 
+class MeasureRead(ReadModel):
+    """What one measure of a ranking found."""
+
+    value: float | None  # null where it is undefined
+    low: float | None  # 95 % bootstrap interval; null without one
+    high: float | None
+    num_architectures: int  # that it is about: all, those of a part of the ground truth, or k
+    score_ties: int  # pairs of them with equal scores
+    truth_ties: int  # pairs of them with equal truths
+    undefined_reason: str | None  # a sentence, where the value is null
+
+
+class BestRead(ReadModel):
+    """The architecture with the highest score; of several, the first in order of the alphabet."""
+
+    architecture: str
+    true_accuracy: float  # percent
+    true_rank: int  # 1 is best, among the benchmark's valid architectures
+    num_ranked: int  # valid architectures of the benchmark
+    num_tied: int  # architectures with the highest score, this one included
+
+
 class CorrelationRead(ReadModel):
-    """A rank correlation with its conditions."""
+    """Every measure of one ranking with its conditions."""
 
     stage: str
     step: int
     scorer: str
-    scope: str
-    tau: float | None
-    tau_low: float | None
-    tau_high: float | None
-    spearman: float | None
-    top_half_tau: float | None
+    scope: str  # overall, or the sub-space's index
     num_architectures: int
-    num_ties: int
+    score_ties: int  # pairs with equal scores
+    truth_ties: int
+    measures: dict[MeasureName, MeasureRead]
+    best: BestRead | None  # null where the measures are undefined
     conditions: dict[str, Any]  # Any: free-form, for people
+
+    @property
+    def tau(self) -> MeasureRead:
+        """Kendall's tau-b of all architectures."""
+        return self.measures["tau"]
 
 
 class ScoreRead(ReadModel):

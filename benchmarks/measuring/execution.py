@@ -5,6 +5,8 @@ import time
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+from pydantic import JsonValue
+
 from nas.data.dataset import ImageDataset
 from nas.events import TrainingProgressed
 from nas.experiment import Experiment
@@ -97,6 +99,18 @@ def correlate(
     return rank_correlation(
         [scores[code] for code in members], [truth[code] for code in members], seed=0
     )
+
+
+def ranking_figures(found: RankCorrelation) -> dict[str, JsonValue]:
+    """Return what a kept result tells of a correlation."""
+    return {
+        "tau": found.tau.value,
+        "tau_low": found.tau.low,
+        "tau_high": found.tau.high,
+        "spearman": found.measures["spearman"].value,
+        "top_half_tau": found.measures["tau-top-half"].value,
+        "num_architectures": found.num_architectures,
+    }
 
 
 def _train(experiment: Experiment, state: TrainState) -> TrainState:

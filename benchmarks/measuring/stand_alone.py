@@ -162,8 +162,8 @@ class StandAloneTable:
             {
                 "noise_ceiling": self.noise_ceiling(values),
                 "seeds": len(self.seeds),
-                "count_alone_tau": by_count.tau,
-                "parameters_alone_tau": by_size.tau,
+                "count_alone_tau": by_count.tau.value,
+                "parameters_alone_tau": by_size.tau.value,
                 "best": space.encode(max(count, key=mean.__getitem__)),
             }
         )

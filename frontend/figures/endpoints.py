@@ -24,12 +24,20 @@ from frontend.figures.registry import (
 from frontend.figures.style import Theme
 from frontend.rows import read_compared, read_rows
 from nas.partition import AnySplitter
+from nas.ranking.measures import MeasureName
 
 Drawn = TypeVar("Drawn")
 
 PLOTLY_JSON: dict[int | str, dict[str, Any]] = {  # Any: a part of the OpenAPI document
     200: {"content": {"application/json": {"schema": {"type": "object"}}}}
 }
+
+
+_MEASURED = ", ".join(name for name, one in FIGURES.items() if one.has_measure)
+Measured = Annotated[
+    MeasureName | None,
+    Query(description=f"Measure of the ranking, for {_MEASURED}; tau unless given."),
+]
 
 
 class GivenSplitter(RootModel[AnySplitter]):
@@ -75,10 +83,17 @@ def _add_run_figures(router: APIRouter, db: Database) -> None:
         responses=PLOTLY_JSON,
     )
     def figure(
-        run_id: Annotated[int, Path(ge=1, le=2**31 - 1)], figure: str, theme: Theme = "light"
+        run_id: Annotated[int, Path(ge=1, le=2**31 - 1)],
+        figure: str,
+        measure: Measured = None,
+        theme: Theme = "light",
     ) -> Response:
         definition = _named(figure, FIGURES)
-        return _answer(definition.of(read_rows(db, run_id, definition.needs), theme))
+        if measure is not None and not definition.has_measure:
+            raise Unprocessable("measure", f"the figure {figure!r} shows none; {_MEASURED} does")
+        drawn = measure or "tau"
+        rows = read_rows(db, run_id, definition.needs, drawn)
+        return _answer(definition.of(rows, theme, drawn))
 
     @router.get("/figures", summary="The names of the figures that compare runs")
     def comparisons() -> list[str]:

@@ -2,29 +2,29 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
 
 import plotly.graph_objects as go
 
 from backend.runs.conditions import unusual_conditions
-from backend.runs.schemas import CorrelationRead, RunRead, RunSummary, ScoreRead, SubspaceRead
+from backend.runs.measures import OVERALL, ties_text
+from backend.runs.schemas import (
+    CorrelationRead,
+    MeasureRead,
+    RunRead,
+    RunSummary,
+    ScoreRead,
+    SubspaceRead,
+)
 from frontend.figures.style import (
-    INK,
-    MUTED,
     Theme,
     empty_figure,
     figure,
     subspace_colour,
-    subspace_dash,
     subspace_symbol,
-    translucent,
 )
 from frontend.figures.waiting import awaited
 
 SCATTER_TITLE = "Rank correlation"
-TAU_TITLE = "Rank correlation over steps"
-OVERALL = "overall"
-SHOWN_CONDITIONS = ("n", "ties", "noise_ceiling")
 UNITS = {"loss": "negative cross-entropy, nats", "accuracy": "validation accuracy, %"}
 UNIT_SIGNS = {"loss": "nats", "accuracy": "%"}
 
@@ -98,11 +98,26 @@ def tau_text(row: CorrelationRead | None) -> str:
     """Return Kendall's tau-b with its 95 % interval, or why there is none."""
     if row is None:
         return "τ pending"
-    if row.tau is None:
-        return "τ undefined (all tied, or fewer than two)"
-    if row.tau_low is None or row.tau_high is None:
-        return f"τ = {row.tau:.2f}"
-    return f"τ = {row.tau:.2f} [{row.tau_low:.2f}, {row.tau_high:.2f}]"
+    return f"τ {value_text(row.tau)}"
+
+
+def value_text(measure: MeasureRead) -> str:
+    """Return `= value [interval]`, or that it is undefined and why."""
+    if measure.value is None:
+        return f"undefined. {measure.undefined_reason}"
+    if measure.low is None or measure.high is None:
+        return f"= {measure.value:.2f}"
+    return f"= {measure.value:.2f} [{measure.low:.2f}, {measure.high:.2f}]"
+
+
+def reach(measure: MeasureRead) -> tuple[float, float] | None:
+    """Return how far the interval reaches above and below the value; None without one.
+
+    A percentile interval need not contain the value; a bar from the value then ends at it.
+    """
+    if measure.value is None or measure.low is None or measure.high is None:
+        return None
+    return max(0.0, measure.high - measure.value), max(0.0, measure.value - measure.low)
 
 
 def newest_overall(
@@ -115,15 +130,6 @@ def newest_overall(
         key=lambda row: (row.stage == "final", row.step),
         default=None,
     )
-
-
-def further_conditions(row: CorrelationRead) -> dict[str, Any]:  # Any: JSON values
-    """Return what a correlation depends on beside n, ties and noise ceiling, for people."""
-    return {
-        name.replace("_", " "): value
-        for name, value in row.conditions.items()
-        if name not in SHOWN_CONDITIONS and not isinstance(value, dict)
-    }
 
 
 def rank_correlation(
@@ -141,12 +147,16 @@ def rank_correlation(
     if found is None:
         return empty_figure(
             SCATTER_TITLE,
-            _why_no_scores(run),
+            why_no_scores(run),
             theme=theme,
             uirevision=revision,
         )
     moment = "after training" if found.stage == "final" else f"live, step {found.step:,}"
-    ties = f" · {found.overall.num_ties:,} tied pairs" if found.overall else ""
+    ties = (
+        f" · tied pairs: {ties_text(found.overall.score_ties, found.overall.truth_ties)}"
+        if found.overall
+        else ""
+    )
     unusual = unusual_conditions(found.overall.conditions) if found.overall else ()
     drawn = figure(
         f"{SCATTER_TITLE}: {tau_text(found.overall)}",
@@ -181,7 +191,8 @@ def rank_correlation(
     return drawn
 
 
-def _why_no_scores(run: RunRead) -> str:
+def why_no_scores(run: RunRead) -> str:
+    """Return why a run has no scores beside ground truth."""
     if run.benchmark is None:
         return "This run has no benchmark, so there is no ground truth<br>to compare scores with."
     first = min(run.spec.ranking.every_steps, run.spec.training.steps)
@@ -190,128 +201,3 @@ def _why_no_scores(run: RunRead) -> str:
     return awaited(
         run, "No architecture has been scored yet.", f"The first round ends at step {first:,}."
     )
-
-
-def tau_over_steps(
-    run: RunRead,
-    *,
-    subspaces: Sequence[SubspaceRead],
-    correlations: Sequence[CorrelationRead],
-    theme: Theme = "light",
-) -> go.Figure:
-    """Draw Kendall's tau-b over global steps: overall with its interval, and per sub-space."""
-    revision = f"tau-over-steps-{run.id}"
-    scorer = shown_scorer(run)
-    known = [row for row in correlations if row.scorer == scorer and row.tau is not None]
-    live = sorted((row for row in known if row.stage != "final"), key=lambda row: row.step)
-    if not known:
-        return empty_figure(TAU_TITLE, _why_no_scores(run), theme=theme, uirevision=revision)
-    overall = [row for row in live if row.scope == OVERALL]
-    sizes = sorted({row.num_architectures for row in overall or live})
-    number = "–".join(f"{size:,}" for size in dict.fromkeys((sizes[0], sizes[-1]))) if sizes else 0
-    newest = max(known, key=lambda row: (row.step, row.stage == "final"))
-    caption = [
-        f"Kendall τ-b by {scorer}, n = {number} per live round",
-        "band: 95 % bootstrap interval",
-        ceiling_text(run),
-        *unusual_conditions(newest.conditions),
-    ]
-    drawn = figure(
-        TAU_TITLE,
-        " · ".join(caption),
-        theme=theme,
-        uirevision=revision,
-    )
-    for part in subspaces:
-        mine = [row for row in live if row.scope == str(part.index)]
-        drawn.add_scatter(
-            name=part.label,
-            mode="lines+markers",
-            x=[row.step for row in mine],
-            y=[row.tau for row in mine],
-            customdata=[row.num_architectures for row in mine],
-            line={
-                "color": subspace_colour(part.index),
-                "width": 1.5,
-                "dash": subspace_dash(part.index),
-            },
-            marker={"size": 5, "symbol": subspace_symbol(part.index)},
-            hovertemplate="step %{x:,}<br>τ = %{y:.3f}, n = %{customdata}"
-            f"<extra>{part.label}</extra>",
-        )
-    _add_overall(drawn, overall, theme)
-    _add_final(drawn, [row for row in known if row.stage == "final"], theme)
-    _add_marks(drawn, run, theme)
-    drawn.update_layout(
-        xaxis={"title": {"text": "global step"}, "range": [0, run.spec.training.steps * 1.03]},
-        yaxis={"title": {"text": "Kendall τ-b"}},
-        showlegend=True,
-    )
-    return drawn
-
-
-def _add_overall(drawn: go.Figure, overall: Sequence[CorrelationRead], theme: Theme) -> None:
-    steps = [row.step for row in overall]
-    banded = [row for row in overall if row.tau_low is not None and row.tau_high is not None]
-    drawn.add_scatter(
-        name="95 % interval",
-        mode="lines",
-        x=[row.step for row in banded] + [row.step for row in reversed(banded)],
-        y=[row.tau_low for row in banded] + [row.tau_high for row in reversed(banded)],
-        fill="toself",
-        fillcolor=translucent(INK[theme], 0.12),
-        line={"width": 0},
-        hoverinfo="skip",
-        showlegend=False,
-    )
-    drawn.add_scatter(
-        name=OVERALL,
-        mode="lines+markers",
-        x=steps,
-        y=[row.tau for row in overall],
-        customdata=[[row.num_architectures, tau_text(row)] for row in overall],
-        line={"color": INK[theme], "width": 3},
-        marker={"size": 7},
-        hovertemplate="step %{x:,}<br>%{customdata[1]}, n = %{customdata[0]}"
-        "<extra>overall</extra>",
-    )
-
-
-def _add_final(drawn: go.Figure, final: Sequence[CorrelationRead], theme: Theme) -> None:
-    for row in final:
-        if row.scope != OVERALL or row.tau_low is None or row.tau_high is None:
-            continue
-        assert row.tau is not None
-        drawn.add_scatter(
-            name=f"final (n = {row.num_architectures:,})",
-            mode="markers",
-            x=[row.step],
-            y=[row.tau],
-            error_y={
-                "type": "data",
-                "array": [row.tau_high - row.tau],
-                "arrayminus": [row.tau - row.tau_low],
-                "thickness": 1.5,
-            },
-            marker={"size": 12, "symbol": "star", "color": INK[theme]},
-            hovertemplate=f"after training<br>{tau_text(row)}, n = {row.num_architectures}"
-            "<extra>final</extra>",
-        )
-
-
-def _add_marks(drawn: go.Figure, run: RunRead, theme: Theme) -> None:
-    font = {"size": 11, "color": MUTED[theme]}
-    if run.noise_ceiling is not None:
-        drawn.add_hline(
-            y=run.noise_ceiling,
-            line={"dash": "dash", "width": 1.5, "color": MUTED[theme]},
-            annotation={"text": ceiling_text(run), "font": font},
-            annotation_position="top left",
-        )
-    if run.spec.training.warm_up_steps:
-        drawn.add_vline(
-            x=run.spec.training.warm_up_steps,
-            line={"dash": "dot", "width": 1, "color": MUTED[theme]},
-            annotation={"text": "end of warm-up", "font": font},
-            annotation_position="bottom right",
-        )

@@ -31,13 +31,16 @@ from frontend.figures.partition import TITLE as SIZES_TITLE
 from frontend.figures.partition import subspace_sizes
 from frontend.figures.preview import COSTS_TITLES, costs, shares
 from frontend.figures.preview import SIZES_TITLE as SHARES_TITLE
-from frontend.figures.ranking import SCATTER_TITLE, TAU_TITLE, rank_correlation, tau_over_steps
+from frontend.figures.ranking import SCATTER_TITLE, rank_correlation
+from frontend.figures.ranking_over_steps import TITLE as TAU_TITLE
+from frontend.figures.ranking_over_steps import tau_over_steps
 from frontend.figures.search import TITLE as SEARCH_TITLE
 from frontend.figures.search import best_so_far
 from frontend.figures.telemetry import SHARES_TITLE as TIME_TITLE
 from frontend.figures.telemetry import SPEED_TITLE, throughput, time_shares
 from frontend.figures.training import TITLE as LOSS_TITLE
 from frontend.figures.training import training_loss
+from nas.ranking.measures import MeasureName
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,17 +52,25 @@ class FigureDefinition:
         title: for people.
         needs: names of the rows that `draw` takes as keyword arguments, beside `run`, `theme`.
         draw: the pure function.
+        has_measure: whether `draw` takes a measure of the ranking, `measure`.
     """
 
     name: str
     title: str
     needs: tuple[str, ...]
     draw: Callable[..., go.Figure]  # the keyword arguments are those of `needs`
+    has_measure: bool = False
 
-    def of(self, rows: Mapping[str, Any], theme: str) -> go.Figure:  # Any: rows differ by name
+    def of(
+        self,
+        rows: Mapping[str, Any],  # Any: rows differ by name
+        theme: str,
+        measure: MeasureName = "tau",
+    ) -> go.Figure:
         """Draw from `rows`, which may hold more than this figure needs."""
         needed = {name: rows[name] for name in self.needs}
-        return self.draw(rows["run"], **needed, theme=theme)
+        options = {"measure": measure} if self.has_measure else {}
+        return self.draw(rows["run"], **needed, **options, theme=theme)
 
 
 FIGURES: Mapping[str, FigureDefinition] = {
@@ -86,7 +97,11 @@ FIGURES: Mapping[str, FigureDefinition] = {
             rank_correlation,
         ),
         FigureDefinition(
-            "tau-over-steps", TAU_TITLE, ("subspaces", "correlations"), tau_over_steps
+            "tau-over-steps",
+            TAU_TITLE,
+            ("subspaces", "correlations"),
+            tau_over_steps,
+            has_measure=True,
         ),
         FigureDefinition("training-loss", LOSS_TITLE, ("subspaces", "metrics"), training_loss),
         FigureDefinition("throughput", SPEED_TITLE, ("subspaces", "telemetry"), throughput),

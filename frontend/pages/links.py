@@ -74,9 +74,10 @@ def compare_page(run_ids: Iterable[int]) -> str:
     return f"{PREFIX}compare?{_named(run_ids)}"
 
 
-def figure_json(run_id: int, figure: str) -> str:
-    """The data of one figure, as the REST API gives it."""
-    return f"{API}/runs/{run_id}/figures/{figure}"
+def figure_json(run_id: int, figure: str, measure: str | None = None) -> str:
+    """The data of one figure, as the REST API gives it; of a measure where it shows one."""
+    chosen = "" if measure is None else f"?{urlencode({'measure': measure})}"
+    return f"{API}/runs/{run_id}/figures/{figure}{chosen}"
 
 
 def comparison_json(run_ids: Iterable[int], figure: str) -> str:

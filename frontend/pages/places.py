@@ -77,15 +77,14 @@ def panel_place(kind: str, name: str, tab: str = "") -> Component:
 
 
 def figure_place(
-    kind: str, name: str, *, title: str, data: str, height: int, tab: str = ""
+    kind: str, name: str, *, link: Component, height: int, tab: str = ""
 ) -> Component:
     """Return a frame for a figure.
 
     Args:
         kind: of the component ids.
         name: of the figure.
-        title: of the figure, for people.
-        data: address of the figure as JSON, to which a link leads.
+        link: to the figure's JSON, as `data_link` makes it.
         height: in pixels.
         tab: on which it is; empty if on none.
     """
@@ -103,7 +102,7 @@ def figure_place(
                 ),
                 className="figure-scroll",
             ),
-            data_link(title, href=data),
+            link,
         ],
         withBorder=True,
         p=4,

@@ -55,6 +55,7 @@ def _tau(accuracy_AS: NDArray[np.float64], first: Sequence[int], second: Sequenc
     tau = kendall_tau(accuracy_AS[:, first].mean(axis=1), accuracy_AS[:, second].mean(axis=1))
     if tau is None:
         raise InvalidBenchmark(
-            f"{len(accuracy_AS)} architectures with equal means have no noise ceiling"
+            f"{len(accuracy_AS)} architectures have no noise ceiling: it needs three or more, "
+            "whose means differ"
         )
     return tau

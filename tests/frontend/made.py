@@ -16,6 +16,7 @@ from backend.runs.schemas import (
     UnitRead,
 )
 from nas.spec import RunSpec
+from tests.ranked import stored_correlation, stored_measures
 
 NOW = datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC)
 
@@ -183,21 +184,16 @@ def score(architecture, value, accuracy, *, subspace=0, stage="live", step=100, 
     )
 
 
-def correlation(tau, *, step=100, stage="live", scope="overall", n=10, ties=0, scorer="loss"):
-    return CorrelationRead(
-        stage=stage,
-        step=step,
-        scorer=scorer,
-        scope=scope,
-        tau=tau,
-        tau_low=None if tau is None else tau - 0.1,
-        tau_high=None if tau is None else tau + 0.1,
-        spearman=tau,
-        top_half_tau=tau,
-        num_architectures=n,
-        num_ties=ties,
-        conditions={"split": "validation"},
-    )
+def correlation(
+    tau, *, step=100, stage="live", scope="overall", n=10, ties=0, scorer="loss", **others
+):
+    """All measures have the value `tau`, but for `others`, by name with underscores."""
+    row = {
+        **stored_correlation(tau, n=n, ties=ties),
+        "measures": stored_measures(tau, n=n, ties=ties, **others),
+        "conditions": {"split": "validation"},
+    }
+    return CorrelationRead(stage=stage, step=step, scorer=scorer, scope=scope, **row)
 
 
 def candidate(evaluation, value, *, best=None, accuracy=None, rank=None, subspace=0, code="a"):

@@ -23,6 +23,7 @@ from backend.runs import service
 from backend.runs.states import append_event, bump
 from nas.partition.base import Partition
 from nas.spec import RunSpec
+from tests.ranked import stored_correlation
 
 START = datetime(2026, 1, 1, tzinfo=UTC)
 STEPS = 600
@@ -202,13 +203,7 @@ class SeededRun:
                         step=step,
                         scorer=scorer,
                         scope=scope,
-                        tau=tau,
-                        tau_low=tau - 0.1,
-                        tau_high=tau + 0.1,
-                        spearman=tau,
-                        top_half_tau=tau / 2,
-                        num_architectures=len(sample),
-                        num_ties=0,
+                        **stored_correlation(tau, n=len(sample)),
                         conditions={"split": "validation", "batch_norm": "batch-stats"},
                     )
                 )

@@ -3,8 +3,8 @@ import pytest
 from backend.errors import NotFound
 from backend.runs import results
 from backend.runs.balance import newest
-from frontend.rows import newest_complete_round, read_compared, read_rows
-from tests.frontend import made
+from frontend.rows import read_compared, read_rows
+from nas.ranking.measures import MEASURES
 from tests.frontend.seeding import SeededRun, small_spec
 
 
@@ -45,10 +45,16 @@ def test_scores_are_those_of_the_newest_complete_round_until_there_are_final_one
         assert len(results.scores(session, finished.run_id)) == 2 * len(final)
 
 
-def test_a_round_is_complete_once_it_has_an_overall_correlation():
-    rows = [made.correlation(0.1, step=100), made.correlation(0.2, step=200, scope="1")]
-    assert newest_complete_round(rows) == 100
-    assert newest_complete_round(rows[1:]) is None
+def test_correlations_over_steps_have_tau_and_the_measure_that_is_drawn(served_db, seeded):
+    rows = read_rows(served_db, seeded.run_id, ("correlations",), "pool-regret")["correlations"]
+    assert {tuple(row.measures) for row in rows} == {("pool-regret", "tau")}
+    assert {row.step for row in rows} == {100, 200, 300}
+
+
+def test_rankings_are_those_of_the_newest_moment_with_every_measure(served_db, seeded):
+    rows = read_rows(served_db, seeded.run_id, ("rankings",))["rankings"]
+    assert {row.step for row in rows} == {300}
+    assert {tuple(sorted(row.measures)) for row in rows} == {tuple(sorted(MEASURES))}
 
 
 def test_compared_runs_keep_the_given_order_and_hold_what_was_asked_for(served_db, seeded):

@@ -80,6 +80,23 @@ def test_every_figure_is_served_as_plotly_json(client, name):
     assert dark["layout"]["template"] != drawn["layout"]["template"]
 
 
+def test_a_figure_over_steps_shows_the_measure_that_is_asked_for(client):
+    address = "/api/v1/runs/1/figures/tau-over-steps"
+    default = client.get(address).json()
+    assert client.get(f"{address}?measure=tau").json() == default
+    regret = client.get(f"{address}?measure=pool-regret").json()
+    assert regret["layout"]["title"]["text"] == "regret in the pool over steps"
+    unknown = client.get(f"{address}?measure=luck")
+    assert fields_of(unknown) == ["measure"]
+    assert unknown.status_code == 422
+
+
+def test_a_measure_is_refused_by_a_figure_that_shows_none(client):
+    refused = client.get("/api/v1/runs/1/figures/training-loss?measure=tau")
+    assert refused.status_code == 422
+    assert "tau-over-steps does" in refused.json()["detail"]
+
+
 def test_the_figures_are_listed(client):
     assert client.get("/api/v1/runs/1/figures").json() == list(FIGURES)
 

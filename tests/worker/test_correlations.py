@@ -101,7 +101,7 @@ def test_a_sub_space_shows_at_once_and_the_whole_with_the_last_part(ranked: Depl
     (overall,) = stored(ranked, run_id, "overall")
     everything = scores[0] | scores[1]
     expected = kendalltau(list(everything.values()), [truth.accuracies[c] for c in everything])
-    assert overall.tau == pytest.approx(expected.statistic)
+    assert overall.tau.value == pytest.approx(expected.statistic)
     assert (overall.stage, overall.step, overall.num_architectures) == ("live", 40, 6)
     assert [row.num_architectures for row in stored(ranked, run_id, "1")] == [3]
 
@@ -112,20 +112,27 @@ def test_a_correlation_carries_its_conditions(ranked: Deployment) -> None:
     lease = claim_unit(ranked, run_id, "train-0")
     store_part(ranked.db, truth_of(ranked, run_id), SPEC, lease, 40, dict.fromkeys(part, 1.0))
     (row,) = stored(ranked, run_id, "0")
-    assert (row.tau, row.tau_low, row.spearman) == (None, None, None)
+    for measure in row.measures.values():
+        assert (measure.value, measure.low, measure.high) == (None, None, None)
+        assert measure.undefined_reason
+    assert row.tau.undefined_reason == "All 3 scores are equal."
+    assert row.best is None
     bootstrap = row.conditions.pop("bootstrap")
     assert (bootstrap["resamples"], bootstrap["confidence"]) == (1000, 0.95)
     assert row.conditions == {
         "n": 3,
-        "ties": 3,
+        "score_ties": 3,
+        "truth_ties": 0,
         "split": "validation",
-        "batch_norm": "batch-stats",
+        "batch_norm": {"kind": "batch-stats"},
         "images": 20,
         "batch_size": 250,
         "seed": 0,
         "benchmark": "ordered@1",
         "benchmark_column": "accuracy",
         "noise_ceiling": 0.9,
+        "sparse_threshold": 0.1,
+        "random_draws": 10,
         "threads": 1,
         "precision": "float32",
         "processes": 1,
@@ -147,6 +154,49 @@ def test_another_policy_of_batch_norm_shows_among_the_conditions(ranked: Deploym
     assert unusual_conditions(row.conditions) == ("batch norm recalibrate(7)",)
 
 
+def test_the_best_by_prediction_is_stored_with_its_rank_in_the_benchmark(
+    ranked: Deployment,
+) -> None:
+    run_id = skip_to_training(ranked, SPEC, [3, 3])
+    first, second, third = architectures(ranked, run_id)[0]
+    scores = {first: 0.1, second: 0.7, third: 0.7}
+    truth = truth_of(ranked, run_id)
+    store_part(ranked.db, truth, SPEC, claim_unit(ranked, run_id, "train-0"), 40, scores)
+    (row,) = stored(ranked, run_id, "0")
+    tied = min(second, third)  # in order of the alphabet
+    better = sum(accuracy > truth.accuracies[tied] for accuracy in truth.accuracies.values())
+    assert row.best is not None
+    assert row.best.model_dump() == {
+        "architecture": tied,
+        "true_accuracy": truth.accuracies[tied],
+        "true_rank": 1 + better,
+        "num_ranked": 116,
+        "num_tied": 2,
+    }
+    best_of_pool = max(truth.accuracies[code] for code in scores)
+    assert row.measures["pool-regret"].value == best_of_pool - truth.accuracies[tied]
+    assert row.measures["benchmark-regret"].value == (
+        max(truth.accuracies.values()) - truth.accuracies[tied]
+    )
+
+
+def test_an_unknown_ceiling_and_the_bins_of_the_spec_are_stored(deployment: Deployment) -> None:
+    add_truth(deployment.db, noise_ceiling=None)
+    ranking = SPEC.ranking.model_copy(update={"sparse_threshold": 100.0})
+    spec = SPEC.model_copy(update={"ranking": ranking})
+    run_id = skip_to_training(deployment, spec, [3, 3])
+    part, truth = architectures(deployment, run_id)[0], truth_of(deployment, run_id)
+    lease = claim_unit(deployment, run_id, "train-0")
+    scores = dict(zip(part, (0.1, 0.3, 0.2), strict=True))
+    store_part(deployment.db, truth, spec, lease, 40, scores)
+    (row,) = stored(deployment, run_id, "0")
+    assert row.conditions["noise_ceiling"] == "unknown"
+    assert row.conditions["sparse_threshold"] == 100.0
+    sparse = row.measures["sparse-tau"]
+    assert sparse.undefined_reason == ("All 3 truths fall into one bin of 100 percentage points.")
+    assert row.tau.value == pytest.approx(1 / 3)
+
+
 def test_parts_of_different_rounds_never_make_an_overall(ranked: Deployment) -> None:
     run_id = skip_to_training(ranked, SPEC, [3, 3])
     parts, truth = architectures(ranked, run_id), truth_of(ranked, run_id)
@@ -162,7 +212,7 @@ def test_parts_of_different_rounds_never_make_an_overall(ranked: Deployment) -> 
         [*first.values(), *second.values()],
         [truth.accuracies[code] for code in (*parts[0], *parts[1])],
     )
-    assert overall.tau == pytest.approx(expected.statistic)
+    assert overall.tau.value == pytest.approx(expected.statistic)
 
 
 def test_a_round_stored_again_after_a_resume_changes_nothing(ranked: Deployment) -> None:

@@ -4,6 +4,8 @@ from collections.abc import Iterable, Sequence
 
 import plotly.graph_objects as go
 
+from backend.runs.conditions import further_conditions
+from backend.runs.measures import OVERALL, ties_text
 from backend.runs.schemas import CorrelationRead, RunRead
 from frontend.figures.comparison.layout import (
     give_each_run_a_row,
@@ -14,15 +16,14 @@ from frontend.figures.comparison.layout import (
 )
 from frontend.figures.comparison.runs import ComparedRun, differing, numbers_of, span
 from frontend.figures.ranking import (
-    OVERALL,
     SCATTER_TITLE,
-    TAU_TITLE,
     ceiling_text,
-    further_conditions,
     newest_overall,
+    reach,
     shown_scorer,
     tau_text,
 )
+from frontend.figures.ranking_over_steps import TITLE as TAU_TITLE
 from frontend.figures.style import MUTED, Theme
 
 ASPECTS = ("search space", "dataset", "benchmark", "scorer")
@@ -37,7 +38,7 @@ def rank_correlations(runs: Sequence[ComparedRun], *, theme: Theme = "light") ->
     shown = [
         (one, row)
         for one, row in zip(runs, newest, strict=True)
-        if row is not None and row.tau is not None
+        if row is not None and row.tau.value is not None
     ]
     if not shown:
         return nothing(name, SCATTER_TITLE, _why_nothing(runs), runs, theme=theme)
@@ -68,27 +69,23 @@ def rank_correlations(runs: Sequence[ComparedRun], *, theme: Theme = "light") ->
 
 
 def _add_tau(drawn: go.Figure, one: ComparedRun, row: CorrelationRead | None) -> None:
-    shown = [] if row is None or row.tau is None else [row]
-    reach = [
-        (row.tau - row.tau_low, row.tau_high - row.tau)
-        for row in shown
-        if row.tau is not None and row.tau_low is not None and row.tau_high is not None
-    ]
+    shown = [] if row is None or row.tau.value is None else [row]
+    bars = [bar for row in shown if (bar := reach(row.tau)) is not None]
     drawn.add_scatter(
         name=one.label,
         meta={"run": one.run.id},
         mode="markers+text",
-        x=[row.tau for row in shown],
+        x=[row.tau.value for row in shown],
         y=[one.label for _ in shown],
         error_x={
             "type": "data",
-            "array": [above for _, above in reach],
-            "arrayminus": [below for below, _ in reach],
+            "array": [above for above, _ in bars],
+            "arrayminus": [below for _, below in bars],
             "thickness": 2,
             "width": 5,
         },
         marker={"color": one.colour, "symbol": one.symbol, "size": 11},
-        text=[f"{row.tau:.2f}" for row in shown],
+        text=[f"{row.tau.value:.2f}" for row in shown],
         textposition="top center",
         textfont={"size": 11},
         cliponaxis=False,
@@ -159,7 +156,7 @@ def _add_line(
         meta={"run": one.run.id},
         mode="lines+markers",
         x=[None if row is None else row.step for row in points],
-        y=[None if row is None else row.tau for row in points],
+        y=[None if row is None else row.tau.value for row in points],
         line={"color": one.colour, "dash": one.dash, "width": 2},
         marker={
             "line": {"width": 0},
@@ -199,7 +196,7 @@ def _overall(one: ComparedRun, stage: str) -> list[CorrelationRead]:
             row
             for row in one.correlations
             if (row.scorer, row.scope, row.stage) == (scorer, OVERALL, stage)
-            and row.tau is not None
+            and row.tau.value is not None
         ),
         key=lambda row: row.step,
     )
@@ -208,7 +205,8 @@ def _overall(one: ComparedRun, stage: str) -> list[CorrelationRead]:
 def _differing(shown: Sequence[tuple[ComparedRun, CorrelationRead]]) -> list[str]:
     """Return in what the runs that are shown, and the correlations of them, are not alike."""
     conditions = [
-        {"stage (live, final)": row.stage, **further_conditions(row)} for _, row in shown
+        {"stage (live, final)": row.stage, **further_conditions(row.conditions)}
+        for _, row in shown
     ]
     names = dict.fromkeys(name for found in conditions for name in found)
     return [
@@ -225,9 +223,10 @@ def _hover(run: RunRead, row: CorrelationRead) -> str:
     lines = [
         "after training" if row.stage == "final" else f"live, step {row.step:,}",
         tau_text(row),
-        f"n = {row.num_architectures:,}, {row.num_ties:,} tied pairs",
+        f"n = {row.num_architectures:,}",
+        f"tied pairs: {ties_text(row.score_ties, row.truth_ties)}",
         ceiling_text(run),
-        *(f"{name} {value}" for name, value in further_conditions(row).items()),
+        *(f"{name} {value}" for name, value in further_conditions(row.conditions).items()),
     ]
     return "<br>".join(lines)
 
@@ -235,7 +234,7 @@ def _hover(run: RunRead, row: CorrelationRead) -> str:
 def _why_no_tau(run: RunRead, row: CorrelationRead | None) -> str | None:
     if row is None:
         return "no benchmark" if run.benchmark is None else "not ranked yet"
-    return tau_text(row) if row.tau is None else None
+    return tau_text(row) if row.tau.value is None else None
 
 
 def _why_nothing(runs: Sequence[ComparedRun]) -> str:

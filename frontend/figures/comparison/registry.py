@@ -11,7 +11,8 @@ from frontend.figures.comparison.ranking import rank_correlations, taus_over_ste
 from frontend.figures.comparison.runs import ComparedRun
 from frontend.figures.comparison.search import bests_so_far
 from frontend.figures.comparison.training import training_losses
-from frontend.figures.ranking import SCATTER_TITLE, TAU_TITLE
+from frontend.figures.ranking import SCATTER_TITLE
+from frontend.figures.ranking_over_steps import TITLE as TAU_TITLE
 from frontend.figures.search import TITLE as SEARCH_TITLE
 from frontend.figures.training import TITLE as LOSS_TITLE
 

@@ -17,7 +17,7 @@ from frontend.figures.comparison.runs import MOST_RUNS, RunIds
 from frontend.live import changes, replacement
 from frontend.pages import links
 from frontend.pages.compare.panels import COMPARISON_PANELS
-from frontend.pages.places import all_marks, all_shown, figure_place, panel_place
+from frontend.pages.places import all_marks, all_shown, data_link, figure_place, panel_place
 from frontend.pages.pulse import register_pulse
 from frontend.rows import read_compared
 
@@ -80,8 +80,10 @@ def layout(context: Context, run_ids: Sequence[int]) -> Component:
                                 figure_place(
                                     FIGURE,
                                     name,
-                                    title=definition.title,
-                                    data=links.comparison_json(run_ids, name),
+                                    link=data_link(
+                                        definition.title,
+                                        href=links.comparison_json(run_ids, name),
+                                    ),
                                     height=height,
                                 ),
                                 span={"base": 12, "lg": 12 if name in WIDE else 6},

@@ -9,8 +9,10 @@ import dash_mantine_components as dmc
 from dash import dcc, html
 
 from backend.runs.balance import balance_summary
+from backend.runs.conditions import further_conditions
+from backend.runs.measures import interval_text
 from frontend.figures.comparison.runs import ASPECTS, ComparedRun, differing, numbers_of
-from frontend.figures.ranking import ceiling_value, further_conditions, newest_overall
+from frontend.figures.ranking import ceiling_value, newest_overall
 from frontend.figures.search import incumbents
 from frontend.pages import links
 from frontend.pages.parts import state_badge, table
@@ -98,7 +100,7 @@ def condition_lines(runs: Sequence[ComparedRun]) -> list[str]:
     for one in runs:
         row = newest_overall(one.run, one.correlations)
         if row is not None:
-            conditions = further_conditions(row).items()
+            conditions = further_conditions(row.conditions).items()
             text = ", ".join(f"{name} {value}" for name, value in conditions)
             held.setdefault(f"τ-b by {row.scorer}: {text}", []).append(one)
     if len(held) == 1:
@@ -171,8 +173,8 @@ def _tau_cells(one: ComparedRun) -> list[str]:
     if row is None:
         return [ABSENT] * 4 + [ceiling]
     return [
-        "undefined" if row.tau is None else f"{row.tau:.3f}",
-        ABSENT if row.tau_low is None else f"{row.tau_low:.2f} … {row.tau_high:.2f}",
+        "undefined" if row.tau.value is None else f"{row.tau.value:.3f}",
+        interval_text("tau", row.tau) or ABSENT,
         f"{row.num_architectures:,}",
         "after training" if row.stage == "final" else f"live, step {row.step:,}",
         ceiling,

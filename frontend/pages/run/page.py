@@ -14,9 +14,11 @@ from frontend.pages.places import all_marks, all_shown, panel_place
 from frontend.pages.pulse import register_pulse
 from frontend.pages.run.actions import OFFERS, buttons, register_actions, shown
 from frontend.pages.run.grids import GRIDS
+from frontend.pages.run.measures import CHOICE, register_choice
 from frontend.pages.run.panels import PANELS
-from frontend.pages.run.tabs import tabs
+from frontend.pages.run.tabs import CHOICE_TAB, tabs
 from frontend.rows import read_rows
+from nas.ranking.measures import MeasureName
 
 PULSE_MILLISECONDS = 1000
 
@@ -54,41 +56,44 @@ def register(dash: Dash, context: Context) -> None:
     register_pulse(dash, context, pulse="pulse", revisions="revision", runs="run-id")
     _register_update(dash, context)
     register_actions(dash, context)
+    register_choice(dash)
 
 
 def _register_update(dash: Dash, context: Context) -> None:
     @dash.callback(
-        Output(all_shown("figure"), "figure"),
-        Output(all_marks("figure"), "data"),
-        Output(all_shown("panel"), "children"),
-        Output(all_marks("panel"), "data"),
-        Output(all_shown("grid"), "rowData"),
-        Output(all_marks("grid"), "data"),
-        Output(OFFERS, "style"),
-        Input("revision", "data"),
-        Input("theme", "data"),
-        Input("tabs", "value"),
-        State(all_marks("figure"), "data"),
-        State(all_marks("panel"), "data"),
-        State(all_marks("grid"), "data"),
-        State("run-id", "data"),
+        output=[
+            Output(all_shown("figure"), "figure"),
+            Output(all_marks("figure"), "data"),
+            Output(all_shown("panel"), "children"),
+            Output(all_marks("panel"), "data"),
+            Output(all_shown("grid"), "rowData"),
+            Output(all_marks("grid"), "data"),
+            Output(OFFERS, "style"),
+        ],
+        inputs=[
+            Input("revision", "data"),
+            (Input("theme", "data"), Input("tabs", "value"), Input(CHOICE, "value")),
+            [State(all_marks(kind), "data") for kind in ("figure", "panel", "grid")],
+            State("run-id", "data"),
+        ],
     )
     @threaded
     def update(
         _: list[int],
-        theme: str,
-        tab: str,
-        figure_marks: list[Any],
-        panel_marks: list[Any],
-        grid_marks: list[Any],
+        view: tuple[str, str, MeasureName],
+        marks: list[list[Any]],
         run_id: int,
     ) -> tuple[list[Any], ...]:
+        theme, tab, measure = view
+        figure_marks, panel_marks, grid_marks = marks
         figures, panels, grids = (_to_draw(tab, ctx.outputs_list[index]) for index in (0, 2, 4))
         needs = _needs((FIGURES, figures), (PANELS, panels), (GRIDS, grids))
-        rows = read_rows(context.db, run_id, needs)
+        # The other tabs have no select.
+        drawn: MeasureName = measure if tab == CHOICE_TAB else "tau"
+        rows = read_rows(context.db, run_id, needs, drawn)
         sent = (
             [
-                UNCHANGED if name is None else changes(FIGURES[name].of(rows, theme), mark)
+                UNCHANGED if name is None else changes(FIGURES[name].of(rows, theme, drawn), mark)
                 for name, mark in zip(figures, figure_marks, strict=True)
             ],
             [

@@ -20,13 +20,14 @@ from backend.runs.schemas import (
     UnitRead,
 )
 from frontend.figures.numbers import grouped, share_text, short
-from frontend.figures.ranking import OVERALL, ceiling_value, further_conditions, newest_overall
+from frontend.figures.ranking import newest_overall
 from frontend.figures.search import incumbents
 from frontend.figures.telemetry import WAITING, totals
 from frontend.figures.waiting import awaited
 from frontend.pages import links
 from frontend.pages.parts import duration_text, moment_text, state_badge, table
 from frontend.pages.run.landmarks import landmark_table
+from frontend.pages.run.measures import measure_tables
 from frontend.pages.run.progress import progress_panel
 
 Component = Any  # Dash's components are generated, without a useful common type
@@ -125,54 +126,6 @@ def summary(
         _best_card(run, candidates),
     ]
     return dmc.SimpleGrid(cards, cols={"base": 2, "md": 4}, spacing="sm")
-
-
-def correlation_table(
-    run: RunRead, *, subspaces: Sequence[SubspaceRead], correlations: Sequence[CorrelationRead]
-) -> Component:
-    """Return the newest correlation of every stage, scorer and scope with its conditions."""
-    labels = {str(part.index): part.label for part in subspaces}
-    found: dict[tuple[str, str, str], CorrelationRead] = {}
-    for row in correlations:
-        key = (row.stage, row.scorer, row.scope)
-        if key not in found or row.step >= found[key].step:
-            found[key] = row
-    if not found:
-        return dmc.Text("No rank correlation has been computed yet.", c="dimmed", size="sm")
-    head = [
-        "stage", "step", "scorer", "architectures of", "τ-b", "95 % interval", "Spearman ρ",
-        "τ-b, better half", "n", "tied pairs", "noise ceiling",
-    ]  # fmt: skip
-    rows = sorted(
-        found.values(), key=lambda row: (row.stage, row.scorer, row.scope != OVERALL, row.scope)
-    )
-    body = [
-        [
-            row.stage,
-            f"{row.step:,}",
-            row.scorer,
-            "all sub-spaces" if row.scope == OVERALL else labels.get(row.scope, row.scope),
-            _number(row.tau),
-            "–" if row.tau_low is None else f"{row.tau_low:.2f} … {row.tau_high:.2f}",
-            _number(row.spearman),
-            _number(row.top_half_tau),
-            f"{row.num_architectures:,}",
-            f"{row.num_ties:,}",
-            ceiling_value(run),
-        ]
-        for row in rows
-    ]
-    conditions = dict.fromkeys(
-        f"{row.stage}: {', '.join(f'{name} {value}' for name, value in found.items())}"
-        for row, found in ((row, further_conditions(row)) for row in rows)
-    )
-    return dmc.Stack(
-        [
-            table(head, body),
-            *(dmc.Text(line, size="xs", c="dimmed") for line in conditions),
-        ],
-        gap="xs",
-    )
 
 
 def supernet_table(run: RunRead, *, subspaces: Sequence[SubspaceRead]) -> Component:
@@ -276,7 +229,7 @@ PANELS: Mapping[str, Panel] = {
     "notice": Panel((), notice),
     "progress": Panel(("units", "subspaces"), progress_panel),
     "summary": Panel(("subspaces", "balance", "correlations", "candidates"), summary),
-    "correlations": Panel(("subspaces", "correlations"), correlation_table),
+    "correlations": Panel(("subspaces", "rankings"), measure_tables),
     "supernets": Panel(("subspaces",), supernet_table),
     "landmarks": Panel(("subspaces", "landmarks"), landmark_table),
     "telemetry": Panel(("telemetry",), telemetry_table),
@@ -296,16 +249,14 @@ def _tau_card(run: RunRead, correlations: Sequence[CorrelationRead]) -> Componen
     newest_row = newest_overall(run, correlations)
     if newest_row is None:
         return _card("Rank correlation τ-b", "–", ceiling)
-    interval = (
-        f"[{newest_row.tau_low:.2f}, {newest_row.tau_high:.2f}] · "
-        if newest_row.tau_low is not None
-        else ""
-    )
+    tau = newest_row.tau
+    interval = "" if tau.low is None else f"[{tau.low:.2f}, {tau.high:.2f}] · "
+    reason = "" if tau.undefined_reason is None else f"{tau.undefined_reason} · "
     stage = "final" if newest_row.stage == "final" else f"step {newest_row.step:,}"
     return _card(
         "Rank correlation τ-b",
-        _number(newest_row.tau),
-        f"{interval}n = {newest_row.num_architectures:,} · {stage} · {ceiling}",
+        "undefined" if tau.value is None else f"{tau.value:.3f}",
+        f"{reason}{interval}n = {newest_row.num_architectures:,} · {stage} · {ceiling}",
     )
 
 

@@ -10,8 +10,9 @@ from dash import dcc, html
 
 from frontend.figures.registry import FIGURES
 from frontend.pages import links
-from frontend.pages.places import figure_place, new_ids, panel_place
+from frontend.pages.places import data_link, figure_place, new_ids, panel_place
 from frontend.pages.run.grids import GRIDS
+from frontend.pages.run.measures import CHOSEN_DATA, CHOSEN_FIGURE, measure_choice
 
 Component = Any  # Dash's components are generated, without a useful common type
 
@@ -25,6 +26,8 @@ TABS: Mapping[str, str] = {
     "spec": "Spec",
 }
 FIRST_TAB = "overview"
+CHOICE_TAB = "ranking"
+"""On which a measure can be chosen."""
 HEIGHT = 380
 """Of a figure, in pixels, where it has no other."""
 
@@ -67,8 +70,14 @@ def _content(tab: str, run_id: int, banked: bool) -> Component:
                 panel("landmarks"),
             ]
         )
-    if tab == "ranking":
-        return dmc.Stack([pair("rank-correlation", "tau-over-steps", 480), panel("correlations")])
+    if tab == CHOICE_TAB:
+        return dmc.Stack(
+            [
+                dmc.Group(measure_choice(), justify="flex-end"),
+                pair("rank-correlation", CHOSEN_FIGURE, 480),
+                panel("correlations"),
+            ]
+        )
     if tab == "search":
         return dmc.Stack([pair("best-so-far", "best-cell", 460), grid("candidates")])
     if tab == "telemetry":
@@ -89,14 +98,11 @@ def _content(tab: str, run_id: int, banked: bool) -> Component:
 
 
 def _figure_card(run_id: int, tab: str, name: str, height: int = HEIGHT) -> Component:
-    return figure_place(
-        "figure",
-        name,
-        title=FIGURES[name].title,
-        data=links.figure_json(run_id, name),
-        height=height,
-        tab=tab,
-    )
+    properties = {"href": links.figure_json(run_id, name)}
+    if (tab, name) == (CHOICE_TAB, CHOSEN_FIGURE):
+        properties["id"] = CHOSEN_DATA
+    link = data_link(FIGURES[name].title, **properties)
+    return figure_place("figure", name, link=link, height=height, tab=tab)
 
 
 def _grid(name: str, tab: str) -> Component:

@@ -18,6 +18,7 @@ from nas.spec import RunSpec
 from tests.backend.cli.commands import run_command
 from tests.backend.conftest import CONV
 from tests.nas.data.archives import cifar10, folder, imagenet16, tar
+from tests.ranked import stored_correlation
 from tests.support import wait_until
 
 
@@ -97,9 +98,7 @@ def test_the_list_shows_every_tau_beside_its_noise_ceiling(
                         step=100,
                         scorer="loss",
                         scope="overall",
-                        tau=tau,
-                        num_architectures=4,
-                        num_ties=0,
+                        **stored_correlation(tau),
                         conditions={},
                     )
                 )

@@ -1,3 +1,4 @@
+import re
 from dataclasses import replace
 from datetime import UTC, datetime
 
@@ -5,7 +6,13 @@ import pytest
 from rich.console import Console
 
 from backend.benchmarks.schemas import BenchmarkRead, ColumnRead
-from backend.cli.summary import Outcome, bank_updates, correlation_text, summary
+from backend.cli.summary import (
+    Outcome,
+    bank_updates,
+    correlation_text,
+    measure_tables,
+    summary,
+)
 from backend.runs.schemas import (
     BalanceRead,
     CandidateRead,
@@ -14,7 +21,9 @@ from backend.runs.schemas import (
     RunRead,
     SubspaceRead,
 )
+from nas.ranking.measures import MEASURES
 from nas.spec import RunSpec
+from tests.ranked import stored_correlation
 
 NOW = datetime(2026, 1, 1, tzinfo=UTC)
 CELL = "|nor_conv_3x3~0|"
@@ -42,13 +51,7 @@ def _correlation(stage: str, step: int, tau: float | None, scope: str = "overall
         step=step,
         scorer="loss",
         scope=scope,
-        tau=tau,
-        tau_low=None if tau is None else tau - 0.1,
-        tau_high=None if tau is None else tau + 0.1,
-        spearman=tau,
-        top_half_tau=tau,
-        num_architectures=116,
-        num_ties=0,
+        **stored_correlation(tau, n=116),
         conditions={},
     )
 
@@ -221,7 +224,37 @@ def test_the_final_tau_is_shown_with_its_conditions(found: Outcome):
 
 def test_an_undefined_tau_is_said_so(found: Outcome):
     found = replace(found, correlations=[_correlation("final", 300, None)])
-    assert correlation_text(found) == "undefined for 116 architectures (loss)"
+    assert correlation_text(found) == (
+        "undefined for 116 architectures (loss): All scores are equal."
+    )
+
+
+def test_every_measure_of_the_newest_ranking_is_a_row_with_interval_and_reason(found: Outcome):
+    rows = [
+        _correlation("final", 300, 0.6),
+        _correlation("live", 300, 0.5),
+        _correlation("final", 300, None, scope="0"),
+    ]
+    rows[0] = rows[0].model_copy(
+        update={"conditions": {"batch_norm": {"kind": "batch-stats"}, "metric": "accuracy"}}
+    )
+    (table,) = measure_tables(replace(found, correlations=rows))
+    console = Console(width=220)
+    with console.capture() as captured:
+        console.print(table)
+    text = captured.get()
+    assert "After training, by loss (step 300): measures with 95 % bootstrap intervals" in text
+    assert re.search(r"all sub-spaces +┃ count 0-1", text)
+    for title in (one.title for one in MEASURES.values()):
+        assert title in text
+    assert re.search(
+        r"Kendall τ-b +│ 0\.600 \[0\.500, 0\.700\] +│ undefined: All scores are equal\.", text
+    )
+    assert re.search(r"regret in the pool \(percentage points\) +│ 0\.60 ", text)
+    assert re.search(r"its true accuracy +│ 91\.50 %, true rank 3 of 116 +│ undefined", text)
+    assert "noise ceiling of tau: 0.770 (10 seeds); batch norm batch-stats, metric accuracy" in (
+        " ".join(text.split())
+    )
 
 
 def test_what_is_unusual_about_the_training_is_shown_with_tau(found: Outcome):

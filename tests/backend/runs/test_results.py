@@ -20,6 +20,7 @@ from backend.runs import results, service
 from nas.benchmarks.table import Entry, GroundTruth
 from tests.backend.api import Api, problem_of
 from tests.backend.conftest import CONV, SKIP
+from tests.ranked import stored_correlation
 
 UNKNOWN = "|skip_connect~0|+|nor_conv_3x3~0|none~1|"
 
@@ -99,9 +100,7 @@ def run_id(stocked: Database, new_run) -> int:
                     step=step,
                     scorer="loss",
                     scope=scope,
-                    tau=tau,
-                    num_architectures=4,
-                    num_ties=0,
+                    **stored_correlation(tau),
                     conditions={},
                 )
             )
@@ -161,6 +160,42 @@ def test_metrics_beyond_a_step_come_in_its_order(stocked: Database, run_id: int)
         (10, "learning rate"),
         (10, "loss"),
     ]
+
+
+def test_a_round_is_complete_once_it_has_an_overall_correlation(stocked: Database, run_id: int):
+    with stocked.unit_of_work() as session:
+        assert results.newest_complete_round(session, run_id, "loss") == 30
+        assert results.newest_complete_round(session, run_id, "accuracy") is None
+        newest = select(Correlation).where(Correlation.step == 30, Correlation.stage == "live")
+        session.scalars(newest).one().scope = "1"
+        session.flush()
+        assert results.newest_complete_round(session, run_id, "loss") == 10
+
+
+def test_correlations_over_steps_are_the_whole_rows_but_for_the_other_measures(
+    stocked: Database, run_id: int
+):
+    with stocked.reading() as session:
+        whole = results.correlations(session, run_id)
+        found = results.correlations_over_steps(session, run_id, {"tau", "sparse-tau"})
+    assert len(found) == 4
+    for row, narrow in zip(whole, found, strict=True):
+        measures = {name: row.measures[name] for name in ("sparse-tau", "tau")}
+        assert narrow == row.model_copy(update={"measures": measures})
+
+
+def test_the_newest_correlations_are_those_of_the_final_ranking_and_of_the_last_round(
+    stocked: Database, run_id: int
+):
+    with stocked.reading() as session:
+        found = results.newest_correlations(session, run_id)
+        everything = results.correlations(session, run_id)
+    assert [(row.stage, row.step, row.scope) for row in found] == [
+        ("live", 30, "overall"),
+        ("final", 30, "overall"),
+        ("final", 30, "0"),
+    ]
+    assert found == everything[1:]
 
 
 def test_the_run_shows_the_final_tau_rather_than_a_live_one_of_the_same_step(

@@ -5,9 +5,9 @@ from frontend.figures.ranking import (
     ceiling_value,
     prepare_ranking,
     rank_correlation,
-    tau_over_steps,
     tau_text,
 )
+from frontend.figures.ranking_over_steps import tau_over_steps
 from frontend.figures.style import is_empty, subspace_colour
 from tests.frontend import made
 
@@ -27,7 +27,7 @@ def test_a_complete_round_goes_before_a_newer_one_with_parts_missing():
     scores = [made.score("a", 1, 90, step=100), made.score("a", 2, 90, step=200)]
     complete = prepare_ranking("loss", scores, [made.correlation(0.5, step=100)])
     assert complete.step == 100
-    assert complete.overall.tau == 0.5
+    assert complete.overall.tau.value == 0.5
     assert prepare_ranking("loss", scores, []).step == 200
 
 
@@ -53,7 +53,7 @@ def test_points_are_coloured_by_subspace_and_tau_stands_in_the_title():
     assert second.marker.color == subspace_colour(1)
     assert drawn.layout.title.text == "Rank correlation: τ = 0.50 [0.40, 0.60]"
     assert drawn.layout.title.subtitle.text == (
-        "n = 3 · 2 tied pairs · live, step 100 · noise ceiling 0.80"
+        "n = 3 · tied pairs: 2 by score, 0 by truth · live, step 100 · noise ceiling 0.80"
     )
 
 
@@ -79,7 +79,7 @@ def test_one_score_is_one_point_without_tau():
         correlations=[made.correlation(None, n=1)],
     )
     assert list(drawn.data[0].x) == [1]
-    assert "τ undefined" in drawn.layout.title.text
+    assert drawn.layout.title.text == "Rank correlation: τ undefined. All scores are equal."
 
 
 def test_tau_is_pending_while_parts_of_the_round_are_missing():
@@ -122,42 +122,3 @@ def test_before_the_first_round_the_figures_say_when_it_ends():
     ):
         assert is_empty(drawn)
         assert "ends at step 400" in drawn.layout.annotations[0].text
-
-
-def test_tau_over_steps_shows_overall_with_band_every_subspace_and_the_final_value():
-    drawn = tau_over_steps(
-        made.run(),
-        subspaces=made.subspaces(1, 1),
-        correlations=[
-            made.correlation(0.4, step=200),
-            made.correlation(0.2, step=100),
-            made.correlation(0.3, step=100, scope="1", n=4),
-            made.correlation(0.6, step=1000, stage="final", n=50),
-            made.correlation(0.9, step=100, scorer="accuracy"),
-        ],
-    )
-    overall = trace(drawn, "overall")
-    assert (list(overall.x), list(overall.y)) == ([100, 200], [0.2, 0.4])
-    band = trace(drawn, "95 % interval")
-    assert list(band.x) == [100, 200, 200, 100]
-    assert list(band.y) == pytest.approx([0.1, 0.3, 0.5, 0.3])
-    assert list(trace(drawn, "count 1").y) == [0.3]
-    assert list(trace(drawn, "count 0").y) == []
-    assert list(trace(drawn, "final (n = 50)").y) == [0.6]
-
-
-def test_the_noise_ceiling_is_a_line_where_it_is_known_and_words_where_not():
-    rows = [made.correlation(0.4)]
-    known = tau_over_steps(made.run(), subspaces=made.subspaces(1), correlations=rows)
-    assert 0.8 in [shape.y0 for shape in known.layout.shapes]
-    unknown = tau_over_steps(
-        made.run(noise_ceiling=None), subspaces=made.subspaces(1), correlations=rows
-    )
-    assert 0.8 not in [shape.y0 for shape in unknown.layout.shapes]
-    assert "noise ceiling unknown" in unknown.layout.title.subtitle.text
-
-
-def test_an_undefined_tau_is_left_out_of_the_curve():
-    rows = [made.correlation(None, step=100), made.correlation(0.4, step=200)]
-    drawn = tau_over_steps(made.run(), subspaces=made.subspaces(1), correlations=rows)
-    assert list(trace(drawn, "overall").x) == [200]

@@ -1,5 +1,6 @@
 """The pages in a real Chromium, over seeded runs."""
 
+import re
 import statistics
 import time
 from pathlib import Path
@@ -136,8 +137,9 @@ def test_every_tab_of_a_run_shows_its_data(quiet_page, address, finished):
     expect(figure(quiet_page, "bank-balance")).to_have_count(0)
     quiet_page.get_by_role("tab", name="Ranking").click()
     wait_for_points(quiet_page, "rank-correlation")
-    expect(quiet_page.locator("table:visible")).to_contain_text("all sub-spaces")
-    expect(quiet_page.get_by_text("live: split validation")).to_be_visible()
+    expect(quiet_page.locator("table:visible").first).to_contain_text("all sub-spaces")
+    condition = "split validation, batch norm batch-stats"
+    expect(quiet_page.get_by_text(condition).first).to_be_visible()
     quiet_page.get_by_role("tab", name="Search").click()
     wait_for_points(quiet_page, "best-so-far")
     wait_for_points(quiet_page, "best-cell")
@@ -152,6 +154,21 @@ def test_every_tab_of_a_run_shows_its_data(quiet_page, address, finished):
     expect(quiet_page.locator(".ag-row:visible").first).to_contain_text("Partition found.")
     quiet_page.get_by_role("tab", name="Spec").click()
     expect(quiet_page.locator("pre:visible")).to_contain_text("warm_up_steps: 200")
+
+
+def test_the_figure_over_steps_shows_the_measure_that_is_chosen(quiet_page, address, finished):
+    quiet_page.goto(f"{address}/ui/runs/{finished.run_id}")
+    quiet_page.get_by_role("tab", name="Ranking").click()
+    drawn = figure(quiet_page, "tau-over-steps")
+    data = quiet_page.get_by_title("Rank correlation over steps as JSON").locator("visible=true")
+    expect(drawn).to_contain_text("Rank correlation over steps")
+    quiet_page.get_by_role("textbox", name="Measure over steps").click()
+    quiet_page.get_by_role("option", name="sparse τ-b").click()
+    expect(drawn).to_contain_text("sparse τ-b over steps")
+    expect(data).to_have_attribute("href", re.compile(r"tau-over-steps\?measure=sparse-tau$"))
+    # The overview has no select, and keeps to tau.
+    quiet_page.get_by_role("tab", name="Overview").click()
+    expect(drawn).to_contain_text("Rank correlation over steps")
 
 
 def test_the_training_of_weight_banks_is_shown_by_searched_cell(quiet_page, address, served_db):
@@ -380,7 +397,7 @@ def test_an_answer_for_a_tab_that_was_left_changes_nothing(quiet_page, address, 
     )
     for name in ("Spec", "Ranking"):
         quiet_page.get_by_role("tab", name=name).click()
-    expect(quiet_page.locator("table:visible")).to_contain_text("all sub-spaces")
+    expect(quiet_page.locator("table:visible").first).to_contain_text("all sub-spaces")
     route, answer = held[0]
     route.fulfill(response=answer)
     run.train(3 * EVERY)

@@ -98,11 +98,11 @@ def test_the_table_holds_every_tau_with_its_interval_n_moment_and_ceiling():
     # A row is its marker, the name as a hint and as text, the state, and what is compared here.
     first, second, third = (shown.index(f"#{number} run {number - 1}") for number in (1, 2, 3))
     assert shown[first + 3 : second - 1] == [
-        "0.500", "0.40 … 0.60", "99", "after training", "0.80", "0.811", "91.23 %, true rank 5",
+        "0.500", "[0.400, 0.600]", "99", "after training", "0.80", "0.811", "91.23 %, true rank 5",
         "remove",
     ]  # fmt: skip
     assert shown[second + 3 : third - 1] == [
-        "0.250", "0.15 … 0.35", "10", "live, step 100", "unknown", "–", "score -0.5", "remove",
+        "0.250", "[0.150, 0.350]", "10", "live, step 100", "unknown", "–", "score -0.5", "remove",
     ]  # fmt: skip
     assert shown[third + 3 : third + 11] == [
         "–", "–", "–", "–", "no benchmark", "–", "–", "remove",

@@ -67,7 +67,7 @@ def test_selected_runs_are_compared_live_and_can_be_removed(quiet_page, address,
     assert set(quiet_page.evaluate(POINTS, "best-so-far")) == {one}
     results, differences = quiet_page.locator("table").all()
     row = results.locator("tr", has_text="balanced")
-    for cell in ("0.700", "0.60 … 0.80", "after training", "0.91"):
+    for cell in ("0.700", "[0.600, 0.800]", "after training", "0.91"):
         expect(row.get_by_role("cell", name=cell, exact=True)).to_be_visible()
     expect(differences.locator("tbody tr")).to_have_count(1)
     expect(differences).to_contain_text("seed")

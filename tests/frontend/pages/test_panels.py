@@ -6,7 +6,6 @@ from backend.runs.schemas import LandmarkRead
 from frontend.pages.run.grids import candidate_rows, log_rows
 from frontend.pages.run.landmarks import landmark_table
 from frontend.pages.run.panels import (
-    correlation_table,
     heading,
     notice,
     summary,
@@ -128,18 +127,18 @@ def test_the_summary_of_a_fresh_run_invents_nothing():
     assert "noise ceiling unknown" in shown
 
 
-def test_the_table_holds_the_newest_correlation_per_stage_scorer_and_scope():
-    rows = [
-        made.correlation(0.1, step=100),
-        made.correlation(0.2, step=200, ties=4),
-        made.correlation(None, step=200, scope="1", n=1),
-    ]
-    shown = words(correlation_table(made.run(), subspaces=made.subspaces(1, 1), correlations=rows))
-    assert "0.100" not in shown
-    assert shown.count("0.200") == 3  # tau, Spearman, better half
+def test_the_summary_says_why_tau_is_undefined():
+    shown = words(
+        summary(
+            made.run(),
+            subspaces=made.subspaces(1, 1),
+            balance=[],
+            correlations=[made.correlation(None, n=2)],
+            candidates=[],
+        )
+    )
     assert "undefined" in shown
-    assert "count 1" in shown
-    assert shown[-1] == "live: split validation"
+    assert "All scores are equal. · n = 2 · step 100 · ceiling 0.80" in shown
 
 
 def test_a_units_row_names_what_it_waits_for():

@@ -48,7 +48,8 @@ def test_every_run_has_a_row_with_its_newest_overall_tau_and_interval():
         "<br><b>the runs differ in stage (live, final)</b>"
     )
     assert first.customdata[0] == (
-        "after training<br>τ = 0.60 [0.50, 0.70]<br>n = 50, 3 tied pairs<br>noise ceiling 0.80"
+        "after training<br>τ = 0.60 [0.50, 0.70]<br>n = 50<br>"
+        "tied pairs: 3 by score, 0 by truth<br>noise ceiling 0.80"
         "<br>split validation"
     )
 
@@ -81,7 +82,7 @@ def test_a_row_without_tau_says_why():
     assert [(words.y, words.text) for words in drawn.layout.annotations] == [
         ("#2 run 1", "no benchmark"),
         ("#3 run 2", "not ranked yet"),
-        ("#4 run 3", "τ undefined (all tied, or fewer than two)"),
+        ("#4 run 3", "τ undefined. All scores are equal."),
     ]
     assert [list(trace.x) for trace in drawn.data] == [[0.5], [], [], []]
     assert "differ" not in caption(drawn)
