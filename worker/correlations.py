@@ -28,8 +28,6 @@ from nas.seeds import derive_seed
 from nas.spec import RunSpec
 from worker.upsert import insert_once
 
-"""Of stand-alone training, in percent: what the tables hold of an architecture."""
-
 UNKNOWN = "unknown"
 
 Stage = Literal["live", "final"]
