@@ -6,6 +6,7 @@ from torch.nn.functional import cross_entropy
 
 from nas.errors import TrainingDiverged
 from nas.events import TrainingProgressed
+from nas.pipeline import train_unit
 from nas.training import loop
 from nas.training.batches import ImageBatches
 from nas.training.loop import train, update
@@ -128,6 +129,35 @@ def test_a_step_of_several_architectures_goes_along_the_sum_of_their_gradients_c
     assert state.updates == 1
     assert sum(count.samples for count in state.balance) == len(SEVERAL)
     assert sum(count.images for count in state.balance) == 16 * len(SEVERAL)
+
+
+def test_methods_4_2_the_order_of_a_steps_architectures_changes_neither_loss_nor_weights(
+    make_experiment, images_of_64_bits
+) -> None:
+    experiment = make_experiment(gradient_clip=0.5)
+    routes = [Route(experiment.partition.route(member), member) for member in SEVERAL]
+    found = []
+    for ordered in (routes, routes[::-1]):
+        state = fresh_state(experiment, None)
+        state.supernet.double()
+        loss = update(experiment, state, schedule_of(experiment), ordered, Team())
+        found.append((loss, weights_of(state)))
+    (one, weights), (other, reversed_weights) = found
+    assert one == pytest.approx(other, rel=1e-12)
+    for name, weight in weights.items():
+        assert torch.allclose(weight, reversed_weights[name], rtol=1e-9, atol=1e-12), name
+
+
+@pytest.mark.parametrize("threads", [1, 2])
+def test_a_unit_computes_with_the_stored_number_of_threads(make_experiment, threads: int) -> None:
+    before = torch.get_num_threads()
+    experiment = make_experiment(threads=threads)
+    try:
+        torch.set_num_threads(3 - threads)
+        next(train_unit(experiment, fresh_state(experiment, 0)))
+        assert torch.get_num_threads() == threads
+    finally:
+        torch.set_num_threads(before)
 
 
 def test_a_supernet_trains_its_own_architectures_of_a_step_and_skips_a_step_without_any(
