@@ -180,7 +180,7 @@ class Runner:
         updates = 0 if work.state is None else work.state.updates
         balance = () if work.state is None else work.state.balance
         if self._resources is None:
-            self._resources = Resources.of(experiment)
+            self._resources = Resources.of(experiment, team.members())
         return Recorder(
             spec=experiment.spec,
             truth=self._loaded.truth,

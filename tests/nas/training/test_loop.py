@@ -218,8 +218,9 @@ def test_units_report_often_enough_to_be_stopped(make_experiment, monkeypatch) -
     assert [event.step for event in events] == list(range(1, 25))
 
 
+@pytest.mark.parametrize(("bias", "loss"), [(float("nan"), "nan"), (float("-inf"), "inf")])
 def test_a_diverged_loss_stops_the_unit_at_once_and_names_step_architecture_and_remedy(
-    make_experiment, monkeypatch
+    make_experiment, monkeypatch, bias: float, loss: str
 ) -> None:
     monkeypatch.setattr(loop, "REPORT_SECONDS", 0.0)
     experiment = make_experiment()
@@ -227,12 +228,13 @@ def test_a_diverged_loss_stops_the_unit_at_once_and_names_step_architecture_and_
     events = train(experiment, state, 5)
     assert [next(events).step, next(events).step] == [1, 2]
     with torch.no_grad():
-        state.supernet.classifier.bias.fill_(float("nan"))
+        # A class that cannot be; its images make the mean infinite.
+        state.supernet.classifier.bias[:5] = bias
     schedule = schedule_of(experiment)
     architecture = experiment.space.encode(schedule.routes(2)[0].architecture)
     with pytest.raises(TrainingDiverged) as raised:
         next(events)
     assert str(raised.value) == (
-        f"the training loss is nan at global step 2, architecture {architecture}; "
+        f"the training loss is {loss} at global step 2, architecture {architecture}; "
         "lower training.learning_rate or set training.gradient_clip"
     )
