@@ -1,9 +1,11 @@
 """Validation errors of pydantic -> the fields that a person wrote."""
 
+import json
 import re
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
+_MOST_SHOWN = 40
 _FIRST_WORD = re.compile(r"[a-z_]+(\.[a-z_]+)*(?=[ :])")
 
 
@@ -35,12 +37,23 @@ def field_sentence(field: str, message: str) -> str:
 def _field_error(error: Mapping[str, Any], body: Any) -> dict[str, str]:
     parts, value = _written_path(error["loc"], body)
     message = str(error["msg"])
+    if error["type"] == "union_tag_not_found":
+        parts.append("kind")
+        message = "kind is missing: it tells which one is meant"
+    if error["type"] == "model_attributes_type":
+        message = f"must be an object with named fields, and is {_shown(error.get('input'))}"
     if error["type"] == "value_error":
         message = message.removeprefix("Value error, ")
         named = _FIRST_WORD.match(message)
         if named and isinstance(value, Mapping) and named[0].split(".")[0] in value:
             parts.append(named[0])
     return {"field": ".".join(parts), "message": message}
+
+
+def _shown(value: Any) -> str:
+    """Return the beginning of a value as JSON, in letters that any answer can hold."""
+    text = json.dumps(value, default=str)
+    return text if len(text) <= _MOST_SHOWN else f"{text[:_MOST_SHOWN]}..."
 
 
 def _written_path(location: Sequence[int | str], body: Any) -> tuple[list[str], Any]:

@@ -31,6 +31,7 @@ from nas.data.dataset import ImageDataset
 from tests.backend.api import Api
 from tests.postgresql import ReusedDatabase, create_database, drop_database, plain
 from tests.support import skip_unless_required
+from worker.runner_process import WORKSPACE_CONFIG
 
 TEST_SWITCHES = ("EFSNAS_SHARED_DATA", "EFSNAS_REQUIRE_", "EFSNAS_TEST_")
 CHROMIUM_NAMES = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
@@ -57,6 +58,8 @@ def pytest_configure() -> None:
     os.environ["EFSNAS_PREPARE_RUNNER"] = "false"
     # The tests' tensors are tiny, and threads that wait for each other cost more than they bring.
     os.environ.setdefault("OMP_NUM_THREADS", "1")
+    # As runners have it: without a fixed workspace cuBLAS does not repeat itself on a GPU.
+    os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", WORKSPACE_CONFIG)
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

@@ -75,16 +75,25 @@ class SlotDevice:
             return None
         return len(self.gpus) or 1
 
-    def shortage(self, settings: Settings) -> str | None:
-        """Say why there is too little free memory to begin a unit; None if there is enough."""
+    def shortage(self, settings: Settings, held_bytes: int = 0) -> str | None:
+        """Say why there is too little free memory to begin a unit; None if there is enough.
+
+        Args:
+            settings: of the deployment.
+            held_bytes: memory that is not free, and that the process which is to begin the unit
+                holds already.
+        """
         if self.kind == "cpu":
-            free = psutil.virtual_memory().available
+            free = psutil.virtual_memory().available + held_bytes
             return _too_little(
                 "this host", free, settings.min_free_memory_bytes, "EFSNAS_MIN_FREE_MEMORY_BYTES"
             )
         found = (
             _too_little(
-                f"GPU {gpu.index}", free, settings.min_free_gpu_bytes, "EFSNAS_MIN_FREE_GPU_BYTES"
+                f"GPU {gpu.index}",
+                free + held_bytes,
+                settings.min_free_gpu_bytes,
+                "EFSNAS_MIN_FREE_GPU_BYTES",
             )
             for gpu in self.gpus
             if (free := _asked(partial(_free_bytes, gpu))) is not None

@@ -1,4 +1,4 @@
-"""What this process uses of its machine, by psutil and the GPU driver's own library.
+"""What the processes of a unit use of their machine, by psutil and the GPU driver's own library.
 
 A value that the system does not give is None, never an error: telemetry must not end a run.
 """
@@ -6,6 +6,7 @@ A value that the system does not give is None, never an error: telemetry must no
 from __future__ import annotations
 
 import contextlib
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
@@ -23,11 +24,11 @@ class Usage:
     """One reading.
 
     Attributes:
-        cpu_seconds: of all threads of this process since it started.
-        memory_bytes: resident memory of this process.
+        cpu_seconds: of all threads of the processes since they started.
+        memory_bytes: resident memory of the processes.
         gpu_share: how much of the last moment (up to a second) the GPU was busy, 0 to 1, with the
-            work of whatever process.
-        gpu_memory_bytes: in use on the GPU, by whatever process.
+            work of whatever process; of several GPUs the mean.
+        gpu_memory_bytes: in use on the GPUs, by whatever process.
     """
 
     cpu_seconds: float | None
@@ -79,29 +80,49 @@ def open_gpu(uuid: str) -> Gpu | None:
 
 @dataclass(slots=True)
 class Resources:
-    """What this process uses; `gpu` is the one on which it computes, if it can be watched."""
+    """What the processes that work on a unit use.
 
-    gpu: Gpu | None = None
-    _process: psutil.Process = field(default_factory=psutil.Process)
+    Attributes:
+        gpus: those on which they compute, as far as they can be watched.
+        processes: by default this one alone.
+    """
+
+    gpus: Sequence[Gpu] = ()
+    processes: Sequence[psutil.Process] = field(default_factory=lambda: (psutil.Process(),))
 
     @classmethod
-    def of(cls, experiment: Experiment) -> Resources:
-        """Return those of a process that computes on the experiment's device."""
+    def of(cls, experiment: Experiment, processes: Sequence[psutil.Process] = ()) -> Resources:
+        """Return those of processes that compute on the experiment's device.
+
+        Args:
+            experiment: the run.
+            processes: that train together, each on a GPU of its own if the device is one; none:
+                this one alone.
+        """
+        members = processes or (psutil.Process(),)
         if not experiment.device.startswith("cuda"):
-            return cls()
+            return cls((), members)
         import torch
 
-        return cls(open_gpu(f"GPU-{torch.cuda.get_device_properties(experiment.device).uuid}"))
+        devices = [experiment.device]
+        if len(members) > 1:
+            devices = [f"cuda:{number}" for number in range(len(members))]
+        uuids = [torch.cuda.get_device_properties(device).uuid for device in devices]
+        found = (open_gpu(f"GPU-{uuid}") for uuid in uuids)
+        return cls([gpu for gpu in found if gpu is not None], members)
 
     def read(self) -> Usage:
         """Return what is in use now."""
         cpu_seconds, memory_bytes = None, None
         with contextlib.suppress(psutil.Error):
-            times = self._process.cpu_times()
-            cpu_seconds, memory_bytes = times.user + times.system, self._process.memory_info().rss
+            times = [process.cpu_times() for process in self.processes]
+            memory = [process.memory_info().rss for process in self.processes]
+            cpu_seconds, memory_bytes = sum(one.user + one.system for one in times), sum(memory)
+        shares = [share for gpu in self.gpus if (share := gpu.busy_share()) is not None]
+        held = [held for gpu in self.gpus if (held := gpu.memory_bytes()) is not None]
         return Usage(
             cpu_seconds=cpu_seconds,
             memory_bytes=memory_bytes,
-            gpu_share=None if self.gpu is None else self.gpu.busy_share(),
-            gpu_memory_bytes=None if self.gpu is None else self.gpu.memory_bytes(),
+            gpu_share=sum(shares) / len(shares) if shares else None,
+            gpu_memory_bytes=sum(held) if held else None,
         )

@@ -13,6 +13,7 @@ from collections.abc import Iterator
 from contextlib import closing
 from functools import partial
 
+import psutil
 import structlog
 import torch
 from sqlalchemy.exc import DBAPIError
@@ -30,6 +31,7 @@ from nas.training.team import Team
 from worker import checkpoints, team
 from worker.attempt import Attempt, record_failure
 from worker.control import CANCEL, Control, die_with_parent
+from worker.devices import own_device
 from worker.execution import Execution, Work
 from worker.failures import failure_of
 from worker.loading import LoadedRun, load_run
@@ -178,7 +180,7 @@ class Runner:
         updates = 0 if work.state is None else work.state.updates
         balance = () if work.state is None else work.state.balance
         if self._resources is None:
-            self._resources = Resources.of(experiment)
+            self._resources = Resources.of(experiment, team.members())
         return Recorder(
             spec=experiment.spec,
             truth=self._loaded.truth,
@@ -203,6 +205,8 @@ class Runner:
             with self._db.reading() as session:
                 claimable = leases.has_claimable(session, run_id)
                 waiting = claimable or leases.may_get_ready(session, run_id)
+            if claimable and self._lacks_memory():
+                return None
             if claimable:
                 with self._db.unit_of_work() as session:
                     lease = leases.claim(
@@ -214,6 +218,19 @@ class Runner:
                 return None
             time.sleep(LINGER_POLL_SECONDS)
         return None
+
+    def _lacks_memory(self) -> bool:
+        """Tell whether others have taken the memory that the next unit needs.
+
+        Then this process ends, and with it what it holds; its slot says why it waits.
+        """
+        device = own_device(self._settings)
+        on_gpu = device.kind == "cuda"
+        held = torch.cuda.memory_reserved() if on_gpu else psutil.Process().memory_info().rss
+        reason = device.shortage(self._settings, held)
+        if reason is not None:
+            _log.warning("no further unit is begun", reason=reason)
+        return reason is not None
 
 
 def timed(events: Iterator[Event]) -> Iterator[tuple[Event, float]]:

@@ -6,6 +6,7 @@ import sys
 import threading
 from datetime import timedelta
 
+import psutil
 import structlog
 import torch
 from torch import distributed as dist
@@ -30,6 +31,15 @@ _log = structlog.get_logger(__name__)
 def rank() -> int | None:
     """Return this process's number in its team; None if torchrun did not start it."""
     return int(os.environ["RANK"]) if "TORCHELASTIC_RUN_ID" in os.environ else None
+
+
+def members() -> tuple[psutil.Process, ...]:
+    """Return the processes that torchrun started with this one, this one included; none alone."""
+    if rank() is None:
+        return ()
+    agent = psutil.Process().parent()
+    found = [] if agent is None else agent.children()
+    return tuple(child for child in found if "worker.runner" in child.cmdline())
 
 
 def join_as_leader(settings: Settings) -> Leader:

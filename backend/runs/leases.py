@@ -369,16 +369,18 @@ def _take(session: Session, unit_id: int, owner: str, lease_seconds: float) -> L
 
 def _halve(session: Session, run: Run, unit: Unit, failure: Failure) -> None:
     """Cut the unit's batches in two from now on, and say so; too small ones end it instead."""
-    training = run.spec.training
-    batch_size = min(training.batch_size, run.dataset.num_train)
-    if batch_size < SMALLEST_HALVED_BATCH:
+    processes = run.spec.training.processes
+    # What one process holds at a time, and what it would halve.
+    share = min(run.spec.training.batch_size, run.dataset.num_train) // processes
+    if share < SMALLEST_HALVED_BATCH:
         _give_up(session, unit, failure.kind, failure.message)
         return
     move_unit(session, unit, "lost", failure.message)
     unit.micro_batches = 2
+    cut = f"batch of {share} images" if processes == 1 else f"process's share of {share} images"
     text = (
-        f"{unit.key}: it ran out of memory, so from its last checkpoint on each batch of "
-        f"{batch_size} images is cut into 2 halves whose gradients are added up (micro_batches 2). "
+        f"{unit.key}: it ran out of memory, so from its last checkpoint on each {cut} "
+        "is cut into 2 halves whose gradients are added up (micro_batches 2). "
         "BatchNorm then has the statistics of a half, so results differ from those of a run that "
         "had enough memory; every rank correlation of this run shows it."
     )

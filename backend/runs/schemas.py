@@ -152,7 +152,7 @@ class TelemetryRead(ReadModel):
     other_seconds: float  # the rest: opening the unit, recording its rows
     useful_share: float  # of the seconds, those of training and ranking, 0 to 1
     cpu_percent: float | None  # 100 is one core, fully used
-    memory_bytes: int | None  # resident memory of the process, the most seen
+    memory_bytes: int | None  # resident memory of the processes, the most seen
     gpu_percent: float | None  # of the time in which the GPU was busy, whoever used it
     gpu_memory_bytes: int | None  # in use on the whole GPU, the most seen
 

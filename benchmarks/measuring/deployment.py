@@ -1,12 +1,17 @@
-"""A deployment of a script's own: SQLite in a temporary folder, and worker processes on it."""
+"""A deployment of a script's own: SQLite in a temporary folder, and worker processes on it.
 
-import subprocess
+However the script ends, nothing of it stays: Ctrl-C and SIGTERM stop the workers and remove the
+folder, and workers whose script was killed end by themselves.
+"""
+
+import signal
 import sys
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
+from types import FrameType
 
 import psutil
 
@@ -23,18 +28,23 @@ from backend.settings import Settings
 from nas.benchmarks.table import read_table
 from nas.data.dataset import ImageDataset
 from nas.spec import RunSpec
-from worker.environment import child_environment
+from worker.children import Child
+from worker.devices import CPU
+from worker.pool import slot_children
 
 POLL_SECONDS = 0.2
-STOP_SECONDS = 60.0
 STILL_SECONDS = 2.0
 """A process that has used no processor for so long waits for work."""
 
 
 @contextmanager
 def deployed(dataset: ImageDataset, truth: Path) -> Iterator[tuple[Database, Settings]]:
-    """Open a deployment that holds the catalogue, CIFAR-10 and its benchmark, and no worker."""
-    with tempfile.TemporaryDirectory(prefix="efsnas-") as home:
+    """Open a deployment that holds the catalogue, CIFAR-10 and its benchmark, and no worker.
+
+    Until it is closed SIGTERM raises SystemExit, so that it is closed then too. To be called in
+    the main thread.
+    """
+    with _exit_on_sigterm(), tempfile.TemporaryDirectory(prefix="efsnas-") as home:
         settings = Settings(home=Path(home), database_url="", redis_url="", artifacts=None)
         upgrade(settings)
         db = Database(settings.database)
@@ -52,9 +62,13 @@ def deployed(dataset: ImageDataset, truth: Path) -> Iterator[tuple[Database, Set
 
 @contextmanager
 def workers(settings: Settings, number: int) -> Iterator[None]:
-    """Start worker slots, and wait until they wait for work; end them at the end."""
+    """Start worker slots on the CPU, and wait until they wait for work; end them at the end."""
+    started = slot_children(settings, [CPU] * number)
     with ExitStack() as stack:
-        started = [stack.enter_context(_worker(settings)) for _ in range(number)]
+        for child in started:
+            # Before its start: a signal may come right after it.
+            stack.callback(child.stop, lambda: False)
+            child.start()
         _wait_until_still(started, with_runner=settings.prepare_runner)
         yield
 
@@ -75,26 +89,24 @@ def execute(db: Database, spec: RunSpec) -> int:
 
 
 @contextmanager
-def _worker(settings: Settings) -> Iterator[psutil.Popen]:
-    worker = psutil.Popen(
-        [sys.executable, "-m", "worker.main"],
-        stdin=subprocess.DEVNULL,
-        stdout=subprocess.DEVNULL,
-        stderr=subprocess.DEVNULL,
-        env=child_environment(settings),
-    )
+def _exit_on_sigterm() -> Iterator[None]:
+    def leave(number: int, frame: FrameType | None) -> None:
+        del frame
+        sys.exit(128 + number)
+
+    before = signal.signal(signal.SIGTERM, leave)
     try:
-        yield worker
+        yield
     finally:
-        worker.terminate()
-        worker.wait(STOP_SECONDS)
+        signal.signal(signal.SIGTERM, before)
 
 
-def _wait_until_still(started: list[psutil.Popen], *, with_runner: bool) -> None:
+def _wait_until_still(started: Sequence[Child], *, with_runner: bool) -> None:
+    slots = [psutil.Process(child.pid) for child in started]
     still_since, used = time.monotonic(), -1.0
     while time.monotonic() - still_since < STILL_SECONDS:
         time.sleep(POLL_SECONDS)
-        processes = [[worker, *worker.children()] for worker in started]
+        processes = [[slot, *slot.children()] for slot in slots]
         now_used = sum(sum(one.cpu_times()[:2]) for family in processes for one in family)
         complete = all(len(family) == 1 + with_runner for family in processes)
         # A waiting slot looks at the database every few seconds, which is next to nothing.

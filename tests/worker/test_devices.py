@@ -152,6 +152,17 @@ def test_too_little_memory_on_any_gpu_of_a_slot_is_said(nvml: Nvml) -> None:
     assert pair.shortage(Settings()) is None
 
 
+def test_what_the_process_holds_already_counts_as_free(nvml: Nvml) -> None:
+    pair = slot_devices(Settings(), 2)[1]
+    nvml.free[3] = GIB // 2
+    assert pair.shortage(Settings(), held_bytes=GIB // 2) is None
+    said = pair.shortage(Settings(), held_bytes=GIB // 4)
+    assert said is not None
+    assert said.startswith("GPU 3 has 0.8 GiB")
+    needed = Settings(min_free_memory_bytes=2**60)
+    assert SlotDevice("cpu").shortage(needed, held_bytes=2**60) is None
+
+
 def test_too_little_memory_of_the_host_is_said() -> None:
     assert SlotDevice("cpu").shortage(Settings(min_free_memory_bytes=0)) is None
     said = SlotDevice("cpu").shortage(Settings(min_free_memory_bytes=2**60))

@@ -134,6 +134,22 @@ def test_a_batch_too_small_to_be_halved_fails_at_once(
     assert unit(eager, run_id, "train-0").failure_class == "out of memory"
 
 
+@pytest.mark.parametrize(("batch_size", "state"), [(6, "failed"), (8, "ready")])
+def test_what_is_halved_is_the_share_of_one_process(
+    embedded: Deployment, batch_size: int, state: str
+) -> None:
+    # Halves of three images: two and one, and of a single one there are no statistics.
+    spec = tiny_spec(training={"batch_size": batch_size, "processes": 2})
+    run_id = skip_to_training(embedded, spec, [1, 1])
+    lease = embedded.claim(run_id)
+    assert lease is not None
+    with embedded.db.unit_of_work() as session:
+        assert leases.fail(session, lease, failure_of(MemoryError()), 3) == state
+    told = [text for text in embedded.messages(run_id) if "micro_batches" in text]
+    assert bool(told) == (state == "ready")
+    assert all("each process's share of 4 images is cut into 2 halves" in text for text in told)
+
+
 def test_a_kill_by_the_kernel_is_lost_as_ever_and_halves_nothing(embedded: Deployment) -> None:
     run_id = skip_to_training(embedded, tiny_spec(), [1, 1])
     lease = embedded.claim(run_id)

@@ -1,4 +1,5 @@
 import ctypes
+import subprocess
 import sys
 import time
 from types import SimpleNamespace
@@ -63,9 +64,15 @@ def install(monkeypatch):
     return lambda driver: monkeypatch.setitem(sys.modules, "pynvml", driver)
 
 
+def watched() -> list[Gpu]:
+    gpu = open_gpu(UUID)
+    assert gpu is not None
+    return [gpu]
+
+
 def test_a_gpu_is_found_by_its_uuid_and_read(install):
     install(Driver())
-    read = Resources(open_gpu(UUID)).read()
+    read = Resources(watched()).read()
     assert (read.gpu_share, read.gpu_memory_bytes) == (0.37, 3 << 30)
 
 
@@ -79,7 +86,7 @@ def test_a_gpu_is_found_by_its_uuid_and_read(install):
 def test_a_value_that_the_driver_refuses_is_none_and_the_other_stays(install, failing, expected):
     # As with MIG, where the utilization of a part is not told.
     install(Driver(failing))
-    read = Resources(open_gpu(UUID)).read()
+    read = Resources(watched()).read()
     assert (read.gpu_share, read.gpu_memory_bytes) == expected
 
 
@@ -90,7 +97,7 @@ def test_without_library_driver_or_the_very_gpu_nothing_is_read_and_nothing_rais
     assert open_gpu("GPU-another") is None
     install(None)  # as Python remembers a module that is not there
     assert open_gpu(UUID) is None
-    read = Resources(None).read()
+    read = Resources().read()
     assert (read.gpu_share, read.gpu_memory_bytes) == (None, None)
 
 
@@ -139,6 +146,29 @@ def test_a_process_that_may_not_be_read_has_no_values(monkeypatch):
     assert (read.cpu_seconds, read.memory_bytes) == (None, None)
 
 
+def test_of_several_processes_and_gpus_the_sums_are_read(install) -> None:
+    install(Driver())
+    program = "import time; data = bytes(range(256)) * 2**17; print(flush=True); time.sleep(600)"
+    command = [sys.executable, "-c", program]
+    with subprocess.Popen(command, stdout=subprocess.PIPE) as child:
+        try:
+            assert child.stdout is not None
+            child.stdout.readline()
+            alone, other = psutil.Process(), psutil.Process(child.pid)
+            single = Resources(processes=(alone,)).read()
+            both = Resources(watched() * 2, (alone, other)).read()
+            assert both.memory_bytes is not None
+            assert single.memory_bytes is not None
+            more = both.memory_bytes - single.memory_bytes
+            assert more == pytest.approx(other.memory_info().rss, rel=0.2)
+            assert more > 2**25
+            assert both.cpu_seconds is not None
+            assert both.cpu_seconds >= (single.cpu_seconds or 0) + other.cpu_times().user
+            assert (both.gpu_share, both.gpu_memory_bytes) == (pytest.approx(0.37), 6 << 30)
+        finally:
+            child.kill()
+
+
 def test_the_gpu_is_that_of_the_experiment(install, monkeypatch):
     spec, space = tiny_spec(), catalogue()["digits-mini"]
     experiment = Experiment(spec, space, spec.partition(space), digits(), device="cuda:1")
@@ -152,3 +182,7 @@ def test_the_gpu_is_that_of_the_experiment(install, monkeypatch):
     monkeypatch.setattr("torch.cuda.get_device_properties", properties)
     assert Resources.of(experiment).read().gpu_share == 0.37
     assert asked == ["cuda:1"]
+    asked.clear()
+    two = (psutil.Process(), psutil.Process())
+    assert Resources.of(experiment, two).read().gpu_memory_bytes == 6 << 30
+    assert asked == ["cuda:0", "cuda:1"]

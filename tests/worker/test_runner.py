@@ -222,6 +222,16 @@ def test_a_run_spread_over_five_slots_ends_as_an_uninterrupted_one(eager: Deploy
         assert one == other
 
 
+def test_a_runner_begins_no_further_unit_where_memory_is_short(embedded: Deployment) -> None:
+    short = embedded.settings.model_copy(update={"min_free_memory_bytes": 2**60})
+    run_id = embedded.create(tiny_spec())
+    assert run_here(Deployment(embedded.db, short), run_id)
+    states = embedded.unit_states(run_id)
+    assert (states["partition"], states["warm-up"]) == ("done", "ready")
+    assert run_here(embedded, run_id)
+    assert embedded.state(run_id) == "succeeded"
+
+
 def test_a_slot_alone_keeps_the_supernets_within_one_round(embedded: Deployment) -> None:
     spec = tiny_spec(
         splitter={"kind": "nonlinearity", "num_subspaces": 3},

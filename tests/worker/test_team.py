@@ -4,7 +4,9 @@ from pathlib import Path
 
 import psutil
 import pytest
+from sqlalchemy import select
 
+from backend.models import TelemetryRow
 from nas import pipeline
 from nas.data.digits import digits
 from nas.experiment import Experiment
@@ -49,6 +51,13 @@ def brisk(embedded: Deployment) -> Deployment:
     return Deployment(embedded.db, embedded.settings.model_copy(update=changes))
 
 
+def telemetry_bytes(deployment: Deployment) -> int:
+    """Return the memory in the newest row of telemetry, 0 if there is none."""
+    newest = select(TelemetryRow.memory_bytes).order_by(TelemetryRow.at.desc()).limit(1)
+    with deployment.db.reading() as session:
+        return session.scalar(newest) or 0
+
+
 def test_a_run_of_two_processes_ends_with_the_weights_that_the_science_gives(
     brisk: Deployment, tmp_path: Path
 ) -> None:
@@ -80,6 +89,13 @@ def test_a_team_pauses_goes_on_and_does_not_outlive_its_slot(
         # Torchrun, the leader and the one that follows.
         team = runners(worker.pid)
         assert len(team) == 3
+        used = wait_until(
+            lambda: telemetry_bytes(brisk), seconds=DEADLINE_SECONDS, what="a row of telemetry"
+        )
+        # Torchrun itself computes nothing and is the smallest.
+        assert used == pytest.approx(
+            sum(sorted(one.memory_info().rss for one in team)[1:]), rel=0.25
+        )
         brisk.act(run_id, "pause")
         wait_for_state(brisk, run_id, "paused")
         paused_at = artifacts(brisk, run_id, key)[0].step

@@ -1,6 +1,7 @@
 """The network against a plain reference, hand-counted sizes, and what a step may touch."""
 
 import random
+from collections import Counter
 from dataclasses import replace
 from typing import Literal
 
@@ -8,13 +9,19 @@ import pytest
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F  # noqa: N812 - torch's own convention
+from torch.utils._python_dispatch import TorchDispatchMode
 
 from nas.spaces import catalogue
 from nas.spaces.base import Architecture
 from nas.spaces.cell import CellSpace
 from nas.spaces.shape import NetworkShape
 from nas.supernets.build import build_stand_alone, build_supernet
-from nas.supernets.cell_network import CellNetwork, PooledReduction, ResidualReduction
+from nas.supernets.cell_network import (
+    CellNetwork,
+    PooledReduction,
+    ResidualReduction,
+    _steps,
+)
 from nas.supernets.network import Network, on_device
 
 NB201 = catalogue()["nas-bench-201"]
@@ -148,6 +155,48 @@ def test_gradients_equal_those_of_the_plain_network(width: int, images: int, siz
         assert ours.keys() == plain.keys()
         for name in ours:
             assert (ours[name] - plain[name]).abs().max() < 1e-9, name
+
+
+class Counted(TorchDispatchMode):
+    """Counts what torch computes.
+
+    Attributes:
+        calls: by the name of the function.
+    """
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.calls: Counter[str] = Counter()
+
+    def __torch_dispatch__(self, function, types, args=(), kwargs=None):
+        self.calls[function.overloadpacket.__name__] += 1
+        return function(*args, **(kwargs or {}))
+
+
+@pytest.mark.parametrize(
+    ("architecture", "convolutions", "relus"),
+    [
+        # One convolution and one ReLU for all edges that leave the same node.
+        ((CONV3,) * 6, 3, 3),
+        # Two kinds of convolutions leave node 0, and node 2 gets one edge of its own.
+        ((CONV3, CONV1, SKIP, CONV3, CONV1, SKIP), 3, 2),
+        # Node 2 does not reach the output, so neither do the edges that lead to it.
+        ((CONV1, CONV3, CONV3, CONV3, SKIP, NONE), 2, 1),
+        # Node 1 is cut off from the input, and with it what it would feed.
+        ((NONE, SKIP, CONV3, CONV3, CONV3, SKIP), 1, 1),
+    ],
+)
+def test_nothing_is_computed_twice_and_nothing_for_edges_that_are_dead(
+    architecture: Architecture, convolutions: int, relus: int
+) -> None:
+    network = build_supernet(NB201, SMALL)
+    assert isinstance(network, CellNetwork)
+    plain = network.blocks[0]
+    counted = Counted()
+    steps = _steps(NB201.graph, architecture, NB201.live(architecture))
+    with counted, torch.no_grad():
+        plain([torch.randn(4, 4, 8, 8)], steps)
+    assert (counted.calls["convolution"], counted.calls["relu"]) == (convolutions, relus)
 
 
 def test_a_step_gives_gradients_to_the_operations_of_live_edges_alone() -> None:

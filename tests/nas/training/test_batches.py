@@ -42,6 +42,14 @@ def test_plain_images_are_normalised_with_the_given_statistics() -> None:
     assert batch.is_contiguous(memory_format=torch.channels_last)
 
 
+def test_a_split_is_held_as_bytes_and_not_as_numbers_of_32_bits() -> None:
+    images = split(num_images=1000, height=16, width=16)
+    batches = ImageBatches(images, pixel_statistics(images), device="cpu")
+    held = sum(value.nbytes for value in vars(batches).values() if isinstance(value, torch.Tensor))
+    # Beside the pixels a label of 8 bytes per image, a mean and a scale per channel.
+    assert held == images.images.size + 1000 * 8 + 2 * 2 * 4
+
+
 def test_shifted_and_mirrored_images_are_exactly_those_cut_from_zero_padding() -> None:
     images = split(num_images=1, channels=1)
     statistics = pixel_statistics(images)

@@ -6,6 +6,7 @@ from torch.nn.functional import cross_entropy
 
 from nas.errors import TrainingDiverged
 from nas.events import TrainingProgressed
+from nas.pipeline import train_unit
 from nas.training import loop
 from nas.training.batches import ImageBatches
 from nas.training.loop import train, update
@@ -130,6 +131,35 @@ def test_a_step_of_several_architectures_goes_along_the_sum_of_their_gradients_c
     assert sum(count.images for count in state.balance) == 16 * len(SEVERAL)
 
 
+def test_methods_4_2_the_order_of_a_steps_architectures_changes_neither_loss_nor_weights(
+    make_experiment, images_of_64_bits
+) -> None:
+    experiment = make_experiment(gradient_clip=0.5)
+    routes = [Route(experiment.partition.route(member), member) for member in SEVERAL]
+    found = []
+    for ordered in (routes, routes[::-1]):
+        state = fresh_state(experiment, None)
+        state.supernet.double()
+        loss = update(experiment, state, schedule_of(experiment), ordered, Team())
+        found.append((loss, weights_of(state)))
+    (one, weights), (other, reversed_weights) = found
+    assert one == pytest.approx(other, rel=1e-12)
+    for name, weight in weights.items():
+        assert torch.allclose(weight, reversed_weights[name], rtol=1e-9, atol=1e-12), name
+
+
+@pytest.mark.parametrize("threads", [1, 2])
+def test_a_unit_computes_with_the_stored_number_of_threads(make_experiment, threads: int) -> None:
+    before = torch.get_num_threads()
+    experiment = make_experiment(threads=threads)
+    try:
+        torch.set_num_threads(3 - threads)
+        next(train_unit(experiment, fresh_state(experiment, 0)))
+        assert torch.get_num_threads() == threads
+    finally:
+        torch.set_num_threads(before)
+
+
 def test_a_supernet_trains_its_own_architectures_of_a_step_and_skips_a_step_without_any(
     make_experiment,
 ) -> None:
@@ -188,8 +218,9 @@ def test_units_report_often_enough_to_be_stopped(make_experiment, monkeypatch) -
     assert [event.step for event in events] == list(range(1, 25))
 
 
+@pytest.mark.parametrize(("bias", "loss"), [(float("nan"), "nan"), (float("-inf"), "inf")])
 def test_a_diverged_loss_stops_the_unit_at_once_and_names_step_architecture_and_remedy(
-    make_experiment, monkeypatch
+    make_experiment, monkeypatch, bias: float, loss: str
 ) -> None:
     monkeypatch.setattr(loop, "REPORT_SECONDS", 0.0)
     experiment = make_experiment()
@@ -197,12 +228,13 @@ def test_a_diverged_loss_stops_the_unit_at_once_and_names_step_architecture_and_
     events = train(experiment, state, 5)
     assert [next(events).step, next(events).step] == [1, 2]
     with torch.no_grad():
-        state.supernet.classifier.bias.fill_(float("nan"))
+        # A class that cannot be; its images make the mean infinite.
+        state.supernet.classifier.bias[:5] = bias
     schedule = schedule_of(experiment)
     architecture = experiment.space.encode(schedule.routes(2)[0].architecture)
     with pytest.raises(TrainingDiverged) as raised:
         next(events)
     assert str(raised.value) == (
-        f"the training loss is nan at global step 2, architecture {architecture}; "
+        f"the training loss is {loss} at global step 2, architecture {architecture}; "
         "lower training.learning_rate or set training.gradient_clip"
     )

@@ -164,6 +164,21 @@ def test_bytes_that_carry_their_own_checksum_but_no_checkpoint_are_invalid(
         TrainState.from_bytes(make_experiment(), hashlib.sha256(b"hello").digest() + b"hello")
 
 
+def test_convolutions_lie_as_image_batches_do_also_after_a_resume(make_experiment) -> None:
+    experiment = make_experiment()
+    state = fresh_state(experiment, None)
+    list(train(experiment, state, 4))
+    for trained in (state, TrainState.from_bytes(experiment, state.to_bytes())):
+        kernels = [
+            weight for weight in trained.supernet.parameters() if weight.shape[2:] == (3, 3)
+        ]
+        assert kernels
+        for kernel in kernels:
+            assert kernel.is_contiguous(memory_format=torch.channels_last)
+            momentum = trained.optimizer.momentum.get(kernel)
+            assert momentum is None or momentum.is_contiguous(memory_format=torch.channels_last)
+
+
 def test_a_copy_of_the_state_does_not_follow_it(make_experiment) -> None:
     experiment = make_experiment()
     state = fresh_state(experiment, None)
