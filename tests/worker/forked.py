@@ -5,9 +5,12 @@ what `python -m worker.runner` does.
 """
 
 import multiprocessing
+import sys
 import time
 from collections.abc import Callable
 from multiprocessing.context import ForkServerProcess
+
+import torch
 
 from backend.db import Database
 from backend.runs import leases
@@ -21,14 +24,19 @@ from worker.runner import Runner, configure_torch
 REPORT_SECONDS = 0.05
 """Events come more often than in earnest, so that a run of seconds has many checkpoints."""
 
+REFUSES_WHAT_IS_NOT_REPEATABLE = 2  # as `torch.get_deterministic_debug_mode` says it
+
 STEP_SECONDS = 0.004
 """At least; so long a run lasts on any machine, and can be killed a few times."""
 
 
 def start(deployment: Deployment, run_id: int, owner: str) -> ForkServerProcess:
-    """Start a process that executes units of a run until the run is over."""
+    """Start a process that executes units of a run until the run is over.
+
+    It ends with 0 if it computed repeatably and did not load torch's compiler.
+    """
     context = multiprocessing.get_context("forkserver")
-    context.set_forkserver_preload([__name__, "torch._dynamo"])
+    context.set_forkserver_preload([__name__])
     process = context.Process(
         target=_work, args=(deployment.settings, run_id, owner), daemon=True, name=owner
     )
@@ -38,6 +46,7 @@ def start(deployment: Deployment, run_id: int, owner: str) -> ForkServerProcess:
 
 def _work(settings: Settings, run_id: int, owner: str) -> None:
     configure_torch()
+    assert torch.get_deterministic_debug_mode() == REFUSES_WHAT_IS_NOT_REPEATABLE
     loop.REPORT_SECONDS = REPORT_SECONDS
     loop.update = _slowed(loop.update)
     db = Database(settings.database)
@@ -49,6 +58,8 @@ def _work(settings: Settings, run_id: int, owner: str) -> None:
             time.sleep(0.02)
         else:
             Runner(db, settings, Control(), lease).work()
+    # Torch's compiler takes a runner two seconds to load, and nothing here needs it.
+    sys.exit("torch._dynamo" in sys.modules)
 
 
 def _slowed(update: Callable[..., float]) -> Callable[..., float]:

@@ -82,13 +82,21 @@ def newest_checkpoint(deployment: Deployment, run_id: int) -> int:
 def kill_between_checkpoints(
     deployment: Deployment, run_id: int, before: int, pause: float
 ) -> tuple[int, int]:
-    """Kill a runner some time after its first checkpoint; return that one's number and the loss.
+    """Kill a runner some time after its first checkpoint.
 
-    The loss is how many global steps its unit had stored beyond its newest checkpoint.
+    Args:
+        deployment: where the run is.
+        run_id: of the run.
+        before: the number of the newest checkpoint of those who were killed before.
+        pause: seconds from the first checkpoint, or a little more, to the kill.
+
+    Returns:
+        The number of the newest checkpoint now, and the loss: how many global steps the unit had
+        stored beyond its own.
     """
     runner = forked.start(deployment, run_id, "killed")
-    newest = wait_until(
-        lambda: max(newest_checkpoint(deployment, run_id) - before, 0),
+    wait_until(
+        lambda: newest_checkpoint(deployment, run_id) > before,
         seconds=DEADLINE_SECONDS,
         what="another checkpoint",
     )
@@ -99,11 +107,12 @@ def kill_between_checkpoints(
     with deployment.db.unit_of_work() as session:
         (lease,) = leases.held(session, "killed")
         _, unit = leases.verify(session, lease)
-        steps = [row.step for row in results.artifacts(session, run_id) if row.unit == unit.key]
+        stored = results.artifacts(session, run_id)
+        steps = [row.step for row in stored if row.unit == unit.key]
         lost = first_step(spec(), unit) + unit.progress - max(steps, default=0)
         leases.fail(session, lease, KILLED, deployment.settings.max_fruitless_attempts)
         settle(session, run_id)
-    return before + newest, lost
+    return max(row.id for row in stored), lost
 
 
 def test_a_run_killed_five_times_between_checkpoints_ends_with_the_same_weights(
@@ -118,6 +127,7 @@ def test_a_run_killed_five_times_between_checkpoints_ends_with_the_same_weights(
     last = forked.start(brisk, run_id, "last")
     assert wait_for_state(brisk, run_id, "succeeded", "failed") == "succeeded"
     last.join()
+    assert last.exitcode == 0
     killed = [event for event in brisk.events(run_id) if event.data.get("to") == "lost"]
     assert len(killed) == KILLS
     assert sum("resumed from step" in text for text in brisk.messages(run_id)) >= KILLS - 1
@@ -133,6 +143,7 @@ def test_a_run_whose_supernets_two_workers_train_ends_with_the_same_weights(
     assert wait_for_state(brisk, run_id, "succeeded", "failed") == "succeeded"
     for worker in both:
         worker.join()
+        assert worker.exitcode == 0
     claims = Counter(
         event.message.split(": ")[1].split(" began")[0]
         for event in brisk.events(run_id)
