@@ -435,6 +435,11 @@ class RunSpec(SpecPart):
             )
         return self
 
+    @property
+    def num_landmarks(self) -> int:
+        """How many architectures' stand-alone accuracy the run knows, or will."""
+        return 0 if self.landmarks is None else self.landmarks.choice.number
+
     def partition(self, space: Space) -> Partition:
         """Return the sub-spaces that this run trains.
 

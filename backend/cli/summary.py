@@ -145,8 +145,9 @@ def landmark_text(landmarks: Sequence[LandmarkRead]) -> str:
 def _landmarks_owned(subspace: SubspaceRead) -> str:
     if subspace.num_landmarks is None:
         return ""
-    text = f"; {subspace.num_landmarks} landmarks"
-    return text if subspace.num_landmark_pairs else f"{text}, none to pair"
+    plural = "" if subspace.num_landmarks == 1 else "s"
+    text = f"; {subspace.num_landmarks} landmark{plural}"
+    return text if subspace.num_landmark_pairs else f"{text}, no pair of them"
 
 
 def measure_tables(found: Outcome) -> list[Table]:

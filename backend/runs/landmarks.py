@@ -86,6 +86,18 @@ def landmarks_of(session: Session, run: Run, partition: Partition) -> Landmarks:
     return Landmarks(chosen) if chosen else choose(session, run.spec, partition, run.truth)
 
 
+def known_accuracies(session: Session, run_id: int) -> dict[str, float]:
+    """Return the stand-alone accuracy, in percent, of each landmark for which it is known by now.
+
+    They are in the order in which they were chosen, under their canonical strings.
+    """
+    return {
+        row.architecture: row.accuracy
+        for row in landmark_rows(session, run_id)
+        if row.accuracy is not None
+    }
+
+
 def landmark_rows(session: Session, run_id: int) -> list[LandmarkRow]:
     """Return what is stored of a run's landmarks, in the order in which they were chosen."""
     statement = select(LandmarkRow).where(LandmarkRow.run_id == run_id)

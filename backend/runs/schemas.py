@@ -100,7 +100,7 @@ class SubspaceRead(ReadModel):
     supernet_width: int  # channels of its first stage
     supernet_parameters: str  # trainable ones; with weight banks, of one bank per cell
     num_landmarks: int | None  # null: the run has none
-    # Among them, those of equal accuracy left out; 0: a private supernet trains without the term.
+    # Inside it, those of equal accuracy left out; 0: a private supernet trains without the term.
     num_landmark_pairs: int | None
 
 

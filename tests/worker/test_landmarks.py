@@ -7,6 +7,7 @@ from sqlalchemy import select
 
 from backend.models import LandmarkRow, Score, SubspaceRow, Unit
 from backend.runs import results, telemetry
+from backend.runs.landmarks import known_accuracies
 from backend.runs.schemas import LandmarkRead, SubspaceRead
 from nas import pipeline
 from nas.spaces import catalogue
@@ -175,6 +176,8 @@ def test_a_new_attempt_trains_only_what_the_lost_one_had_not_finished(
     trained.clear()
     # Two looks at every event: four of steps and one of accuracy per training.
     assert run_here(eager, disturbed, after_looks(24), owner="first")
+    with eager.db.reading() as session:
+        assert len(known_accuracies(session, disturbed)) < 6
     assert run_here(eager, disturbed, after_looks(35), owner="second")
     run_to_end(eager, disturbed)
     assert eager.state(disturbed) == "succeeded"
@@ -184,6 +187,11 @@ def test_a_new_attempt_trains_only_what_the_lost_one_had_not_finished(
     assert second == whole[-len(second) :]
     assert third == whole[-len(third) :]
     assert landmarks(eager, disturbed) == landmarks(eager, calm)
+    with eager.db.reading() as session:
+        assert known_accuracies(session, calm) == {
+            one.architecture: one.accuracy for one in landmarks(eager, calm)
+        }
+    assert spec.num_landmarks == len(landmarks(eager, calm)) == 6
     with eager.db.reading() as session:
         unit = session.scalars(
             select(Unit).where(Unit.run_id == disturbed, Unit.key == "landmarks-0")

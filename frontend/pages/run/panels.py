@@ -142,7 +142,7 @@ def supernet_table(run: RunRead, *, subspaces: Sequence[SubspaceRead]) -> Compon
     ]
     landmarked = any(part.num_landmarks is not None for part in subspaces)
     if landmarked:
-        head += ["landmarks", "pairs of them"]
+        head += ["landmarks", "pairs inside"]
     body = [
         [
             part.label,

@@ -295,7 +295,7 @@ def test_landmarks_are_shown_with_what_is_known_of_them(found: Outcome):
     ]
     text = shown(replace(found, subspaces=[several, alone], landmarks=landmarks))
     assert "2082 parameters; 3 landmarks" in text
-    assert "2082 parameters; 1 landmarks, none to pair" in text
+    assert "2082 parameters; 1 landmark, no pair of them" in text
     assert "4 (accuracy: stand-alone), 3 of them known so far, 64.50 to 90.00 %" in text
     assert "landmarks" not in shown(found)
 

@@ -59,7 +59,7 @@ def test_landmarks_are_listed_the_best_first_and_counted_per_sub_space():
     assert text[places[2] + 2] == "not trained yet"
     assert "n = 3 landmarks; accuracy: stand-alone, on validation images." in text[-1]
     shown = words(supernet_table(run, subspaces=parts))
-    assert "pairs of them" in shown
+    assert "pairs inside" in shown
     row = shown.index("count 1")
     assert shown[row + 6 : row + 8] == ["1", "none"]
     row = shown.index("count 0")
