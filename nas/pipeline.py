@@ -18,6 +18,7 @@ from nas.events import (
     RoundFinished,
 )
 from nas.experiment import Experiment
+from nas.ranking.scorers.base import Scorer
 from nas.search.loop import search
 from nas.search.state import SearchState
 from nas.seeds import stream
@@ -100,21 +101,23 @@ def train_unit(
     from nas.training.loop import prepare_device, train
 
     prepare_device(experiment)
-    training = experiment.spec.training
+    spec, training = experiment.spec, experiment.spec.training
     is_warm_up = state.subspace is None and training.warm_up_steps
     last = training.warm_up_steps if is_warm_up else training.steps
     live = [
         architecture
-        for architecture in live_sample(experiment.spec, experiment.space)
+        for architecture in live_sample(spec, experiment.space)
         if state.subspace is None or experiment.partition.route(architecture) == state.subspace
     ]
     team = team or Team()
     team.begin(experiment, state)
-    for boundary in round_boundaries(experiment.spec):
+    for boundary in round_boundaries(spec):
         if not state.finished_round < boundary <= last:
             continue
         yield from train(experiment, state, boundary, team)
-        yield from _scored(experiment, state, live, experiment.live_scoring_images)
+        yield from _scored(
+            experiment, state, live, experiment.live_scoring_images, spec.ranking.live_scorers
+        )
         state.finished_round = boundary
         yield RoundFinished(boundary)
 
@@ -138,7 +141,8 @@ def rank_unit(
                 f"{experiment.space.encode(architecture)} belongs to sub-space {owner}, "
                 f"not to {state.subspace}"
             )
-    yield from _scored(experiment, state, architectures, experiment.scoring_images)
+    scorers = experiment.spec.ranking.scorers
+    yield from _scored(experiment, state, architectures, experiment.scoring_images, scorers)
 
 
 def search_unit(
@@ -155,7 +159,7 @@ def search_unit(
         InfeasibleSearch: if no valid architecture keeps the constraints.
         ScoreUndefined: if a score is not finite.
     """
-    from nas.ranking.scoring import scores
+    from nas.ranking.evaluation import evaluations
     from nas.training.loop import prepare_device
 
     prepare_device(experiment)
@@ -166,20 +170,20 @@ def search_unit(
         scorer for scorer in experiment.spec.ranking.scorers if scorer.kind == searcher.scorer
     ]
 
-    def evaluate(architectures: Sequence[Architecture]) -> list[float]:
+    def scores(architectures: Sequence[Architecture]) -> list[float]:
         found: dict[Architecture, float] = {}
         for state, own in zip(states, _by_subspace(experiment, architectures), strict=True):
-            evaluated = scores(
+            evaluated = evaluations(
+                experiment,
                 state.supernet,
                 own,
                 experiment.scoring_images,
                 scorers,
-                experiment.spec.ranking.batch_norm,
             )
             found.update((architecture, value) for architecture, (value,) in evaluated)
         return [found[architecture] for architecture in architectures]
 
-    yield from search(searcher, experiment.partition, evaluate, search_state, experiment.spec.seed)
+    yield from search(searcher, experiment.partition, scores, search_state, experiment.spec.seed)
 
 
 def _by_subspace(
@@ -196,12 +200,14 @@ def _scored(
     state: TrainState,
     architectures: Sequence[Architecture],
     images: ScoringImages,
+    scorers: Sequence[Scorer],
 ) -> Iterator[ArchitecturesScored]:
     """Score architectures, those first whose beginnings are alike."""
-    from nas.ranking.scoring import scores
+    from nas.ranking.evaluation import evaluations
 
-    ranking = experiment.spec.ranking
-    evaluated = scores(state.supernet, architectures, images, ranking.scorers, ranking.batch_norm)
+    if not scorers:
+        return
+    evaluated = evaluations(experiment, state.supernet, architectures, images, scorers)
     while chunk := list(islice(evaluated, SCORING_CHUNK)):
         yield ArchitecturesScored(
             step=state.next_step,
@@ -213,6 +219,6 @@ def _scored(
                     score=value,
                 )
                 for architecture, values in chunk
-                for scorer, value in zip(ranking.scorers, values, strict=True)
+                for scorer, value in zip(scorers, values, strict=True)
             ),
         )

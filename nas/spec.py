@@ -30,6 +30,7 @@ from nas.plugin import refused_at
 from nas.ranking.batch_norm import AnyBatchNormPolicy
 from nas.ranking.batch_norm.batch_stats import BatchStats
 from nas.ranking.scorers import AnyScorer
+from nas.ranking.scorers.base import SupernetScorer
 from nas.ranking.scorers.loss import LossScorer
 from nas.search import AnySearcher
 from nas.search.evolution import EvolutionSearcher
@@ -333,6 +334,16 @@ class RankingSpec(SpecPart):
         if len(set(kinds)) != len(kinds):
             raise ValueError(f"each scorer may be named once, got {kinds}")
         return self
+
+    @property
+    def live_scorers(self) -> tuple[SupernetScorer, ...]:
+        """The scorers of live rounds: those whose scores change while supernets are trained."""
+        return tuple(scorer for scorer in self.scorers if isinstance(scorer, SupernetScorer))
+
+    @property
+    def shown_scorer(self) -> str:
+        """The kind of the scorer that stands for the run: its first live one, else its first."""
+        return (*self.live_scorers, *self.scorers)[0].kind
 
 
 class RunSpec(SpecPart):

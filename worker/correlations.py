@@ -122,7 +122,8 @@ class Correlator:
         self, session: Session, run_id: int, stage: Stage, step: int, subspace: int | None
     ) -> None:
         scope = "overall" if subspace is None else str(subspace)
-        for scorer in self.spec.ranking.scorers:
+        ranking = self.spec.ranking
+        for scorer in ranking.live_scorers if stage == "live" else ranking.scorers:
             statement = (
                 select(Score.architecture, Score.score)
                 .where(

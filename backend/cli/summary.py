@@ -93,8 +93,8 @@ def bank_updates(balance: Sequence[BalanceRead]) -> dict[int, dict[int, int]]:
 
 
 def correlation_text(found: Outcome) -> str:
-    """Return tau over all sub-spaces with its interval and n, by the run's first scorer."""
-    scorer = found.run.spec.ranking.scorers[0].kind
+    """Return tau over all sub-spaces with its interval and n, by the scorer that stands for the run."""
+    scorer = found.run.spec.ranking.shown_scorer
     rows = [row for row in found.correlations if (row.scorer, row.scope) == (scorer, OVERALL)]
     if not rows:
         return "none: the run has no benchmark" if found.benchmark is None else "none yet"

@@ -42,7 +42,7 @@ def summaries(session: Session, runs: Sequence[Run]) -> list[RunSummary]:
                     run.space.definition, num_subspaces[run.id]
                 ),
             ),
-            tau=taus.get((run.id, run.spec.ranking.scorers[0].kind)),
+            tau=taus.get((run.id, run.spec.ranking.shown_scorer)),
             noise_ceiling=run.benchmark.noise_ceiling if run.benchmark else None,
             revision=run.revision,
             archived=run.archived,

@@ -47,8 +47,8 @@ class RankedArchitectures:
 
 
 def shown_scorer(run: RunRead) -> str:
-    """Return the scorer that figures show: the run's first."""
-    return run.spec.ranking.scorers[0].kind
+    """Return the scorer that figures show: the run's first live one."""
+    return run.spec.ranking.shown_scorer
 
 
 def prepare_ranking(

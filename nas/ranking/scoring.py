@@ -15,7 +15,7 @@ from torch import Tensor
 from nas.data.dataset import ImageDataset
 from nas.ranking.batch_norm.base import BatchNormPolicy
 from nas.ranking.batch_norm.batch_stats import BatchStats
-from nas.ranking.scorers.base import Scorer
+from nas.ranking.scorers.base import SupernetScorer
 from nas.seeds import derive_seed
 from nas.spaces.base import Architecture
 from nas.supernets.network import Network
@@ -85,7 +85,7 @@ def scores(
     supernet: Network,
     architectures: Sequence[Architecture],
     images: ScoringImages,
-    scorers: Sequence[Scorer],
+    scorers: Sequence[SupernetScorer],
     batch_norm: BatchNormPolicy = BATCH_STATS,
 ) -> Iterator[tuple[Architecture, tuple[float, ...]]]:
     """Yield every architecture once, in an order of their own, with one score per scorer.
@@ -107,7 +107,7 @@ def score(
     supernet: Network,
     architecture: Architecture,
     images: ScoringImages,
-    scorers: Sequence[Scorer],
+    scorers: Sequence[SupernetScorer],
     batch_norm: BatchNormPolicy = BATCH_STATS,
 ) -> tuple[float, ...]:
     """Return what `scores` yields for one architecture.

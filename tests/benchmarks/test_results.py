@@ -56,7 +56,7 @@ def example(file: str, **changes: Any) -> dict[str, Any]:
 
 
 def table_of_digits_mini() -> dict[str, Any]:
-    content: dict[str, Any] = json.loads(digits_mini.TABLE.read_text())
+    content: dict[str, Any] = json.loads(digits_mini.table().path.read_text())
     return content
 
 

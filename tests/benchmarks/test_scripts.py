@@ -1,15 +1,16 @@
 """What the scripts of benchmarks/ print, and how they read what was measured before."""
 
 import json
+import random
 import re
 import time
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from itertools import takewhile
 from pathlib import Path
-from types import SimpleNamespace
+from types import ModuleType, SimpleNamespace
 from typing import Any
 
 import demo_ranking
@@ -18,6 +19,7 @@ import first_experiment
 import fresh_clone
 import httpx
 import live_cost
+import nas_bench_201_small
 import numpy as np
 import partition
 import pytest
@@ -26,6 +28,7 @@ import torch
 import training
 import workers
 import yaml
+from measuring.stand_alone import StandAloneTable
 
 from backend.catalogue import install_catalogue
 from backend.db import Database
@@ -40,11 +43,12 @@ from nas.events import ArchitecturesScored, RoundFinished
 from nas.experiment import Experiment
 from nas.partition.nonlinearity import NonlinearitySplitter
 from nas.spaces import catalogue
-from nas.spaces.base import Count, Space
+from nas.spaces.base import Architecture, Count, Space
 from nas.spaces.cell import CellSpace
 from nas.spaces.labelling import Reading
 from nas.spec import RunSpec
 from nas.training.schedule import Schedule
+from nas.training.standalone import StandAloneTrainer
 from nas.training.state import fresh_state
 from tests.worker.running import run_to_end
 from tests.worker.support import Deployment, tiny_spec
@@ -290,34 +294,50 @@ def steps_side_by_side(place: Place) -> None:
     place.replace(training, KEPT=place.folder / "training", ALLOCATION={}, measure=training_row)
 
 
+def cells_trained(place: Place, script: ModuleType, seeds: Sequence[int]) -> StandAloneTable:
+    """Leave results of some seeds as if they had just been trained, all cells in seconds."""
+    table = replace(script.table(), kept=place.folder, path=place.folder / "table.json")
+    rng = random.Random(0)
+    shipped = builtin().get(table.name)
+    known = {} if shipped is None else shipped[1].entries
+
+    def accuracy(code: str, seed: int) -> float:
+        if code not in known:
+            return round(rng.uniform(10, 90), 2)
+        values = known[code].seeds
+        assert values is not None
+        return values[seed]
+
+    for seed in seeds:
+        lines = [
+            json.dumps({"architecture": code, "accuracy": accuracy(code, seed)})
+            for code in map(table.space.encode, table.architectures)
+        ]
+        path = table.results_of(seed)
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text("".join(f"{line}\n" for line in lines))
+    place.replace(script, table=lambda: table)
+    return table
+
+
 def every_seed(place: Place) -> None:
-    """Leave the committed accuracies as if they had just been trained."""
-    _, table = builtin()["digits-mini"]
-
-    def train_all(_space: object, seed: int, path: Path) -> None:
-        with path.open("w") as file:
-            for code, entry in table.entries.items():
-                assert entry.seeds is not None
-                line = {"architecture": code, "accuracy": entry.seeds[seed]}
-                file.write(json.dumps(line) + "\n")
-
-    place.replace(
-        digits_mini,
-        _folder=lambda _: place.folder,
-        train_all=train_all,
-        TABLE=place.folder / "table.json",
-    )
+    cells_trained(place, digits_mini, digits_mini.SEEDS)
 
 
 def two_seeds(place: Place) -> None:
-    every_seed(place)
+    cells_trained(place, digits_mini, (0, 7))
     place.call_with("--seed", "0", "7")
+
+
+def small_networks(place: Place) -> None:
+    cells_trained(place, nas_bench_201_small, nas_bench_201_small.SEEDS)
 
 
 CASES: list[tuple[str, Callable[[Place], None]]] = [
     ("demo_ranking", demo),
     ("digits_mini", every_seed),
     ("digits_mini", two_seeds),
+    ("nas_bench_201_small", small_networks),
     ("first_experiment", all_variants),
     ("first_experiment", without_few_shot),
     ("fresh_clone", clone),
@@ -335,6 +355,7 @@ MAINS = {
         first_experiment,
         fresh_clone,
         live_cost,
+        nas_bench_201_small,
         partition,
         ranking,
         workers,
@@ -367,9 +388,9 @@ class TestDigitsMini:
         self, place: Place, capsys: pytest.CaptureFixture[str]
     ) -> None:
         committed = json.loads((ROOT / "nas" / "benchmarks" / "digits-mini.json").read_text())
-        every_seed(place)
+        table = cells_trained(place, digits_mini, digits_mini.SEEDS)
         digits_mini.main()
-        made = json.loads(digits_mini.TABLE.read_text())
+        made = json.loads(table.path.read_text())
         for name in ("commit", "date", "machine", "torch"):
             assert made["recipe"].pop(name)
             assert committed["recipe"].pop(name)
@@ -379,14 +400,54 @@ class TestDigitsMini:
     def test_missing_seeds_are_counted_and_no_table_is_written(
         self, place: Place, capsys: pytest.CaptureFixture[str]
     ) -> None:
-        two_seeds(place)
+        table = cells_trained(place, digits_mini, (0, 7))
+        place.call_with("--seed", "0", "7")
         digits_mini.main()
         shown = printed(capsys)
         assert shown.header == ["seed", "cells trained of 125"]
         trained = {seed: "125" if seed in (0, 7) else "0" for seed in range(10)}
         assert shown.rows == [[str(seed), number] for seed, number in trained.items()]
         assert shown.figures == {"seeds": 2, "seeds_missing": 8}
-        assert not digits_mini.TABLE.exists()
+        assert not table.path.exists()
+
+    def test_an_interrupted_training_goes_on_where_it_stopped(
+        self, place: Place, capsys: pytest.CaptureFixture[str]
+    ) -> None:
+        table = cells_trained(place, digits_mini, digits_mini.SEEDS)
+        whole = table.values()
+        path = table.results_of(4)
+        lines = path.read_text().splitlines(keepends=True)
+        # The last line was being written.
+        path.write_text("".join(lines[:-2]) + lines[-2][:20])
+        assert table.values() is None
+        trained = []
+
+        def train(_trainer: object, architecture: Architecture, seed: int) -> float:
+            trained.append((table.space.encode(architecture), seed))
+            return 50.0
+
+        place.replace(StandAloneTrainer, test_accuracy=train)
+        digits_mini.main()
+        lost = [json.loads(line)["architecture"] for line in lines[-2:]]
+        assert trained == [(code, 4) for code in lost]
+        made = table.values()
+        assert whole is not None
+        assert made is not None
+        assert {code for code in whole if made[code] != whole[code]} <= set(lost)
+
+
+class TestNasBench201Small:
+    def test_its_cells_are_valid_and_compute_different_things(self) -> None:
+        space = catalogue()["nas-bench-201"]
+        cells = nas_bench_201_small.cells(space)
+        assert len(cells) == 150
+        assert all(space.is_valid(cell) for cell in cells)
+        computed = {
+            tuple(name for name, alive in zip(cell, space.live(cell), strict=True) if alive)
+            + space.live(cell)
+            for cell in cells
+        }
+        assert len(computed) == 150
 
 
 def shortened(spec: Path, place: Place, **training: int) -> Path:

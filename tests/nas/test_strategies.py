@@ -19,7 +19,7 @@ from nas.plugin import Strategy, concrete_subclasses, tagged_union
 from nas.ranking.batch_norm import AnyBatchNormPolicy
 from nas.ranking.batch_norm.base import BatchNormPolicy
 from nas.ranking.scorers import AnyScorer
-from nas.ranking.scorers.base import Scorer
+from nas.ranking.scorers.base import ArchitectureScorer, Scorer, SupernetScorer
 from nas.search import AnySearcher
 from nas.search.base import Searcher
 from nas.search.constraints import Constraints
@@ -175,8 +175,8 @@ def test_a_sampler_draws_the_same_from_the_same_seed(sampler: Sampler) -> None:
         assert drawn == sampler.draw(partition, step, second)
 
 
-@every(Scorer, "nas.ranking.scorers", "scorer")
-def test_a_scorer_prefers_right_answers_to_wrong_ones(scorer: Scorer) -> None:
+@every(SupernetScorer, "nas.ranking.scorers", "scorer")
+def test_a_scorer_prefers_right_answers_to_wrong_ones(scorer: SupernetScorer) -> None:
     labels = torch.tensor([0, 1, 2, 0])
     right = torch.nn.functional.one_hot(labels, 3).float() * 4
     good, bad = scorer.from_logits(right, labels), scorer.from_logits(-right, labels)
@@ -187,10 +187,21 @@ def test_a_scorer_prefers_right_answers_to_wrong_ones(scorer: Scorer) -> None:
     assert scorer.from_logits(right, labels) == good
 
 
-@every(Scorer, "nas.ranking.scorers", "scorer")
-def test_a_scorer_never_turns_undefined_outputs_into_a_number(scorer: Scorer) -> None:
+@every(SupernetScorer, "nas.ranking.scorers", "scorer")
+def test_a_scorer_never_turns_undefined_outputs_into_a_number(scorer: SupernetScorer) -> None:
     with pytest.raises(ScoreUndefined):
         scorer.from_logits(torch.full((4, 3), math.nan), torch.tensor([0, 1, 2, 0]))
+
+
+@every(ArchitectureScorer, "nas.ranking.scorers", "scorer")
+def test_a_scorer_of_architectures_ignores_what_is_dead(scorer: ArchitectureScorer) -> None:
+    # Node 1 is reached but leads nowhere in the first; the second has nothing there.
+    busy = SPACE.decode("|nor_conv_3x3~0|+|nor_conv_1x1~0|none~1|")
+    idle = SPACE.decode("|none~0|+|nor_conv_1x1~0|none~1|")
+    score = scorer.of_architecture(SPACE, busy)
+    assert isinstance(score, float)
+    assert math.isfinite(score)
+    assert score == scorer.of_architecture(SPACE, idle)
 
 
 @every(Searcher, "nas.search", "searcher")

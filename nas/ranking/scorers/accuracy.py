@@ -5,14 +5,14 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Literal, final
 
 from nas.errors import ScoreUndefined
-from nas.ranking.scorers.base import Scorer
+from nas.ranking.scorers.base import SupernetScorer
 
 if TYPE_CHECKING:
     from torch import Tensor
 
 
 @final
-class AccuracyScorer(Scorer):
+class AccuracyScorer(SupernetScorer):
     """Percentage of validation images classified correctly, in [0, 100]."""
 
     kind: Literal["accuracy"] = "accuracy"

@@ -1,4 +1,8 @@
-"""A scorer turns a network's outputs on validation images into one number, higher is better."""
+"""A scorer turns what it may know of an architecture into one number, higher is better.
+
+What it may know is told by its base: the predictions of a trained supernet, or the architecture
+alone.
+"""
 
 from __future__ import annotations
 
@@ -10,15 +14,22 @@ from nas.plugin import Strategy
 if TYPE_CHECKING:
     from torch import Tensor
 
+    from nas.spaces.base import Architecture, Space
+
 
 class Scorer(Strategy, ABC):
-    """A rule that scores an architecture from one forward pass over the validation images.
-
-    Scorers share the pass: `nas.ranking.scoring` computes the outputs once and gives them to every
-    scorer of the run.
-    """
+    """A rule that scores an architecture; the bases below say from what."""
 
     kind: str
+
+
+class SupernetScorer(Scorer, ABC):
+    """A rule that scores an architecture from one forward pass over the validation images.
+
+    Its scores change while the supernet is trained, so every live round has them. Such scorers
+    share the pass: `nas.ranking.scoring` computes the outputs once and gives them to every one of
+    the run.
+    """
 
     @abstractmethod
     def from_logits(self, logits_NC: Tensor, labels_N: Tensor) -> float:
@@ -30,4 +41,20 @@ class Scorer(Strategy, ABC):
 
         Raises:
             ScoreUndefined: if the score is not finite.
+        """
+
+
+class ArchitectureScorer(Scorer, ABC):
+    """A rule that scores an architecture by what it is: no weights, no images, no torch.
+
+    Its scores never change, so the final ranking alone has them.
+    """
+
+    @abstractmethod
+    def of_architecture(self, space: Space, architecture: Architecture) -> float:
+        """Return the score, higher is better.
+
+        Args:
+            space: with the skeleton of the stand-alone network.
+            architecture: a valid one of `space`.
         """

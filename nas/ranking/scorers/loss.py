@@ -6,14 +6,14 @@ import math
 from typing import TYPE_CHECKING, Literal, final
 
 from nas.errors import ScoreUndefined
-from nas.ranking.scorers.base import Scorer
+from nas.ranking.scorers.base import SupernetScorer
 
 if TYPE_CHECKING:
     from torch import Tensor
 
 
 @final
-class LossScorer(Scorer):
+class LossScorer(SupernetScorer):
     """Negative mean cross entropy (nats) over the validation images, in (-inf, 0]."""
 
     kind: Literal["loss"] = "loss"
