@@ -212,7 +212,7 @@ def search_unit(
         InfeasibleSearch: if no valid architecture keeps the constraints.
         ScoreUndefined: if a score is not finite.
     """
-    from nas.ranking.evaluation import evaluate
+    from nas.ranking.evaluation import evaluations
     from nas.training.loop import prepare_device
 
     prepare_device(experiment)
@@ -226,7 +226,7 @@ def search_unit(
     def scores(architectures: Sequence[Architecture]) -> list[float]:
         found: dict[Architecture, float] = {}
         for state, own in zip(states, _by_subspace(experiment, architectures), strict=True):
-            evaluated = evaluate(
+            evaluated = evaluations(
                 experiment,
                 state.supernet,
                 own,
@@ -256,11 +256,11 @@ def _scored(
     scorers: Sequence[Scorer],
 ) -> Iterator[ArchitecturesScored]:
     """Score architectures, those first whose beginnings are alike."""
-    from nas.ranking.evaluation import evaluate
+    from nas.ranking.evaluation import evaluations
 
     if not scorers:
         return
-    evaluated = evaluate(experiment, state.supernet, architectures, images, scorers)
+    evaluated = evaluations(experiment, state.supernet, architectures, images, scorers)
     while chunk := list(islice(evaluated, SCORING_CHUNK)):
         yield ArchitecturesScored(
             step=state.next_step,

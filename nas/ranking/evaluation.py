@@ -1,6 +1,6 @@
 """Every score of an architecture, whatever its scorers need to know."""
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 
 from nas.experiment import Experiment
 from nas.ranking.scorers.base import ArchitectureScorer, Scorer, SupernetScorer
@@ -9,16 +9,14 @@ from nas.spaces.base import Architecture
 from nas.supernets.network import Network
 
 
-def evaluate(
+def evaluations(
     experiment: Experiment,
     supernet: Network,
     architectures: Sequence[Architecture],
     images: ScoringImages,
     scorers: Sequence[Scorer],
 ) -> Iterator[tuple[Architecture, tuple[float, ...]]]:
-    """Yield every architecture once, in an order of their own, with one score per scorer.
-
-    Higher is better. Scores are a function of each architecture alone.
+    """Yield every architecture once, in any order, with one score per scorer, higher is better.
 
     Args:
         experiment: the run.
@@ -31,15 +29,31 @@ def evaluate(
         ScoreUndefined: if a score is not finite.
     """
     of_supernet = [scorer for scorer in scorers if isinstance(scorer, SupernetScorer)]
-    passes: Iterable[tuple[Architecture, tuple[float, ...]]]
+    batch_norm = experiment.spec.ranking.batch_norm
+    scored: Iterator[tuple[Architecture, tuple[float, ...]]]
     if of_supernet:
-        policy = experiment.spec.ranking.batch_norm
-        passes = scores(supernet, architectures, images, of_supernet, policy)
+        scored = scores(supernet, architectures, images, of_supernet, batch_norm)
     else:
-        passes = ((architecture, ()) for architecture in architectures)
-    for architecture, values in passes:
+        scored = ((architecture, ()) for architecture in dict.fromkeys(architectures))
+    for architecture, values in scored:
         found = dict(zip((scorer.kind for scorer in of_supernet), values, strict=True))
         for scorer in scorers:
             if isinstance(scorer, ArchitectureScorer):
                 found[scorer.kind] = scorer.of_architecture(experiment.space, architecture)
         yield architecture, tuple(found[scorer.kind] for scorer in scorers)
+
+
+def evaluate(
+    experiment: Experiment,
+    supernet: Network,
+    architecture: Architecture,
+    images: ScoringImages,
+    scorers: Sequence[Scorer],
+) -> tuple[float, ...]:
+    """Return what `evaluations` yields for one architecture.
+
+    Raises:
+        ScoreUndefined: if a score is not finite.
+    """
+    ((_, found),) = evaluations(experiment, supernet, [architecture], images, scorers)
+    return found
