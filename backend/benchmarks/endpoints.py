@@ -1,4 +1,5 @@
 import json
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Annotated
@@ -10,7 +11,7 @@ from backend.benchmarks import service
 from backend.benchmarks.schemas import BenchmarkDetail, BenchmarkRead, EntryQuery, EntryRead
 from backend.benchmarks.staging import staged
 from backend.benchmarks.storing import staging_folder, store
-from backend.columns import StorableText
+from backend.columns import StorableText, is_storable_text
 from backend.db import Database
 from backend.dependencies import Config, Db, IdempotencyHeader
 from backend.errors import Unprocessable
@@ -138,6 +139,15 @@ def _import(
         return answer_once(session, key, ENDPOINT, fingerprint, produce)
 
 
+def _is_storable(value: object) -> bool:
+    """Tell whether every text of a JSON value can be stored."""
+    if isinstance(value, Mapping):
+        return all(_is_storable(part) for pair in value.items() for part in pair)
+    if isinstance(value, list):
+        return all(map(_is_storable, value))
+    return not isinstance(value, str) or is_storable_text(value)
+
+
 def _completed(contents: Contents, form: ImportForm) -> Contents:
     """Return the contents with what the form says of them.
 
@@ -152,6 +162,8 @@ def _completed(contents: Contents, form: ImportForm) -> Contents:
         raise Unprocessable(
             "space", f"the file is of search space {header.space!r}, not {named!r}"
         )
+    if not _is_storable(header.recipe):
+        raise Unprocessable("file", "recipe: holds a NUL character, which cannot be stored")
     columns = tuple(replace(column, noise_ceiling=None) for column in header.columns)
     try:
         completed = replace(header, columns=columns).completed(

@@ -14,6 +14,8 @@ from nas.errors import InvalidBenchmark, UnknownArchitecture
 from nas.spaces.base import Space
 from nas.spaces.forms import DEAD, normal_form
 
+MAX_SAID = 1000
+
 
 class Value(NamedTuple):
     """One result, in the metric's own unit.
@@ -63,13 +65,20 @@ def checked_rows(contents: Contents, space: Space) -> Iterator[CheckedRow]:
         try:
             made = _checked(row, cells, space)
         except UnknownArchitecture as error:
-            raise InvalidBenchmark(f"{row.place}: {error}") from error
+            raise InvalidBenchmark(f"{row.place}: {_short(str(error))}") from error
         if made is not None:
             yield made
     if not any(column.num_known for column in cells):
         raise InvalidBenchmark("the table holds no result of any architecture")
     for column in cells:
         column.finish()
+
+
+def _short(text: str) -> str:
+    """Return what people read of a text, which may repeat a whole line of a file."""
+    return (
+        text if len(text) <= MAX_SAID else f"{text[: MAX_SAID // 2]} ... {text[-MAX_SAID // 2 :]}"
+    )
 
 
 def _checked(row: Row, cells: Sequence["_Cells"], space: Space) -> CheckedRow | None:

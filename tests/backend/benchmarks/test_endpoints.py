@@ -167,6 +167,17 @@ def test_the_order_of_rows_does_not_make_another_version(api: Api):
     assert _upload(api, f"{SKIP},50", f"{CONV},90", dataset="d").json()["version"] == 2
 
 
+@pytest.mark.parametrize("text", ["a\0b", "\ud800"])
+@pytest.mark.parametrize("place", [lambda text: {text: 1}, lambda text: {"a": [{"b": text}]}])
+def test_a_recipe_that_cannot_be_stored_is_refused(place, text: str, api: Api):
+    document = {"recipe": place(text), "columns": [{"metric": "flops"}], "entries": {CONV: [1]}}
+    data = {"name": "mine", "space": "digits-mini"}
+    files = {"file": ("t.json", json.dumps(document).encode())}
+    response = api.post(BENCHMARKS, data=data, files=files)
+    assert fields_of(response) == ["file"]
+    assert "recipe" in response.json()["detail"]
+
+
 class TestBadTables:
     @pytest.fixture
     def database_url(self, sqlite_url: str) -> str:

@@ -16,7 +16,7 @@ from backend.runs import service
 from nas.benchmarks.table import Entry, GroundTruth
 from nas.spec import RunSpec
 from tests.backend.cli.commands import run_command
-from tests.backend.conftest import CONV
+from tests.backend.conftest import CONV, SKIP
 from tests.nas.data.archives import cifar10, folder, imagenet16, tar
 from tests.ranked import stored_correlation
 from tests.support import wait_until
@@ -180,6 +180,43 @@ def test_a_table_is_imported(server: str, tmp_path: Path):
     refused = run_command(*arguments)
     assert refused.exit_code == 1
     assert "line 2" in refused.stderr
+
+
+def test_benchmarks_are_listed_and_shown(server: str, tmp_path: Path):
+    table = tmp_path / "table.csv"
+    table.write_text(
+        "architecture,a/accuracy/seed0 [fraction],a/accuracy/seed1 [fraction],latency\n"
+        f"{CONV},0.9,0.92,3\n{SKIP},0.5,0.54,1\n"
+    )
+    arguments = ["benchmarks", "import", table, "--name", "two", "--space", "digits-mini"]
+    imported = run_command(*arguments).output
+    assert "noise ceiling 1.000" in imported
+    listed = run_command("benchmarks", "list").output
+    assert "two@1" in listed
+    assert "mini-truth@1" in listed
+    shown = run_command("benchmarks", "show", "two", "--best", "1").output
+    assert "two@1: 2 of 125 architectures of digits-mini@1, 2 of 116 valid ones" in shown
+    assert CONV in shown
+    assert SKIP not in shown
+    assert "a/accuracy (truth)" in shown
+    # The lowest latency is the best.
+    fastest = run_command("benchmarks", "show", "two", "--column", "latency", "--best", "1").output
+    assert SKIP in fastest
+    assert CONV not in fastest
+    refused = run_command("benchmarks", "show", "two", "--column", "flops")
+    assert refused.exit_code == 1
+    assert "known: a/accuracy, latency" in refused.stderr
+
+
+def test_the_unit_of_a_bare_table_is_an_option(server: str, tmp_path: Path):
+    table = tmp_path / "table.csv"
+    table.write_text(f"architecture,accuracy\n{CONV},0.9\n")
+    arguments = ["benchmarks", "import", table, "--name", "bare", "--space", "digits-mini"]
+    refused = run_command(*arguments)
+    assert refused.exit_code == 1
+    assert "look like fractions" in refused.stderr
+    made = run_command(*arguments, "--unit", "fraction", "--dataset", "d")
+    assert "bare@1: 1 architectures" in made.output
 
 
 def test_a_folder_of_images_is_imported(server: str, tmp_path: Path):

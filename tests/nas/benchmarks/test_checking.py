@@ -15,7 +15,7 @@ POOL = "|avg_pool_3x3~0|+|avg_pool_3x3~0|avg_pool_3x3~1|"
 
 @pytest.fixture
 def checked(tmp_path: Path):
-    def read(*lines: str, **completed):
+    def read(*lines: str):
         path = tmp_path / "table.csv"
         path.write_text("".join(f"{line}\n" for line in lines))
         with opened(path) as contents:
@@ -86,3 +86,7 @@ def test_a_table_that_knows_nothing_is_refused(checked):
 def test_an_architecture_of_another_space_is_refused_with_the_line(checked):
     said = refusal(checked, "architecture,flops", f"{SKIP},1", "|x~0|,2")
     assert said.startswith("line 3: '|x~0|' is no architecture of digits-mini")
+
+
+def test_a_long_line_of_nonsense_is_not_repeated_whole(checked):
+    assert len(refusal(checked, "architecture,flops", f"{'x' * 100_000},1")) < 1200
