@@ -12,6 +12,10 @@ from typer.testing import CliRunner
 
 from backend.cli import app
 from nas.partition.nonlinearity import NonlinearitySplitter
+from nas.plugin import concrete_subclasses
+from nas.ranking.scorers.base import ArchitectureScorer, Scorer, SupernetScorer
+from nas.ranking.scorers.gradient import GradientScorer
+from nas.ranking.scorers.untrained import UntrainedScorer
 from nas.spaces import catalogue
 
 ROOT = Path(__file__).parents[1]
@@ -80,3 +84,20 @@ def test_every_strategy_package_of_the_guide_exists():
         assert re.search(
             rf"^class {base}\(", (ROOT / package / "base.py").read_text(), re.MULTILINE
         )
+
+
+def test_the_guide_of_scorers_lists_each_with_what_it_knows():
+    guide = (ROOT / "docs" / "scorers.md").read_text()
+    listed = dict(re.findall(r"^\| `([\w-]+)` \| ([^|]+?) \|", guide, re.MULTILINE)[:13])
+    knows: dict[type[Scorer], str] = {
+        SupernetScorer: "the supernet's predictions",
+        ArchitectureScorer: "the architecture",
+        UntrainedScorer: "an untrained network",
+        GradientScorer: "the supernet's gradients",
+    }
+    expected = {
+        scorer.model_fields["kind"].default: what
+        for base, what in knows.items()
+        for scorer in concrete_subclasses(base, "nas.ranking.scorers")
+    }
+    assert listed == expected

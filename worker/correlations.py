@@ -156,7 +156,8 @@ class Correlator:
                 "scope": scope,
                 **asdict(found),
                 "conditions": self._conditions(stage, found, seed)
-                | {"micro_batches": _micro_batches(session, run_id)},
+                | {"micro_batches": _micro_batches(session, run_id)}
+                | dict(scorer.conditions),
                 "created_at": db_now(),
             }
             insert_once(session, Correlation, ("run_id", "stage", "step", "scorer", "scope"), row)
