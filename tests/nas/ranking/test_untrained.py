@@ -33,6 +33,7 @@ from nas.spaces.base import Architecture, Space
 from nas.spaces.chain import ChainSkeleton, Layer
 from nas.spaces.layered import LayeredSpace
 from nas.spec import RunSpec
+from nas.supernets.build import build_supernet
 from nas.training.state import fresh_state
 
 PROXIES = (
@@ -275,6 +276,41 @@ def test_features_lead_from_the_stem_to_the_output(make_experiment: Any) -> None
     assert network.training
     assert stem.is_leaf
     assert last.requires_grad
+
+
+def test_features_of_weight_banks_are_those_of_the_banks_that_are_read(
+    make_experiment: Any,
+) -> None:
+    experiment = make_experiment()
+    spec = RunSpec.model_validate(
+        experiment.spec.model_dump()
+        | {
+            "splitter": {"kind": "nonlinearity", "num_subspaces": 2, "thresholds": [3]},
+            "supernet": {"routing": "accumulated", "cells_per_stage": 3, "shared_cells": 1},
+        }
+    )
+    network = build_supernet(
+        experiment.space, spec.supernet.shape(), spec.partition(experiment.space)
+    )
+    images = experiment.probe_images.inputs("noise", 4)
+    banks = set()
+    called: list[nn.Module] = []
+
+    def note(module: nn.Module, given: Any, output: Any) -> None:
+        called.append(module)
+
+    for cell in filter(experiment.space.is_valid, experiment.space.enumerate()):
+        banks.add(network.banks_read(cell))
+        expected = list(network.feature_modules(cell))
+        called.clear()
+        handles = [module.register_forward_hook(note) for module in expected]
+        network(images, cell)
+        for handle in handles:
+            handle.remove()
+        assert called == expected
+        # The stem and three cells.
+        assert len(called) == 4
+    assert len(banks) > 1
 
 
 def test_a_layer_that_a_chain_leaves_out_has_no_features(make_experiment: Any) -> None:
