@@ -14,7 +14,9 @@ from nas.spec import RunSpec
 from nas.supernets.sizes import Supernets
 
 if TYPE_CHECKING:
+    from nas.ranking.probe_images import ProbeImages
     from nas.ranking.scoring import ScoringImages
+    from nas.ranking.untrained import UntrainedScores
     from nas.training.batches import ImageBatches
 
 
@@ -72,6 +74,25 @@ class Experiment:
 
         pixels = pixel_statistics(self.dataset.train)
         return ImageBatches(self.dataset.validation, pixels, device=self.device)
+
+    @cached_property
+    def probe_images(self) -> ProbeImages:
+        """What scorers of untrained networks and of gradients read."""
+        from nas.ranking.probe_images import ProbeImages
+
+        return ProbeImages(
+            self.train_images,
+            seed=self.spec.seed,
+            image_shape=self.dataset.image_shape,
+            device=self.device,
+        )
+
+    @cached_property
+    def untrained_scores(self) -> UntrainedScores:
+        """The scores of untrained networks, each computed once."""
+        from nas.ranking.untrained import UntrainedScores
+
+        return UntrainedScores(self)
 
     @cached_property
     def scoring_images(self) -> ScoringImages:

@@ -14,6 +14,10 @@ from typer.testing import CliRunner
 from backend.cli import app
 from nas.landmarks.choosing import choose_landmarks
 from nas.partition.nonlinearity import NonlinearitySplitter
+from nas.plugin import concrete_subclasses
+from nas.ranking.scorers.base import ArchitectureScorer, Scorer, SupernetScorer
+from nas.ranking.scorers.gradient import GradientScorer
+from nas.ranking.scorers.untrained import UntrainedScorer
 from nas.spaces import catalogue
 from nas.spec import RunSpec
 
@@ -111,3 +115,20 @@ def test_the_spec_of_the_landmark_guide_is_one():
         default = getattr(regulariser, name)
         written = default if isinstance(default, str) else f"{default:g}"
         assert table[name].strip("`").startswith(written), name
+
+
+def test_the_guide_of_scorers_lists_each_with_what_it_knows():
+    overview = (ROOT / "docs" / "scorers.md").read_text().partition("\n## ")[0]
+    listed = dict(re.findall(r"^\| `([\w-]+)` \| ([^|]+?) \|", overview, re.MULTILINE))
+    knows: dict[type[Scorer], str] = {
+        SupernetScorer: "the supernet's predictions",
+        ArchitectureScorer: "the architecture",
+        UntrainedScorer: "an untrained network",
+        GradientScorer: "the supernet's gradients",
+    }
+    expected = {
+        scorer.model_fields["kind"].default: what
+        for base, what in knows.items()
+        for scorer in concrete_subclasses(base, "nas.ranking.scorers")
+    }
+    assert expected.items() <= listed.items()

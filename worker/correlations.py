@@ -174,7 +174,8 @@ class Correlator:
                 | {
                     "micro_batches": _micro_batches(session, run_id),
                     "landmarks_left_out": _num_landmarks(session, run_id),
-                },
+                }
+                | dict(scorer.conditions),
                 "created_at": db_now(),
             }
             insert_once(session, Correlation, ("run_id", "stage", "step", "scorer", "scope"), row)

@@ -4,7 +4,10 @@ from collections.abc import Iterator, Sequence
 
 from nas.experiment import Experiment
 from nas.ranking.scorers.base import ArchitectureScorer, Scorer, SupernetScorer
+from nas.ranking.scorers.gradient import GradientScorer
+from nas.ranking.scorers.untrained import UntrainedScorer
 from nas.ranking.scoring import ScoringImages, scores
+from nas.ranking.supernet_gradients import gradient_score
 from nas.spaces.base import Architecture
 from nas.supernets.network import Network
 
@@ -40,6 +43,10 @@ def evaluations(
         for scorer in scorers:
             if isinstance(scorer, ArchitectureScorer):
                 found[scorer.kind] = scorer.of_architecture(experiment.space, architecture)
+            elif isinstance(scorer, UntrainedScorer):
+                found[scorer.kind] = experiment.untrained_scores.of(scorer, architecture)
+            elif isinstance(scorer, GradientScorer):
+                found[scorer.kind] = gradient_score(experiment, supernet, architecture, scorer)
         yield architecture, tuple(found[scorer.kind] for scorer in scorers)
 
 

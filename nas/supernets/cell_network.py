@@ -166,6 +166,12 @@ class CellNetwork(Network):
             before = [*before[1:], output]
         yield from weights(self.classifier, "classifier", reads=before[-1], gives=whole)
 
+    def feature_modules(self, architecture: Architecture) -> Iterator[nn.Module]:
+        yield self.stem
+        banks = iter(self.banks_read(architecture))
+        for block in self.blocks:
+            yield block[str(next(banks))] if isinstance(block, nn.ModuleDict) else block
+
     @property
     def banks_by_cell(self) -> tuple[tuple[int, ...], ...]:
         """Those that some valid architecture reads there."""

@@ -87,6 +87,15 @@ class ChainNetwork(Network):
         scores: Tensor = self.classifier(self.head(features).mean(dim=(2, 3)))
         return scores
 
+    def feature_modules(self, architecture: Architecture) -> Iterator[nn.Module]:
+        chosen = []
+        for layer, name in zip(self.layers, architecture, strict=True):
+            assert isinstance(layer, nn.ModuleDict)
+            chosen.append(layer[name])
+        for part in (self.stem, self.first_block, *chosen, self.head):
+            if not isinstance(part, nn.Identity):
+                yield part
+
     def weights(self) -> Iterator[Weight]:
         # Layers that keep the shape pass channels on, so one layout holds for the whole chain.
         layout = node_layout(self)

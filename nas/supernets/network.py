@@ -46,6 +46,14 @@ class Network(nn.Module, ABC):
         """Describe every weight of a supernet: how its channels lie."""
 
     @abstractmethod
+    def feature_modules(self, architecture: Architecture) -> Iterator[nn.Module]:
+        """Yield the modules along an architecture's path whose outputs are features.
+
+        They are the stem, then one after the other what stands between it and the pooling before
+        the classifier. A layer that an architecture leaves out is none.
+        """
+
+    @abstractmethod
     def forward(self, images_NCHW: Tensor, architecture: Architecture) -> Tensor:
         """Return class scores, shape (images, classes), before the softmax.
 

@@ -23,8 +23,11 @@ from nas.partition.nonlinearity import NonlinearitySplitter
 from nas.plugin import Strategy, concrete_subclasses, tagged_union
 from nas.ranking.batch_norm import AnyBatchNormPolicy
 from nas.ranking.batch_norm.base import BatchNormPolicy
+from nas.ranking.evaluation import evaluate
 from nas.ranking.scorers import AnyScorer
 from nas.ranking.scorers.base import ArchitectureScorer, Scorer, SupernetScorer
+from nas.ranking.scorers.gradient import GradientScorer
+from nas.ranking.scorers.untrained import UntrainedScorer
 from nas.search import AnySearcher
 from nas.search.base import Searcher
 from nas.search.constraints import Constraints
@@ -36,6 +39,7 @@ from nas.training.regularisers import AnyRegulariser
 from nas.training.regularisers.base import RegularisedStep, Regulariser, StepLosses
 from nas.training.samplers import AnySampler
 from nas.training.samplers.base import Sampler
+from nas.training.state import fresh_state
 
 SPACE = catalogue()["digits-mini"]
 FAMILIES: list[tuple[type[Strategy], str, Any]] = [
@@ -265,6 +269,48 @@ def test_a_scorer_of_architectures_ignores_what_is_dead(scorer: ArchitectureScor
     assert isinstance(score, float)
     assert math.isfinite(score)
     assert score == scorer.of_architecture(SPACE, idle)
+
+
+@every(UntrainedScorer, "nas.ranking.scorers", "scorer")
+def test_a_scorer_of_untrained_networks_repeats_itself_and_ignores_what_is_dead(
+    scorer: UntrainedScorer, make_experiment: Any
+) -> None:
+    # As for scorers of architectures.
+    busy, idle, other = (
+        SPACE.decode(code)
+        for code in (
+            "|nor_conv_3x3~0|+|nor_conv_1x1~0|none~1|",
+            "|none~0|+|nor_conv_1x1~0|none~1|",
+            "|none~0|+|skip_connect~0|none~1|",
+        )
+    )
+    first, second = (make_experiment().untrained_scores for _ in range(2))
+    scores = [first.of(scorer, cell) for cell in (busy, other)]
+    assert all(isinstance(score, float) and math.isfinite(score) for score in scores)
+    assert scores[0] != scores[1]
+    # In another order, by another process.
+    assert [second.of(scorer, cell) for cell in (other, idle)] == scores[::-1]
+
+
+@every(GradientScorer, "nas.ranking.scorers", "scorer")
+def test_a_scorer_of_gradients_repeats_itself_and_leaves_the_supernet_alone(
+    scorer: GradientScorer, make_experiment: Any
+) -> None:
+    experiment = make_experiment()
+    supernet = fresh_state(experiment, None).supernet
+    before = {name: value.clone() for name, value in supernet.state_dict().items()}
+    cells = [SPACE.sample(random.Random(number)) for number in range(3)]
+
+    def scores(members: list[Any]) -> list[float]:
+        images = experiment.scoring_images
+        return [evaluate(experiment, supernet, cell, images, [scorer])[0] for cell in members]
+
+    found = scores(cells)
+    assert all(isinstance(score, float) and math.isfinite(score) for score in found)
+    assert scores(cells[::-1]) == found[::-1]
+    for name, value in supernet.state_dict().items():
+        assert torch.equal(value, before[name]), name
+    assert all(weight.grad is None for weight in supernet.parameters())
 
 
 @every(Searcher, "nas.search", "searcher")

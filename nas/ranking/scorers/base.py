@@ -1,12 +1,13 @@
 """A scorer turns what it may know of an architecture into one number, higher is better.
 
-What it may know is told by its base: the predictions of a trained supernet, or the architecture
-alone.
+What it may know is told by its base: the predictions of a trained supernet or its gradients, a
+network before any training, or the architecture alone.
 """
 
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
+from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
 from nas.plugin import Strategy
@@ -21,6 +22,15 @@ class Scorer(Strategy, ABC):
     """A rule that scores an architecture; the bases below say from what."""
 
     kind: str
+
+    @property
+    def conditions(self) -> Mapping[str, str | int]:
+        """What its scores rest on, where that is not a pass over the run's validation images.
+
+        The keys are those of a rank correlation's conditions: `split`, `images`, `batch_size`,
+        `batch_norm`; and whatever else people should know.
+        """
+        return {}
 
 
 class SupernetScorer(Scorer, ABC):
@@ -49,6 +59,10 @@ class ArchitectureScorer(Scorer, ABC):
 
     Its scores never change, so the final ranking alone has them.
     """
+
+    @property
+    def conditions(self) -> Mapping[str, str | int]:
+        return {"split": "none", "images": 0, "batch_size": 0, "batch_norm": "none"}
 
     @abstractmethod
     def of_architecture(self, space: Space, architecture: Architecture) -> float:
