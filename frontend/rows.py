@@ -15,13 +15,21 @@ LOSS_SERIES = "loss"
 LOG_LINES = 500
 
 
-def read_rows(db: Database, run_id: int, needs: Collection[str]) -> Rows:
+def read_rows(
+    db: Database, run_id: int, needs: Collection[str], scorer: str | None = None
+) -> Rows:
     """Return the run under `run` and each of `needs`, all of one moment of the database.
+
+    Args:
+        db: the database.
+        run_id: of the run.
+        needs: names of rows.
+        scorer: whose scores to read; None: of the one that stands for the run.
 
     Raises:
         NotFound: if there is no such run.
     """
-    (rows,) = _read(db, [run_id], needs)
+    (rows,) = _read(db, [run_id], needs, scorer)
     return rows
 
 
@@ -38,12 +46,14 @@ def read_compared(
     ]
 
 
-def _read(db: Database, run_ids: Sequence[int], needs: Collection[str]) -> list[Rows]:
+def _read(
+    db: Database, run_ids: Sequence[int], needs: Collection[str], chosen: str | None = None
+) -> list[Rows]:
     with db.reading() as session:
 
         def rows(run_id: int) -> Rows:
             run = service.get_run(session, run_id)
-            scorer = shown_scorer(run)
+            scorer = chosen or shown_scorer(run)
 
             def scores() -> Any:
                 final = results.scores(session, run_id, stage="final", scorer=scorer)
@@ -61,6 +71,7 @@ def _read(db: Database, run_ids: Sequence[int], needs: Collection[str]) -> list[
                 "telemetry": lambda: telemetry.telemetry(session, run_id),
                 "balance": lambda: results.newest_balance(session, run_id),
                 "balance_history": lambda: results.balance(session, run_id),
+                "combinations": lambda: results.combinations(session, run_id),
                 "correlations": lambda: results.correlations(session, run_id),
                 "scores": scores,
                 "candidates": lambda: results.candidates(session, run_id),

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import TypeVar
 
 from pydantic import ValidationError
@@ -20,7 +21,7 @@ from nas.search.state import SearchState
 from nas.spaces.base import Architecture
 from nas.training.state import TrainState, fresh_state, inherit, inherited_state
 from nas.training.team import Team
-from worker import checkpoints
+from worker import checkpoints, combining
 from worker.plan import ARCHITECTURES_PER_CHUNK, train_key, units_after_partition
 from worker.recorder import scored_already
 from worker.writer import Frozen
@@ -76,7 +77,7 @@ class States:
         self._by_path[path] = state
 
 
-@dataclass(slots=True)
+@dataclass
 class Execution:
     """Opens the units of one run.
 
@@ -107,6 +108,8 @@ class Execution:
                 return self._training(unit)
             case "rank":
                 return self._ranking(unit)
+            case "combine":
+                return self._combining(unit)
             case "search":
                 return self._search(unit)
         raise ValueError(f"unit {unit.key} is of the unknown kind {unit.kind!r}")
@@ -147,6 +150,19 @@ class Execution:
             position=lambda: len(chunk) - len(missing),
         )
 
+    def _combining(self, unit: Unit) -> Work:
+        with self.db.reading() as session:
+            run = session.get_one(Run, unit.run_id)
+            landmarks = combining.landmarks_of(session, run)
+            learned = combining.calibrations(session, unit.run_id)
+            table = combining.final_scores(session, unit.run_id)
+            number = combining.num_combined(session, self.experiment, unit.run_id)
+        return Work(
+            folder=checkpoints.unit_folder(unit),
+            events=pipeline.combine_unit(self.experiment, table, landmarks, learned),
+            position=lambda: number,
+        )
+
     def _search(self, unit: Unit) -> Work:
         work = Work(checkpoints.unit_folder(unit), iter(()), position=lambda: 0)
         search_state = self._resumed(unit, work, self._search_state) or SearchState()
@@ -157,6 +173,7 @@ class Execution:
                 )
                 for subspace in self.experiment.partition.subspaces
             ]
+            combination = combining.searched_combination(session, self.experiment, unit.run_id)
 
         def freeze() -> Frozen:
             data = search_state.model_dump_json().encode()
@@ -164,13 +181,24 @@ class Execution:
 
         work.freeze = freeze
         work.position = lambda: len(search_state.evaluations)
-        work.events = pipeline.search_unit(self.experiment, states, search_state)
+        work.events = pipeline.search_unit(self.experiment, states, search_state, combination)
         return work
 
+    @cached_property
+    def unranked(self) -> frozenset[str]:
+        """Architectures that are scored after training, but not for the ranking itself."""
+        spec, space = self.experiment.spec, self.experiment.space
+        return frozenset(map(space.encode, pipeline.unranked_sample(spec, space)))
+
     def _samples(self) -> list[list[Architecture]]:
-        """The ranking sample, split by sub-space."""
+        """What is scored after training, split by sub-space."""
         parts: list[list[Architecture]] = [[] for _ in self.experiment.partition.subspaces]
-        for architecture in pipeline.ranking_sample(self.experiment.spec, self.experiment.space):
+        spec, space = self.experiment.spec, self.experiment.space
+        ranked, others = (
+            pipeline.ranking_sample(spec, space),
+            pipeline.unranked_sample(spec, space),
+        )
+        for architecture in (*ranked, *others):
             parts[self.experiment.partition.route(architecture)].append(architecture)
         return parts
 

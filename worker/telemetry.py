@@ -10,7 +10,13 @@ from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
 from backend.models import TelemetryRow, Unit
-from nas.events import ArchitecturesScored, CandidateEvaluated, Event, TrainingProgressed
+from nas.events import (
+    ArchitecturesScored,
+    CandidateEvaluated,
+    Event,
+    ScorerPrepared,
+    TrainingProgressed,
+)
 from worker.resources import Resources, Usage
 
 LEAST_SECONDS = 1.0
@@ -72,7 +78,7 @@ class UnitTelemetry:
         match event:
             case TrainingProgressed():
                 self._add_training(event)
-            case ArchitecturesScored() | CandidateEvaluated():
+            case ArchitecturesScored() | ScorerPrepared() | CandidateEvaluated():
                 self._spent.ranking_seconds += seconds
             case _:
                 return

@@ -168,6 +168,7 @@ def telemetry(
 
 def score(architecture, value, accuracy, *, subspace=0, stage="live", step=100, scorer="loss"):
     return ScoreRead(
+        ranked=True,
         stage=stage,
         step=step,
         scorer=scorer,

@@ -10,18 +10,20 @@ from dash import html
 from backend.runs.schemas import RunRead, SubspaceRead, UnitRead
 from frontend.figures.style import SHARED_COLOUR, subspace_colour
 
-KINDS = ("partition", "warm-up", "train", "rank", "search")
+KINDS = ("partition", "warm-up", "train", "rank", "combine", "search")
 NAMES = {
     "partition": "Partition",
     "warm-up": "Warm-up",
     "train": "Training",
     "rank": "Ranking",
+    "combine": "Combined scores",
     "search": "Search",
 }
 COUNTED = {
     "warm-up": "steps",
     "train": "steps",
     "rank": "architectures",
+    "combine": "scores",
     "search": "evaluations",
 }
 ENDED = ("done", "failed", "cancelled")
@@ -62,6 +64,8 @@ def stages(run: RunRead, units: Sequence[UnitRead]) -> tuple[Stage, ...]:
     expected = ["partition", "train", "rank"]
     if run.spec.training.warm_up_steps:
         expected.append("warm-up")
+    if run.spec.ranking.combined_scorers:
+        expected.append("combine")
     if run.spec.search is not None:
         expected.append("search")
     return tuple(
