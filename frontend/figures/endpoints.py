@@ -7,14 +7,17 @@ import plotly.graph_objects as go
 from fastapi import APIRouter, Path, Query, Response
 from pydantic import Field, Json, RootModel
 
+from backend.columns import StorableText
 from backend.db import Database
 from backend.errors import ApiError, NotFound, Unprocessable
+from backend.runs.schemas import RunRead
 from backend.spaces import service
 from backend.spaces.endpoints import Count
 from backend.spaces.schemas import PreviewOptions
 from frontend.figures.comparison.registry import COMPARISONS
 from frontend.figures.comparison.runs import RunIds
-from frontend.figures.registry import FIGURES, PREVIEW_FIGURES, SPACE_FIGURES
+from frontend.figures.ranking import scorer_kinds
+from frontend.figures.registry import FIGURES, PREVIEW_FIGURES, SPACE_FIGURES, FigureDefinition
 from frontend.figures.style import Theme
 from frontend.rows import read_compared, read_rows
 from nas.partition import AnySplitter
@@ -24,6 +27,12 @@ Drawn = TypeVar("Drawn")
 PLOTLY_JSON: dict[int | str, dict[str, Any]] = {  # Any: a part of the OpenAPI document
     200: {"content": {"application/json": {"schema": {"type": "object"}}}}
 }
+
+
+ChosenScorer = Annotated[
+    StorableText | None,
+    Query(max_length=32, description="Whose scores a figure of the ranking shows."),
+]
 
 
 class GivenSplitter(RootModel[AnySplitter]):
@@ -68,10 +77,15 @@ def _add_run_figures(router: APIRouter, db: Database) -> None:
         responses=PLOTLY_JSON,
     )
     def figure(
-        run_id: Annotated[int, Path(ge=1, le=2**31 - 1)], figure: str, theme: Theme = "light"
+        run_id: Annotated[int, Path(ge=1, le=2**31 - 1)],
+        figure: str,
+        scorer: ChosenScorer = None,
+        theme: Theme = "light",
     ) -> Response:
         definition = _named(figure, FIGURES)
-        return _answer(definition.of(read_rows(db, run_id, definition.needs), theme))
+        rows = read_rows(db, run_id, definition.needs, scorer)
+        _require_scorer(rows["run"], definition, scorer)
+        return _answer(definition.of(rows, theme, scorer))
 
     @router.get("/figures", summary="The names of the figures that compare runs")
     def comparisons() -> list[str]:
@@ -146,6 +160,19 @@ def _named(figure: str, registry: Mapping[str, Drawn]) -> Drawn:
     if definition is None:
         raise NotFound("figure", figure)
     return definition
+
+
+def _require_scorer(run: RunRead, definition: FigureDefinition, scorer: str | None) -> None:
+    """Refuse a scorer that the run or the figure does not have. Raises `Unprocessable`."""
+    if scorer is None:
+        return
+    if not definition.by_scorer:
+        raise Unprocessable(
+            "scorer", f"the figure {definition.name} shows no scorer: leave it out"
+        )
+    if scorer not in scorer_kinds(run):
+        named = ", ".join(scorer_kinds(run))
+        raise Unprocessable("scorer", f"run {run.id} has no scorer {scorer!r}; it has {named}")
 
 
 def _pinned(db: Database, reference: str) -> str:

@@ -24,7 +24,7 @@ from frontend.figures.waiting import awaited
 SCATTER_TITLE = "Rank correlation"
 TAU_TITLE = "Rank correlation over steps"
 OVERALL = "overall"
-SHOWN_CONDITIONS = ("n", "ties", "noise_ceiling")
+SHOWN_CONDITIONS = ("n", "ties", "noise_ceiling", "left_out_tau")
 UNITS = {"loss": "negative cross-entropy, nats", "accuracy": "validation accuracy, %"}
 UNIT_SIGNS = {"loss": "nats", "accuracy": "%"}
 
@@ -47,8 +47,22 @@ class RankedArchitectures:
 
 
 def shown_scorer(run: RunRead) -> str:
-    """Return the scorer that figures show: the run's first live one."""
+    """Return the scorer that figures show unless another is chosen: the run's first live one."""
     return run.spec.ranking.shown_scorer
+
+
+def scorer_kinds(run: RunRead) -> tuple[str, ...]:
+    """Return the scorers that figures can show, in the order of the spec."""
+    return tuple(scorer.kind for scorer in run.spec.ranking.scorers)
+
+
+def left_out_text(row: CorrelationRead | None) -> str:
+    """Return how well a scorer that learned from landmarks foretells one left out; empty if none."""
+    if row is None or "landmarks" not in row.conditions:
+        return ""
+    tau = row.conditions.get("left_out_tau")
+    value = "undefined" if tau is None else f"{tau:.2f}"
+    return f"leave-one-out τ = {value} (n = {row.conditions['landmarks']} landmarks)"
 
 
 def prepare_ranking(
@@ -118,7 +132,10 @@ def newest_overall(
 
 
 def further_conditions(row: CorrelationRead) -> dict[str, Any]:  # Any: JSON values
-    """Return what a correlation depends on beside n, ties and noise ceiling, for people."""
+    """Return what a correlation depends on beside n, ties and noise ceiling, for people.
+
+    How well left-out landmarks are foretold is said elsewhere too: it is a result, not a condition.
+    """
     return {
         name.replace("_", " "): value
         for name, value in row.conditions.items()
@@ -132,16 +149,17 @@ def rank_correlation(
     subspaces: Sequence[SubspaceRead],
     scores: Sequence[ScoreRead],
     correlations: Sequence[CorrelationRead],
+    scorer: str | None = None,
     theme: Theme = "light",
 ) -> go.Figure:
     """Draw scores against stand-alone accuracies, coloured by sub-space, tau in the title."""
-    revision = f"rank-correlation-{run.id}"
-    scorer = shown_scorer(run)
+    revision = _revision("rank-correlation", run, scorer)
+    scorer = scorer or shown_scorer(run)
     found = prepare_ranking(scorer, scores, correlations)
     if found is None:
         return empty_figure(
             SCATTER_TITLE,
-            _why_no_scores(run),
+            _why_no_scores(run, scorer),
             theme=theme,
             uirevision=revision,
         )
@@ -150,7 +168,15 @@ def rank_correlation(
     unusual = unusual_conditions(found.overall.conditions) if found.overall else ()
     drawn = figure(
         f"{SCATTER_TITLE}: {tau_text(found.overall)}",
-        " · ".join([f"n = {len(found.scores):,}{ties}", moment, ceiling_text(run), *unusual]),
+        " · ".join(
+            [
+                f"n = {len(found.scores):,}{ties}",
+                moment,
+                ceiling_text(run),
+                *filter(None, [left_out_text(found.overall)]),
+                *unusual,
+            ]
+        ),
         theme=theme,
         uirevision=revision,
     )
@@ -181,9 +207,18 @@ def rank_correlation(
     return drawn
 
 
-def _why_no_scores(run: RunRead) -> str:
+def _revision(name: str, run: RunRead, scorer: str | None) -> str:
+    # Scores of another scorer have another range: what was zoomed is not kept.
+    return f"{name}-{run.id}" + ("" if scorer is None else f"-{scorer}")
+
+
+def _why_no_scores(run: RunRead, scorer: str) -> str:
     if run.benchmark is None:
         return "This run has no benchmark, so there is no ground truth<br>to compare scores with."
+    if scorer not in (live.kind for live in run.spec.ranking.live_scorers):
+        return awaited(
+            run, f"No architecture has been scored by {scorer} yet.", "It scores after training."
+        )
     first = min(run.spec.ranking.every_steps, run.spec.training.steps)
     if run.spec.training.warm_up_steps:
         first = min(first, run.spec.training.warm_up_steps)
@@ -197,21 +232,25 @@ def tau_over_steps(
     *,
     subspaces: Sequence[SubspaceRead],
     correlations: Sequence[CorrelationRead],
+    scorer: str | None = None,
     theme: Theme = "light",
 ) -> go.Figure:
     """Draw Kendall's tau-b over global steps: overall with its interval, and per sub-space."""
-    revision = f"tau-over-steps-{run.id}"
-    scorer = shown_scorer(run)
+    revision = _revision("tau-over-steps", run, scorer)
+    scorer = scorer or shown_scorer(run)
     known = [row for row in correlations if row.scorer == scorer and row.tau is not None]
     live = sorted((row for row in known if row.stage != "final"), key=lambda row: row.step)
     if not known:
-        return empty_figure(TAU_TITLE, _why_no_scores(run), theme=theme, uirevision=revision)
+        return empty_figure(
+            TAU_TITLE, _why_no_scores(run, scorer), theme=theme, uirevision=revision
+        )
     overall = [row for row in live if row.scope == OVERALL]
     sizes = sorted({row.num_architectures for row in overall or live})
     number = "–".join(f"{size:,}" for size in dict.fromkeys((sizes[0], sizes[-1]))) if sizes else 0
     newest = max(known, key=lambda row: (row.step, row.stage == "final"))
     caption = [
-        f"Kendall τ-b by {scorer}, n = {number} per live round",
+        f"Kendall τ-b by {scorer}"
+        + (f", n = {number} per live round" if live else ", after training alone"),
         "band: 95 % bootstrap interval",
         ceiling_text(run),
         *unusual_conditions(newest.conditions),

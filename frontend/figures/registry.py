@@ -43,16 +43,31 @@ class FigureDefinition:
         title: for people.
         needs: names of the rows that `draw` takes as keyword arguments, beside `run`, `theme`.
         draw: the pure function.
+        by_scorer: whether it shows one of the run's scorers, which a viewer may choose.
     """
 
     name: str
     title: str
     needs: tuple[str, ...]
     draw: Callable[..., go.Figure]  # the keyword arguments are those of `needs`
+    by_scorer: bool = False
 
-    def of(self, rows: Mapping[str, Any], theme: str) -> go.Figure:  # Any: rows differ by name
-        """Draw from `rows`, which may hold more than this figure needs."""
+    def of(
+        self,
+        rows: Mapping[str, Any],  # Any: rows differ by name
+        theme: str,
+        scorer: str | None = None,
+    ) -> go.Figure:
+        """Draw from `rows`, which may hold more than this figure needs.
+
+        Args:
+            rows: as `frontend.rows.read_rows` returns them for the same scorer.
+            theme: light or dark.
+            scorer: one of the run's; None: the one that stands for it.
+        """
         needed = {name: rows[name] for name in self.needs}
+        if self.by_scorer:
+            needed["scorer"] = scorer
         return self.draw(rows["run"], **needed, theme=theme)
 
 
@@ -78,9 +93,14 @@ FIGURES: Mapping[str, FigureDefinition] = {
             SCATTER_TITLE,
             ("subspaces", "scores", "correlations"),
             rank_correlation,
+            by_scorer=True,
         ),
         FigureDefinition(
-            "tau-over-steps", TAU_TITLE, ("subspaces", "correlations"), tau_over_steps
+            "tau-over-steps",
+            TAU_TITLE,
+            ("subspaces", "correlations"),
+            tau_over_steps,
+            by_scorer=True,
         ),
         FigureDefinition("training-loss", LOSS_TITLE, ("subspaces", "metrics"), training_loss),
         FigureDefinition("throughput", SPEED_TITLE, ("subspaces", "telemetry"), throughput),

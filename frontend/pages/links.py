@@ -64,9 +64,10 @@ def compare_page(run_ids: Iterable[int]) -> str:
     return f"{PREFIX}compare?{_named(run_ids)}"
 
 
-def figure_json(run_id: int, figure: str) -> str:
-    """The data of one figure, as the REST API gives it."""
-    return f"{API}/runs/{run_id}/figures/{figure}"
+def figure_json(run_id: int, figure: str, scorer: str | None = None) -> str:
+    """The data of one figure, as the REST API gives it; of one scorer if one is given."""
+    query = "" if scorer is None else f"?{urlencode({'scorer': scorer})}"
+    return f"{API}/runs/{run_id}/figures/{figure}{query}"
 
 
 def comparison_json(run_ids: Iterable[int], figure: str) -> str:

@@ -77,7 +77,7 @@ def panel_place(kind: str, name: str, tab: str = "") -> Component:
 
 
 def figure_place(
-    kind: str, name: str, *, title: str, data: str, height: int, tab: str = ""
+    kind: str, name: str, *, title: str, height: int, tab: str = "", **link: Any
 ) -> Component:
     """Return a frame for a figure.
 
@@ -85,9 +85,9 @@ def figure_place(
         kind: of the component ids.
         name: of the figure.
         title: of the figure, for people.
-        data: address of the figure as JSON, to which a link leads.
         height: in pixels.
         tab: on which it is; empty if on none.
+        **link: properties of the link to the figure as JSON.
     """
     shown, mark = new_ids(kind, name, tab)
     return dmc.Paper(
@@ -103,7 +103,7 @@ def figure_place(
                 ),
                 className="figure-scroll",
             ),
-            data_link(title, href=data),
+            data_link(title, **link),
         ],
         withBorder=True,
         p=4,

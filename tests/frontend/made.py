@@ -5,6 +5,7 @@ from datetime import UTC, datetime, timedelta
 from backend.runs.schemas import (
     BalanceRead,
     CandidateRead,
+    CombinationRead,
     CorrelationRead,
     EventRead,
     MetricRead,
@@ -193,6 +194,18 @@ def correlation(tau, *, step=100, stage="live", scope="overall", n=10, ties=0, s
         num_architectures=n,
         num_ties=ties,
         conditions={"split": "validation"},
+    )
+
+
+def combination(scorer, *, tau=None, landmarks=0, offsets=None):
+    return CombinationRead(
+        scorer=scorer,
+        components=["loss", "flops"],
+        num_reference=1000,
+        num_landmarks=landmarks,
+        left_out_tau=tau,
+        offsets=offsets,
+        landmarks=[],
     )
 
 

@@ -81,7 +81,7 @@ def layout(context: Context, run_ids: Sequence[int]) -> Component:
                                     FIGURE,
                                     name,
                                     title=definition.title,
-                                    data=links.comparison_json(run_ids, name),
+                                    href=links.comparison_json(run_ids, name),
                                     height=height,
                                 ),
                                 span={"base": 12, "lg": 12 if name in WIDE else 6},

@@ -4,18 +4,20 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 import dash_mantine_components as dmc
-from dash import Dash, Input, Output, State, ctx, dcc, html
+from dash import ALL, Dash, Input, Output, State, ctx, dcc, html
 
 from backend.runs import service
 from frontend.context import Context, threaded
+from frontend.figures.ranking import scorer_kinds, shown_scorer
 from frontend.figures.registry import FIGURES
 from frontend.live import UNCHANGED, changes, replacement
+from frontend.pages import links
 from frontend.pages.places import all_marks, all_shown, panel_place
 from frontend.pages.pulse import register_pulse
 from frontend.pages.run.actions import OFFERS, buttons, register_actions, shown
 from frontend.pages.run.grids import GRIDS
 from frontend.pages.run.panels import PANELS
-from frontend.pages.run.tabs import tabs
+from frontend.pages.run.tabs import DATA_LINK, SCORER, SCORER_TAB, tabs
 from frontend.rows import read_rows
 
 PULSE_MILLISECONDS = 1000
@@ -43,7 +45,12 @@ def layout(context: Context, run_id: int) -> Component:
             ),
             panel_place("panel", "notice"),
             html.Div(panel_place("panel", "progress"), style={"marginTop": 14}),
-            tabs(run_id, banked=run.spec.supernet.has_banks),
+            tabs(
+                run_id,
+                banked=run.spec.supernet.has_banks,
+                scorers=scorer_kinds(run),
+                shown=shown_scorer(run),
+            ),
         ]
     )
 
@@ -53,6 +60,7 @@ def register(dash: Dash, context: Context) -> None:
 
     register_pulse(dash, context, pulse="pulse", revisions="revision", runs="run-id")
     _register_update(dash, context)
+    _register_data_links(dash)
     register_actions(dash, context)
 
 
@@ -68,16 +76,18 @@ def _register_update(dash: Dash, context: Context) -> None:
         Input("revision", "data"),
         Input("theme", "data"),
         Input("tabs", "value"),
+        Input(SCORER, "value"),
         State(all_marks("figure"), "data"),
         State(all_marks("panel"), "data"),
         State(all_marks("grid"), "data"),
         State("run-id", "data"),
     )
     @threaded
-    def update(
+    def update(  # noqa: PLR0913 - one argument per input
         _: list[int],
         theme: str,
         tab: str,
+        chosen: str,
         figure_marks: list[Any],
         panel_marks: list[Any],
         grid_marks: list[Any],
@@ -85,10 +95,12 @@ def _register_update(dash: Dash, context: Context) -> None:
     ) -> tuple[list[Any], ...]:
         figures, panels, grids = (_to_draw(tab, ctx.outputs_list[index]) for index in (0, 2, 4))
         needs = _needs((FIGURES, figures), (PANELS, panels), (GRIDS, grids))
-        rows = read_rows(context.db, run_id, needs)
+        # The other tabs show the scorer that stands for the run.
+        scorer = chosen if tab == SCORER_TAB else None
+        rows = read_rows(context.db, run_id, needs, scorer)
         sent = (
             [
-                UNCHANGED if name is None else changes(FIGURES[name].of(rows, theme), mark)
+                UNCHANGED if name is None else changes(FIGURES[name].of(rows, theme, scorer), mark)
                 for name, mark in zip(figures, figure_marks, strict=True)
             ],
             [
@@ -108,6 +120,17 @@ def _register_update(dash: Dash, context: Context) -> None:
             ),
             [shown(rows["run"], place["id"]["name"]) for place in ctx.outputs_list[6]],
         )
+
+
+def _register_data_links(dash: Dash) -> None:
+    @dash.callback(
+        Output({"type": DATA_LINK, "name": ALL}, "href"),
+        Input(SCORER, "value"),
+        State("run-id", "data"),
+    )
+    def lead(scorer: str, run_id: int) -> list[str]:
+        names = [place["id"]["name"] for place in ctx.outputs_list]
+        return [links.figure_json(run_id, name, scorer) for name in names]
 
 
 def _to_draw(tab: str, places: Sequence[Mapping[str, Any]]) -> list[str | None]:

@@ -1,6 +1,6 @@
 """What each tab of the run page holds."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from functools import partial
 from typing import Any
 
@@ -29,7 +29,16 @@ HEIGHT = 380
 """Of a figure, in pixels, where it has no other."""
 
 
-def tabs(run_id: int, *, banked: bool) -> Component:
+SCORER = "scorer"
+"""The id of what chooses the scorer of the ranking's figures."""
+
+SCORER_TAB = "ranking"
+
+DATA_LINK = "scorer-figure-data"
+"""The type of the ids of links to figures of the chosen scorer as JSON."""
+
+
+def tabs(run_id: int, *, banked: bool, scorers: Sequence[str], shown: str) -> Component:
     """Return the tabs with their figures, panels and grids still empty.
 
     All of them stay in the page, the hidden ones as they were when last open.
@@ -37,11 +46,33 @@ def tabs(run_id: int, *, banked: bool) -> Component:
     Args:
         run_id: the run.
         banked: whether its supernet has weight banks.
+        scorers: its scorers' kinds.
+        shown: the scorer to begin with.
     """
+    chooser = dmc.Select(
+        id=SCORER,
+        label="Scorer",
+        data=list(scorers),
+        value=shown,
+        allowDeselect=False,
+        w=260,
+        # With a single scorer there is nothing to choose.
+        style={} if len(scorers) > 1 else {"display": "none"},
+    )
     return dmc.Tabs(
         [
             dmc.TabsList([dmc.TabsTab(text, value=tab) for tab, text in TABS.items()]),
-            *(dmc.TabsPanel(_content(tab, run_id, banked), value=tab, pt=16) for tab in TABS),
+            *(
+                dmc.TabsPanel(
+                    [
+                        *([chooser] if tab == SCORER_TAB else []),
+                        _content(tab, run_id, banked),
+                    ],
+                    value=tab,
+                    pt=16,
+                )
+                for tab in TABS
+            ),
         ],
         id="tabs",
         value=FIRST_TAB,
@@ -67,7 +98,13 @@ def _content(tab: str, run_id: int, banked: bool) -> Component:
             ]
         )
     if tab == "ranking":
-        return dmc.Stack([pair("rank-correlation", "tau-over-steps", 480), panel("correlations")])
+        return dmc.Stack(
+            [
+                pair("rank-correlation", "tau-over-steps", 480),
+                panel("combinations"),
+                panel("correlations"),
+            ]
+        )
     if tab == "search":
         return dmc.Stack([pair("best-so-far", "best-cell", 460), grid("candidates")])
     if tab == "telemetry":
@@ -88,14 +125,10 @@ def _content(tab: str, run_id: int, banked: bool) -> Component:
 
 
 def _figure_card(run_id: int, tab: str, name: str, height: int = HEIGHT) -> Component:
-    return figure_place(
-        "figure",
-        name,
-        title=FIGURES[name].title,
-        data=links.figure_json(run_id, name),
-        height=height,
-        tab=tab,
-    )
+    link: dict[str, Any] = {"href": links.figure_json(run_id, name)}  # Any: Dash's properties
+    if tab == SCORER_TAB and FIGURES[name].by_scorer:
+        link["id"] = {"type": DATA_LINK, "name": name}
+    return figure_place("figure", name, title=FIGURES[name].title, height=height, tab=tab, **link)
 
 
 def _grid(name: str, tab: str) -> Component:
