@@ -143,10 +143,8 @@ class Unit(Base):
 
     id: Mapped[int] = mapped_column(primary_key=True)
     run_id: Mapped[int] = mapped_column(ForeignKey("runs.id", ondelete="CASCADE"), index=True)
-    key: Mapped[str] = mapped_column(String(64))  # partition, warm-up, train-0, rank-0-1, search
-    kind: Mapped[str] = mapped_column(
-        String(16)
-    )  # partition, warm-up, train, rank, combine, search
+    key: Mapped[str] = mapped_column(String(64))  # partition, landmarks-0, warm-up, train-0, ...
+    kind: Mapped[str] = mapped_column(String(16))  # partition, landmarks, warm-up, train, ...
     subspace: Mapped[int | None]
     chunk: Mapped[int | None]
     depends_on: Mapped[list[str]] = mapped_column(Json, default=list)  # keys within the run
@@ -155,7 +153,9 @@ class Unit(Base):
     fruitless_attempts: Mapped[int] = mapped_column(default=0)  # in a row without a checkpoint
     owner: Mapped[str | None] = mapped_column(String(200))
     lease_until: Mapped[datetime | None] = mapped_column(UtcDateTime)
-    progress: Mapped[int] = mapped_column(default=0)  # steps, architectures or evaluations done
+    progress: Mapped[int] = mapped_column(
+        default=0
+    )  # steps, trainings, scores or evaluations done
     total: Mapped[int] = mapped_column(default=0)
     micro_batches: Mapped[int] = mapped_column(default=1)  # 2 once training ran out of memory
     # Training and scoring, by the clock of the slots; what was repeated counts again.
@@ -188,6 +188,23 @@ class SubspaceRow(Base):
     operation_targets: Mapped[list[dict[str, float]] | None] = mapped_column(Json)  # per decision
     supernet_width: Mapped[int]
     supernet_parameters: Mapped[str] = mapped_column(Text)  # decimal; of one bank per cell
+
+
+class LandmarkRow(Base):
+    """An architecture whose stand-alone accuracy a run knows, or is finding out."""
+
+    __tablename__ = "landmarks"
+
+    run_id: Mapped[int] = mapped_column(
+        ForeignKey("runs.id", ondelete="CASCADE"), primary_key=True
+    )
+    architecture: Mapped[str] = mapped_column(String(2048), primary_key=True)
+    index: Mapped[int]  # in the order in which they were chosen
+    subspace: Mapped[int]
+    source: Mapped[str] = mapped_column(String(16))  # benchmark or stand-alone
+    accuracy: Mapped[float | None]  # percent, mean over the seeds; null until all are trained
+    # Per training, in order; null where the benchmark does not tell.
+    seeds: Mapped[list[float] | None] = mapped_column(Json)
 
 
 class Metric(Base):

@@ -67,6 +67,7 @@ def _read(
             readers: dict[str, Callable[[], Any]] = {
                 "units": lambda: results.units(session, run_id),
                 "subspaces": lambda: results.subspaces(session, run_id),
+                "landmarks": lambda: results.landmarks(session, run_id),
                 "metrics": lambda: results.metrics(session, run_id, series=LOSS_SERIES),
                 "telemetry": lambda: telemetry.telemetry(session, run_id),
                 "balance": lambda: results.newest_balance(session, run_id),

@@ -47,6 +47,10 @@ class InfeasibleCalibration(NasError):
     """There are too few landmarks to calibrate scores."""
 
 
+class InfeasibleLandmarks(InfeasibleParameter):
+    """The landmarks cannot be had. The parameter is one of the landmarks' specification."""
+
+
 class InfeasibleInheritance(NasError):
     """The supernets of a run cannot start from those of another one."""
 

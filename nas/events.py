@@ -6,6 +6,7 @@ nothing.
 
 from dataclasses import dataclass
 
+from nas.landmarks.landmark import NO_LANDMARKS, Landmarks
 from nas.partition.base import Partition
 from nas.ranking.calibration import Calibration
 from nas.supernets.sizes import Supernets
@@ -13,10 +14,11 @@ from nas.supernets.sizes import Supernets
 
 @dataclass(frozen=True, slots=True)
 class PartitionFound:
-    """The search space has been split, and it is known which supernets that takes."""
+    """The search space has been split, and it is known which supernets and landmarks that takes."""
 
     partition: Partition
     supernets: Supernets
+    landmarks: Landmarks = NO_LANDMARKS
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,11 +75,12 @@ class TrainingProgressed:
         step: global steps behind this unit.
         updates: optimizer steps this unit has made in all, resumed ones included.
         loss: mean training loss (nats) of the updates since the previous event, each the mean of
-            its architectures.
+            its architectures; without the regularisers' terms.
         learning_rate: of the last step.
         steps_per_second: own optimizer steps per wall second since the previous event.
         balance: cumulative counts, one entry per sub-space this unit trains.
         part_seconds: what the steps since the previous event took.
+        penalty: mean sum of the regularisers' terms (nats) of the same updates.
     """
 
     step: int
@@ -87,6 +90,45 @@ class TrainingProgressed:
     steps_per_second: float
     balance: tuple[SupernetBalance, ...]
     part_seconds: PartSeconds = PartSeconds()
+    penalty: float = 0.0
+
+
+@dataclass(frozen=True, slots=True)
+class StandAloneProgressed:
+    """An architecture is being trained alone.
+
+    Attributes:
+        architecture: which.
+        seed: 0-based number of the training.
+        step: optimizer steps of this training so far.
+        num_steps: all of them.
+        updates: optimizer steps since the previous event.
+        images: training images that they saw.
+        part_seconds: what they took.
+    """
+
+    architecture: str
+    seed: int
+    step: int
+    num_steps: int
+    updates: int
+    images: int
+    part_seconds: PartSeconds
+
+
+@dataclass(frozen=True, slots=True)
+class StandAloneTrained:
+    """An architecture has been trained alone, once.
+
+    Attributes:
+        architecture: which.
+        seed: 0-based number of the training; each has random numbers of its own.
+        accuracy: in percent, on the validation images.
+    """
+
+    architecture: str
+    seed: int
+    accuracy: float
 
 
 @dataclass(frozen=True, slots=True)
@@ -154,6 +196,8 @@ class CandidateEvaluated:
 
 Event = (
     PartitionFound
+    | StandAloneProgressed
+    | StandAloneTrained
     | TrainingProgressed
     | ArchitecturesScored
     | ScorerPrepared

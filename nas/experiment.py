@@ -7,6 +7,7 @@ from functools import cached_property
 from typing import TYPE_CHECKING
 
 from nas.data.dataset import ImageDataset
+from nas.landmarks.landmark import NO_LANDMARKS, Landmarks
 from nas.partition.base import Partition
 from nas.spaces.base import Space
 from nas.spec import RunSpec
@@ -29,6 +30,7 @@ class Experiment:
         partition: what `spec.splitter` makes of it.
         dataset: the images that `spec.dataset` names.
         device: a torch device, for example `cpu` or `cuda:0`.
+        landmarks: those that `spec.landmarks` names, with their accuracies where they are known.
     """
 
     spec: RunSpec
@@ -36,6 +38,7 @@ class Experiment:
     partition: Partition
     dataset: ImageDataset
     device: str = "cpu"
+    landmarks: Landmarks = NO_LANDMARKS
 
     @cached_property
     def supernets(self) -> Supernets:
@@ -61,6 +64,14 @@ class Experiment:
             device=self.device,
             padding=self.spec.training.augmentation.shift_pixels,
         )
+
+    @cached_property
+    def validation_images(self) -> ImageBatches:
+        """The validation images on the device, for regularisers that read them."""
+        from nas.training.batches import ImageBatches, pixel_statistics
+
+        pixels = pixel_statistics(self.dataset.train)
+        return ImageBatches(self.dataset.validation, pixels, device=self.device)
 
     @cached_property
     def scoring_images(self) -> ScoringImages:

@@ -9,6 +9,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
+from nas.errors import InfeasibleLandmarks
 from nas.events import (
     ArchitectureScore,
     ArchitecturesScored,
@@ -17,16 +18,22 @@ from nas.events import (
     PartitionFound,
     RoundFinished,
     ScorerPrepared,
+    StandAloneProgressed,
+    StandAloneTrained,
 )
 from nas.experiment import Experiment
+from nas.landmarks.landmark import NO_LANDMARKS, Landmarks, live_form
+from nas.landmarks.sources.stand_alone import StandAloneLandmarks
 from nas.ranking.calibration import Calibration
 from nas.ranking.combination import Combination, ScoreTable, combine, learn
 from nas.ranking.reference import reference_sample
 from nas.ranking.scorers.base import Scorer
 from nas.search.loop import search
 from nas.search.state import SearchState
-from nas.seeds import stream
+from nas.seeds import derive_seed, stream
 from nas.spaces.base import Architecture, Space
+from nas.spaces.distinct import draw_distinct
+from nas.spaces.shape import NetworkShape
 from nas.spec import RunSpec, round_boundaries
 from nas.training.team import Team
 
@@ -42,48 +49,97 @@ COMBINING_CHUNK = 250
 
 
 def partition_unit(experiment: Experiment) -> Iterator[PartitionFound]:
-    """Tell how the search space is split, and into which supernets.
+    """Tell how the search space is split, into which supernets, and which landmarks there are.
 
     Raises:
         InfeasibleSupernet: if the spec's widths do not fit the partition.
     """
-    yield PartitionFound(experiment.partition, experiment.supernets)
+    yield PartitionFound(experiment.partition, experiment.supernets, experiment.landmarks)
 
 
-def ranking_sample(spec: RunSpec, space: Space) -> tuple[Architecture, ...]:
+def landmarks_unit(
+    experiment: Experiment, trainings: Sequence[tuple[Architecture, int]]
+) -> Iterator[StandAloneProgressed | StandAloneTrained]:
+    """Train landmarks alone, one after the other, each with the number of its training.
+
+    Random numbers depend on the run's seed and on that number alone, so all landmarks see the same
+    images in the same order. The networks have the full size of the space, and the dataset's
+    classes. Accuracies are those on validation images.
+
+    Args:
+        experiment: of a spec whose landmarks are trained by the run.
+        trainings: what is still to be trained.
+
+    Raises:
+        TrainingDiverged: if a trained network's outputs are not finite.
+    """
+    from nas.training.loop import prepare_device
+    from nas.training.standalone import StandAloneTrainer
+
+    if not trainings:
+        return
+    prepare_device(experiment)
+    source, dataset = experiment.spec.landmarks, experiment.dataset
+    assert isinstance(source, StandAloneLandmarks)
+    shape = NetworkShape(image_channels=dataset.image_shape[0], num_classes=len(dataset.classes))
+    trainer = StandAloneTrainer(experiment.space, dataset, source.recipe, experiment.device, shape)
+    for architecture, number in trainings:
+        seed = derive_seed(experiment.spec.seed, "landmark training", number)
+        accuracy = yield from trainer.validation_accuracy(architecture, seed, number)
+        yield StandAloneTrained(experiment.space.encode(architecture), number, accuracy)
+
+
+def ranking_sample(
+    spec: RunSpec, space: Space, landmarks: Landmarks = NO_LANDMARKS
+) -> tuple[Architecture, ...]:
     """Return the architectures that are ranked after training: distinct, valid, in random order.
 
-    They are `ranking.num_architectures` uniform draws without replacement, or all valid ones if
-    the space holds no more. The first `ranking.live_architectures` are the live sample.
+    They are `ranking.num_architectures` uniform draws without replacement, or all if the space
+    holds no more, that compute something else than each of the landmarks does. The first
+    `ranking.live_architectures` are the live sample.
+
+    Raises:
+        InfeasibleLandmarks: if they leave fewer than two architectures to be ranked.
     """
-    rng = stream(spec.seed, "ranking sample")
-    wanted = spec.ranking.num_architectures
-    num_valid = space.size.valid
-    if num_valid <= 2 * wanted:
-        # Draws would repeat too often; a space this small is quick to enumerate.
-        valid = [member for member in space.enumerate() if space.is_valid(member)]
-        return tuple(rng.sample(valid, min(wanted, num_valid)))
-    drawn: dict[Architecture, None] = {}
-    while len(drawn) < wanted:
-        drawn[space.sample(rng)] = None
-    return tuple(drawn)
+    trained = landmarks.forms(space)
+    sample = draw_distinct(
+        space,
+        stream(spec.seed, "ranking sample"),
+        spec.ranking.num_architectures,
+        lambda architecture: not trained or live_form(space, architecture) not in trained,
+    )
+    if trained and len(sample) < 2:
+        raise InfeasibleLandmarks(
+            "choice",
+            f"{len(landmarks)} landmarks leave {len(sample)} architectures of {space.name} to be "
+            "ranked, for landmarks and what computes the same are never ranked; take fewer",
+        )
+    return sample
 
 
-def live_sample(spec: RunSpec, space: Space) -> tuple[Architecture, ...]:
+def live_sample(
+    spec: RunSpec, space: Space, landmarks: Landmarks = NO_LANDMARKS
+) -> tuple[Architecture, ...]:
     """Return the architectures that every round of live ranking scores."""
-    return ranking_sample(spec, space)[: spec.ranking.live_architectures]
+    return ranking_sample(spec, space, landmarks)[: spec.ranking.live_architectures]
 
 
-def unranked_sample(spec: RunSpec, space: Space) -> tuple[Architecture, ...]:
+def unranked_sample(
+    spec: RunSpec, space: Space, landmarks: Landmarks = NO_LANDMARKS
+) -> tuple[Architecture, ...]:
     """Return what is scored beside the ranking sample, and kept out of every rank correlation.
 
-    It is the rest of the reference sample, if the run has a combined scorer.
+    It is the rest of the reference sample, if the run has a combined scorer, and the landmarks, if
+    such a scorer learns from them.
     """
-    if not spec.ranking.combined_scorers:
+    scorers = spec.ranking.combined_scorers
+    if not scorers:
         return ()
-    ranked = frozenset(ranking_sample(spec, space))
-    reference = reference_sample(space, spec.ranking.reference_architectures)
-    return tuple(member for member in reference if member not in ranked)
+    ranked = frozenset(ranking_sample(spec, space, landmarks))
+    wanted = dict.fromkeys(reference_sample(space, spec.ranking.reference_architectures))
+    if any(scorer.needs_landmarks for scorer in scorers):
+        wanted |= dict.fromkeys(landmark.architecture for landmark in landmarks.chosen)
+    return tuple(member for member in wanted if member not in ranked)
 
 
 def train_unit(
@@ -109,11 +165,14 @@ def train_unit(
 
     prepare_device(experiment)
     spec, training = experiment.spec, experiment.spec.training
+    known = [landmark.accuracy is not None for landmark in experiment.landmarks.chosen]
+    for regulariser in training.regularisers:
+        assert not regulariser.needs_landmarks or (known and all(known)), "landmarks are missing"
     is_warm_up = state.subspace is None and training.warm_up_steps
     last = training.warm_up_steps if is_warm_up else training.steps
     live = [
         architecture
-        for architecture in live_sample(spec, experiment.space)
+        for architecture in live_sample(experiment.spec, experiment.space, experiment.landmarks)
         if state.subspace is None or experiment.partition.route(architecture) == state.subspace
     ]
     team = team or Team()
@@ -155,15 +214,13 @@ def rank_unit(
 def combine_unit(
     experiment: Experiment,
     table: ScoreTable,
-    landmarks: Mapping[str, float],
     learned: Mapping[str, Calibration | None],
 ) -> Iterator[ScorerPrepared | ArchitecturesScored]:
     """Score by the run's combined scorers every architecture that has no such score yet.
 
     Args:
-        experiment: the run.
+        experiment: the run; the accuracies of its landmarks are known.
         table: final scores of all that the rank units scored, and the combined ones that exist.
-        landmarks: canonical string of an architecture to its stand-alone accuracy in percent.
         learned: by kind of scorer, what those learned that are prepared already.
 
     Raises:
@@ -171,6 +228,11 @@ def combine_unit(
         ScoreUndefined: if the table lacks a score.
     """
     ranking, partition, space = experiment.spec.ranking, experiment.partition, experiment.space
+    landmarks = {
+        space.encode(landmark.architecture): landmark.accuracy
+        for landmark in experiment.landmarks.chosen
+        if landmark.accuracy is not None
+    }
     for scorer in ranking.combined_scorers:
         found = combine(ranking, partition, scorer, table, learned.get(scorer.kind))
         if scorer.kind not in learned:

@@ -10,8 +10,6 @@ from typing import Annotated, Literal, Self
 
 from pydantic import (
     AfterValidator,
-    BaseModel,
-    ConfigDict,
     Discriminator,
     Field,
     StringConstraints,
@@ -22,6 +20,7 @@ from pydantic import (
 )
 
 from nas.errors import InfeasibleCombination, InfeasibleSupernet
+from nas.landmarks.sources import AnyLandmarks
 from nas.partition import AnySplitter
 from nas.partition.base import Partition
 from nas.partition.nonlinearity import NonlinearitySplitter
@@ -34,7 +33,10 @@ from nas.search import AnySearcher
 from nas.search.evolution import EvolutionSearcher
 from nas.spaces.base import Space
 from nas.spaces.shape import NetworkShape
+from nas.spec_part import SpecPart as SpecPart
 from nas.supernets.sizes import PARENT_WIDTH, Supernets, suggested_supernets, supernets
+from nas.training.recipe import AugmentationSpec as AugmentationSpec
+from nas.training.regularisers import AnyRegulariser
 from nas.training.samplers import AnySampler
 from nas.training.samplers.supernet_balanced import SupernetBalancedSampler
 
@@ -87,12 +89,6 @@ Width = Annotated[
     ),
 ]
 """Of all supernets, of each, or to be found."""
-
-
-class SpecPart(BaseModel):
-    """A group of parameters; unknown fields are refused."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 
 
 class SupernetSpec(Routing):
@@ -205,18 +201,6 @@ class SupernetSpec(Routing):
         return found
 
 
-class AugmentationSpec(SpecPart):
-    """Random changes of a training image; all off by default."""
-
-    horizontal_flip: bool = Field(False, description="Mirror with probability one half.")
-    shift_pixels: int = Field(
-        0, ge=0, le=16, description="Shift by up to this many pixels each way, zero padded."
-    )
-    gaussian_noise: float = Field(
-        0.0, ge=0, le=5, description="Standard deviation of noise added to normalised pixels."
-    )
-
-
 class TrainingSpec(SpecPart):
     """Supernet training: one optimizer step per global step, warm-up included."""
 
@@ -233,7 +217,12 @@ class TrainingSpec(SpecPart):
         "is wider. Momentum starts at zero. null: random weights.",
     )
     batch_size: int = Field(64, ge=2, le=4096, description="Images per step.")
-    learning_rate: float = Field(0.1, gt=0, le=10, description="At step 0; cosine to 0.")
+    learning_rate: float = Field(
+        0.1, gt=0, le=10, description="At step 0; from there a cosine to the final one."
+    )
+    final_learning_rate: float = Field(
+        0.0, ge=0, le=10, description="That the cosine would reach one step after the last."
+    )
     momentum: float = Field(0.9, ge=0, lt=1, description="Nesterov momentum.")
     weight_decay: float = Field(1e-4, ge=0, le=1, description="Added to the gradient.")
     gradient_clip: float | None = Field(
@@ -241,6 +230,9 @@ class TrainingSpec(SpecPart):
     )
     sampler: AnySampler = Field(
         default_factory=SupernetBalancedSampler, description="Which architecture a step trains."
+    )
+    regularisers: tuple[AnyRegulariser, ...] = Field(
+        (), description="Terms that are added to the loss of every step, each kind at most once."
     )
     augmentation: AugmentationSpec = Field(default_factory=AugmentationSpec)
     precision: Literal["float32", "bfloat16"] = Field(
@@ -262,6 +254,24 @@ class TrainingSpec(SpecPart):
         "batch (and, with GPUs, on one of its own). BatchNorm has the statistics of a share: part "
         "of the result's conditions.",
     )
+
+    @field_validator("final_learning_rate")
+    @classmethod
+    def _learning_rate_does_not_rise(cls, final: float, info: ValidationInfo) -> float:
+        first = info.data.get("learning_rate")
+        if first is not None and final > first:
+            raise ValueError(f"{final} is above learning_rate {first}, with which training begins")
+        return final
+
+    @field_validator("regularisers")
+    @classmethod
+    def _regularisers_differ(
+        cls, regularisers: tuple[AnyRegulariser, ...]
+    ) -> tuple[AnyRegulariser, ...]:
+        kinds = [regulariser.kind for regulariser in regularisers]
+        if len(set(kinds)) != len(kinds):
+            raise ValueError(f"each regulariser may be named once, got {kinds}")
+        return regularisers
 
     @field_validator("processes")
     @classmethod
@@ -377,6 +387,11 @@ class RunSpec(SpecPart):
     seed: int = Field(0, ge=0, le=2**31 - 1, description="Source of every random choice.")
     splitter: AnySplitter = Field(default_factory=NonlinearitySplitter)
     supernet: SupernetSpec = Field(default_factory=SupernetSpec)
+    landmarks: AnyLandmarks | None = Field(
+        None,
+        description="Architectures whose stand-alone accuracy a run knows. They train regularisers "
+        "and are left out of every ranking; null for none.",
+    )
     training: TrainingSpec
     ranking: RankingSpec = Field(default_factory=RankingSpec)
     search: AnySearcher | None = Field(
@@ -396,6 +411,29 @@ class RunSpec(SpecPart):
             raise ValueError(
                 f"training.warm_up_steps {self.training.warm_up_steps} must be 0 for routing "
                 "accumulated: its banks already share everything else"
+            )
+        return self
+
+    @model_validator(mode="after")
+    def _landmarks_are_known(self) -> Self:
+        if self.landmarks is None:
+            for place, regulariser in enumerate(self.training.regularisers):
+                if regulariser.needs_landmarks:
+                    raise refused_at(
+                        ("training", "regularisers", place),
+                        f"the regulariser {regulariser.kind} needs landmarks: set landmarks",
+                    )
+            for place, scorer in enumerate(self.ranking.scorers):
+                if isinstance(scorer, CombinedScorer) and scorer.needs_landmarks:
+                    raise refused_at(
+                        ("ranking", "scorers", place),
+                        f"the scorer {scorer.kind} learns from landmarks: set landmarks",
+                    )
+        elif self.landmarks.reads_benchmark and self.benchmark is None:
+            raise refused_at(
+                ("landmarks",),
+                f"landmarks of kind {self.landmarks.kind} are taken from the run's benchmark, and "
+                "it has none: name one, or train them with the kind stand-alone",
             )
         return self
 

@@ -8,11 +8,14 @@ from pathlib import Path
 from random import Random
 
 import pytest
+import yaml
 from typer.testing import CliRunner
 
 from backend.cli import app
+from nas.landmarks.choosing import choose_landmarks
 from nas.partition.nonlinearity import NonlinearitySplitter
 from nas.spaces import catalogue
+from nas.spec import RunSpec
 
 ROOT = Path(__file__).parents[1]
 
@@ -75,8 +78,35 @@ def test_every_command_of_the_guides_has_the_options_shown():
 def test_every_strategy_package_of_the_guide_exists():
     guide = (ROOT / "docs" / "strategies.md").read_text()
     rows = re.findall(r"^\| (\w+) \| `(\S+)` \| `(\w+)` \|", guide, re.MULTILINE)
-    assert len(rows) == 6
+    assert len(rows) == 9
     for _, package, base in rows:
         assert re.search(
             rf"^class {base}\(", (ROOT / package / "base.py").read_text(), re.MULTILINE
         )
+
+
+def test_the_spec_of_the_landmark_guide_is_one():
+    guide = (ROOT / "docs" / "landmarks.md").read_text()
+    shown = re.search(r"```yaml\n(.*?)```", guide, re.DOTALL)
+    assert shown is not None
+    document = yaml.safe_load(shown[1])
+    spec = RunSpec.model_validate(
+        {"name": "guide", "space": "digits-mini", "dataset": "digits", **document}
+    )
+    landmarks = choose_landmarks(spec, spec.partition(catalogue()["digits-mini"]), None)
+    assert len(landmarks) == 24
+    (regulariser,) = spec.training.regularisers
+    # What the table calls the defaults.
+    table = dict(re.findall(r"^\| `(\w+)` \| (.*?) \|", guide, re.MULTILINE))
+    for name in (
+        "weight",
+        "starts_at",
+        "schedule",
+        "pairs",
+        "pairs_per_step",
+        "penalty",
+        "images",
+    ):
+        default = getattr(regulariser, name)
+        written = default if isinstance(default, str) else f"{default:g}"
+        assert table[name].strip("`").startswith(written), name

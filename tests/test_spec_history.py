@@ -70,7 +70,16 @@ def strategy_classes(package: str) -> set[str]:
 
 @pytest.mark.parametrize(
     "package",
-    ["nas.spaces", "nas.partition", "nas.training.samplers", "nas.ranking.scorers", "nas.search"],
+    [
+        "nas.spaces",
+        "nas.partition",
+        "nas.landmarks.choices",
+        "nas.landmarks.sources",
+        "nas.training.samplers",
+        "nas.training.regularisers",
+        "nas.ranking.scorers",
+        "nas.search",
+    ],
 )
 def test_the_newest_file_shows_every_kind(package: str):
     paths = field_paths(json.loads(FILES[-1].read_text()))

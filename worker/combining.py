@@ -1,13 +1,12 @@
 """What combined scorers of a run read from the database."""
 
 from collections import defaultdict
-from collections.abc import Mapping
 
 from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
 from backend.models import Combination as CombinationRow
-from backend.models import Run, Score
+from backend.models import Score
 from nas.experiment import Experiment
 from nas.ranking.calibration import Calibration
 from nas.ranking.combination import Combination, combine
@@ -43,11 +42,6 @@ def calibrations(session: Session, run_id: int) -> dict[str, Calibration | None]
     """Return, by kind, what the combined scorers learned that are prepared already."""
     rows = session.scalars(select(CombinationRow).where(CombinationRow.run_id == run_id))
     return {row.scorer: row.calibration for row in rows}
-
-
-def landmarks_of(session: Session, run: Run) -> Mapping[str, float]:
-    """Return the landmarks of a run, architecture to stand-alone accuracy in percent."""
-    return {}
 
 
 def searched_combination(

@@ -17,6 +17,7 @@ from backend.models import (
     BenchmarkEntry,
     Combination,
     Correlation,
+    LandmarkRow,
     RoundPart,
     Run,
     Score,
@@ -180,7 +181,10 @@ class Correlator:
                 "scope": scope,
                 **asdict(found),
                 "conditions": self._conditions(stage, found, seed)
-                | {"micro_batches": _micro_batches(session, run_id)}
+                | {
+                    "micro_batches": _micro_batches(session, run_id),
+                    "landmarks_left_out": _num_landmarks(session, run_id),
+                }
                 | _combined_conditions(session, run_id, scorer),
                 "created_at": db_now(),
             }
@@ -206,7 +210,16 @@ class Correlator:
             "threads": self.spec.training.threads,
             "precision": self.spec.training.precision,
             "processes": self.spec.training.processes,
+            "regularisers": _regularisers(self.spec),
         }
+
+
+def _regularisers(spec: RunSpec) -> str:
+    """Return in words what was added to the training loss, and what it knew."""
+    parts = [regulariser.condition for regulariser in spec.training.regularisers]
+    if spec.landmarks is not None and parts:
+        parts.append(f"landmark accuracies from {spec.landmarks.condition}")
+    return "; ".join(parts) or "none"
 
 
 def store_part(session: Session, unit: Unit, step: int) -> None:
@@ -256,6 +269,15 @@ def _combined_conditions(
             "left_out_tau": row.calibration.left_out_tau,
         }
     return found
+
+
+def _num_landmarks(session: Session, run_id: int) -> int:
+    """Return how many landmarks the run has, none of which is ranked."""
+    number = session.scalar(
+        select(func.count()).select_from(LandmarkRow).where(LandmarkRow.run_id == run_id)
+    )
+    assert number is not None
+    return number
 
 
 def _scored_subspaces(session: Session, run_id: int, stage: Stage, step: int) -> list[int]:

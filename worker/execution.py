@@ -1,7 +1,7 @@
 """How each kind of unit is executed: its events, its state, and where it resumes."""
 
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import TypeVar
 
@@ -12,6 +12,7 @@ from sqlalchemy.orm import Session
 from backend.db import Database
 from backend.models import Artifact, Run, Unit
 from backend.runs import inheritance
+from backend.runs.landmarks import landmark_rows, landmarks_of
 from backend.settings import Settings
 from nas import pipeline
 from nas.errors import InvalidCheckpoint
@@ -22,7 +23,13 @@ from nas.spaces.base import Architecture
 from nas.training.state import TrainState, fresh_state, inherit, inherited_state
 from nas.training.team import Team
 from worker import checkpoints, combining
-from worker.plan import ARCHITECTURES_PER_CHUNK, train_key, units_after_partition
+from worker.landmarks import landmark_log
+from worker.plan import (
+    ARCHITECTURES_PER_CHUNK,
+    LANDMARKS_PER_CHUNK,
+    train_key,
+    units_after_partition,
+)
 from worker.recorder import scored_already
 from worker.writer import Frozen
 
@@ -104,6 +111,8 @@ class Execution:
         match unit.kind:
             case "partition":
                 return self._partition(unit)
+            case "landmarks":
+                return self._landmarks(unit)
             case "warm-up" | "train":
                 return self._training(unit)
             case "rank":
@@ -121,9 +130,42 @@ class Execution:
             events=pipeline.partition_unit(self.experiment),
             position=lambda: 0,
             following=units_after_partition(self.experiment.spec, sizes),
+            log=landmark_log(self.experiment),
         )
 
+    def _landmarks(self, unit: Unit) -> Work:
+        assert unit.chunk is not None
+        assert self.experiment.spec.landmarks is not None
+        start = unit.chunk * LANDMARKS_PER_CHUNK
+        with self.db.reading() as session:
+            stored = landmark_rows(session, unit.run_id)
+            chunk = [
+                (self.experiment.space.decode(row.architecture), len(row.seeds or ()))
+                for row in stored[start : start + LANDMARKS_PER_CHUNK]
+            ]
+        trainings = [
+            (architecture, number)
+            for architecture, trained in chunk
+            for number in range(trained, self.experiment.spec.landmarks.trainings)
+        ]
+        return Work(
+            folder=checkpoints.unit_folder(unit),
+            events=pipeline.landmarks_unit(self.experiment, trainings),
+            position=lambda: sum(trained for _, trained in chunk),
+        )
+
+    def _know_landmarks(self, run_id: int) -> None:
+        """Read the accuracies that units have found since the run was loaded."""
+        landmarks = self.experiment.landmarks
+        if all(landmark.accuracy is not None for landmark in landmarks.chosen):
+            return
+        with self.db.reading() as session:
+            run = session.get_one(Run, run_id)
+            found = landmarks_of(session, run, self.experiment.partition)
+        self.experiment = replace(self.experiment, landmarks=found)
+
     def _training(self, unit: Unit) -> Work:
+        self._know_landmarks(unit.run_id)
         work = Work(checkpoints.unit_folder(unit), iter(()), position=lambda: 0)
         state = self._resumed(unit, work, self._train_state) or self._initial_state(unit, work)
         self.team.micro_batches = unit.micro_batches
@@ -151,15 +193,14 @@ class Execution:
         )
 
     def _combining(self, unit: Unit) -> Work:
+        self._know_landmarks(unit.run_id)
         with self.db.reading() as session:
-            run = session.get_one(Run, unit.run_id)
-            landmarks = combining.landmarks_of(session, run)
             learned = combining.calibrations(session, unit.run_id)
             table = combining.final_scores(session, unit.run_id)
             number = combining.num_combined(session, self.experiment, unit.run_id)
         return Work(
             folder=checkpoints.unit_folder(unit),
-            events=pipeline.combine_unit(self.experiment, table, landmarks, learned),
+            events=pipeline.combine_unit(self.experiment, table, learned),
             position=lambda: number,
         )
 
@@ -188,18 +229,18 @@ class Execution:
     def unranked(self) -> frozenset[str]:
         """Architectures that are scored after training, but not for the ranking itself."""
         spec, space = self.experiment.spec, self.experiment.space
-        return frozenset(map(space.encode, pipeline.unranked_sample(spec, space)))
+        sample = pipeline.unranked_sample(spec, space, self.experiment.landmarks)
+        return frozenset(map(space.encode, sample))
 
     def _samples(self) -> list[list[Architecture]]:
         """What is scored after training, split by sub-space."""
         parts: list[list[Architecture]] = [[] for _ in self.experiment.partition.subspaces]
-        spec, space = self.experiment.spec, self.experiment.space
-        ranked, others = (
-            pipeline.ranking_sample(spec, space),
-            pipeline.unranked_sample(spec, space),
-        )
+        experiment = self.experiment
+        spec, space, landmarks = experiment.spec, experiment.space, experiment.landmarks
+        ranked = pipeline.ranking_sample(spec, space, landmarks)
+        others = pipeline.unranked_sample(spec, space, landmarks)
         for architecture in (*ranked, *others):
-            parts[self.experiment.partition.route(architecture)].append(architecture)
+            parts[experiment.partition.route(architecture)].append(architecture)
         return parts
 
     def _initial_state(self, unit: Unit, work: Work) -> TrainState:

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from sqlalchemy.orm import Session
 
 from backend.models import Run
+from backend.runs.landmarks import landmarks_of
 from backend.settings import Settings
 from nas.data.dataset import ImageDataset
 from nas.experiment import Experiment
@@ -26,17 +27,20 @@ def load_run(session: Session, settings: Settings, run_id: int) -> LoadedRun:
     Raises:
         InvalidDataset: if the images are not those that were imported.
         InfeasiblePartition: if the space cannot be split as the spec asks.
+        InfeasibleLandmarks: if the landmarks cannot be chosen as it asks.
     """
     run = session.get_one(Run, run_id)
     space = run.space.definition
     path = settings.artifact_folder / run.dataset.path
+    partition = run.spec.partition(space)
     return LoadedRun(
         experiment=Experiment(
             spec=run.spec,
             space=space,
-            partition=run.spec.partition(space),
+            partition=partition,
             dataset=ImageDataset.load(path, run.dataset.sha256),
             device=own_device(settings).kind,
+            landmarks=landmarks_of(session, run, partition),
         ),
         truth=load_truth(session, run),
     )

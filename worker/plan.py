@@ -1,9 +1,9 @@
 """The units of a run, in which order they may start, and what their states mean for the run.
 
-    partition -> [warm-up] -> train x K -> rank x N -> [combine] -> search
+    partition -> [landmarks x N] -> [warm-up] -> train x K -> rank x N -> [combine] -> search
 
-Combined scorers rank against architectures of all sub-spaces, so one unit computes them when all
-rank units are done.
+Only landmarks that the run trains itself have units. Combined scorers rank against architectures of
+all sub-spaces, so one unit computes them when all rank units are done.
 
 With weight banks (routing `accumulated`) one supernet holds all sub-spaces, so there is one train
 unit instead of K.
@@ -25,6 +25,9 @@ from nas.spec import RunSpec
 
 ARCHITECTURES_PER_CHUNK = 250
 
+LANDMARKS_PER_CHUNK = 5
+"""So few, because training one takes long and several slots can train at the same time."""
+
 ACTIVE = ("queued", "running", "pausing", "cancelling")
 
 
@@ -35,8 +38,7 @@ def train_key(spec: RunSpec, subspace: int) -> str:
 
 def chunk_sizes(num_architectures: int) -> list[int]:
     """Return the sizes of the rank units that score `num_architectures` of one sub-space."""
-    full, rest = divmod(num_architectures, ARCHITECTURES_PER_CHUNK)
-    return [ARCHITECTURES_PER_CHUNK] * full + ([rest] if rest else [])
+    return _chunks(num_architectures, ARCHITECTURES_PER_CHUNK)
 
 
 def units_after_partition(spec: RunSpec, sample_sizes: Sequence[int]) -> list[Unit]:
@@ -49,6 +51,10 @@ def units_after_partition(spec: RunSpec, sample_sizes: Sequence[int]) -> list[Un
     warm_up_steps = spec.training.warm_up_steps
     units: list[Unit] = []
     before_training = ["partition"]
+    landmark_units = _landmark_units(spec)
+    if landmark_units:
+        units += landmark_units
+        before_training = [unit.key for unit in landmark_units]
     if warm_up_steps:
         units.append(_unit("warm-up", "warm-up", before_training, warm_up_steps))
         before_training = ["warm-up"]
@@ -114,6 +120,26 @@ def settle(session: Session, run_id: int) -> Run | None:
     else:
         stop_if_idle(session, run)
     return run
+
+
+def _landmark_units(spec: RunSpec) -> list[Unit]:
+    if spec.landmarks is None or not spec.landmarks.trainings:
+        return []
+    return [
+        _unit(
+            f"landmarks-{chunk}",
+            "landmarks",
+            ["partition"],
+            size * spec.landmarks.trainings,
+            chunk=chunk,
+        )
+        for chunk, size in enumerate(_chunks(spec.landmarks.choice.number, LANDMARKS_PER_CHUNK))
+    ]
+
+
+def _chunks(number: int, largest: int) -> list[int]:
+    full, rest = divmod(number, largest)
+    return [largest] * full + ([rest] if rest else [])
 
 
 def _unit(

@@ -18,6 +18,7 @@ class TrainingProgress:
     Attributes:
         updates: optimizer steps gathered, for the means.
         loss_sum: mean loss of each event times its updates.
+        penalty_sum: likewise of the regularisers' terms; None where the run has no regulariser.
         seconds: time that the gathered updates took.
         newest: the last event.
         updates_before: of the unit when the first gathered event began.
@@ -26,6 +27,7 @@ class TrainingProgress:
     updates_before: int = 0
     updates: int = 0
     loss_sum: float = 0.0
+    penalty_sum: float | None = None
     seconds: float = 0.0
     newest: TrainingProgressed | None = field(default=None)
 
@@ -34,6 +36,8 @@ class TrainingProgress:
         made = event.updates - self.updates_before - self.updates
         if made > 0:
             self.loss_sum += event.loss * made
+            if self.penalty_sum is not None:
+                self.penalty_sum += event.penalty * made
             self.updates += made
             if event.steps_per_second > 0:
                 self.seconds += made / event.steps_per_second
@@ -47,6 +51,8 @@ class TrainingProgress:
         series = {"learning_rate": event.learning_rate}
         if self.updates:
             series["loss"] = self.loss_sum / self.updates
+            if self.penalty_sum is not None:
+                series["penalty"] = self.penalty_sum / self.updates
         if self.seconds:
             series["steps_per_second"] = self.updates / self.seconds
         rows = [
@@ -63,6 +69,7 @@ class TrainingProgress:
         _write_balance(session, unit, event.step, event.balance)
         self.updates_before = event.updates
         self.updates, self.loss_sum, self.seconds, self.newest = 0, 0.0, 0.0, None
+        self.penalty_sum = None if self.penalty_sum is None else 0.0
 
 
 def forget_after(session: Session, unit: Unit, step: int) -> None:

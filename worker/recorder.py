@@ -20,17 +20,27 @@ from nas.events import (
     PartitionFound,
     RoundFinished,
     ScorerPrepared,
+    StandAloneProgressed,
+    StandAloneTrained,
     TrainingProgressed,
 )
 from nas.spec import RunSpec
 from worker.correlations import Correlator, Truth, store_part
+from worker.landmarks import store_chosen, store_trained
 from worker.progress import TrainingProgress, forget_after
 from worker.telemetry import UnitTelemetry
 from worker.upsert import insert_once, upsert
 
 Row = dict[str, Any]  # Any: column values
 
-USEFUL_EVENTS = (TrainingProgressed, ArchitecturesScored, ScorerPrepared, CandidateEvaluated)
+USEFUL_EVENTS = (
+    StandAloneProgressed,
+    StandAloneTrained,
+    TrainingProgressed,
+    ArchitecturesScored,
+    ScorerPrepared,
+    CandidateEvaluated,
+)
 """What a slot is there for: training and scoring."""
 
 
@@ -59,6 +69,7 @@ class Recorder:
     _prepared: list[ScorerPrepared] = field(default_factory=list)
     _rounds: list[int] = field(default_factory=list)
     _candidates: list[Row] = field(default_factory=list)
+    _trained: list[StandAloneTrained] = field(default_factory=list)
 
     def add(self, event: Event, seconds: float) -> None:
         """Gather one event that took the science so many seconds."""
@@ -68,6 +79,8 @@ class Recorder:
         match event:
             case PartitionFound():
                 self._found = event
+            case StandAloneTrained():
+                self._trained.append(event)
             case TrainingProgressed():
                 self.training.add(event)
             case ArchitecturesScored():
@@ -87,6 +100,7 @@ class Recorder:
         self._useful_seconds = 0.0
         tables = [
             *self._write_partition(session, unit),
+            *self._write_trained_landmarks(session, unit),
             *self._write_training(session, unit),
             *self._write_prepared(session, unit),
             *self._write_scores(session, unit),
@@ -180,8 +194,21 @@ class Recorder:
             )
         ]
         upsert(session, SubspaceRow, ("run_id", "index"), rows)
+        landmarks = self._found.landmarks
+        if landmarks.chosen:
+            store_chosen(session, unit.run_id, self.spec, landmarks, partition.space)
         self._found = None
-        return ["subspaces"]
+        return ["subspaces", *(["landmarks"] if landmarks.chosen else [])]
+
+    def _write_trained_landmarks(self, session: Session, unit: Unit) -> list[str]:
+        if not self._trained:
+            return []
+        store_trained(session, unit.run_id, self.spec, self._trained)
+        unit.progress += len(self._trained)
+        # The accuracies themselves are what the next attempt resumes from.
+        unit.fruitless_attempts = 0
+        self._trained.clear()
+        return ["landmarks"]
 
     def _write_training(self, session: Session, unit: Unit) -> list[str]:
         newest = self.training.newest

@@ -184,7 +184,10 @@ class Runner:
             truth=self._loaded.truth,
             num_validation=len(experiment.dataset.validation),
             unranked=execution.unranked,
-            training=TrainingProgress(updates_before=updates),
+            training=TrainingProgress(
+                updates_before=updates,
+                penalty_sum=0.0 if experiment.spec.training.regularisers else None,
+            ),
             telemetry=UnitTelemetry(
                 self._resources,
                 updates=updates,

@@ -14,7 +14,9 @@ from nas.events import (
     ArchitecturesScored,
     CandidateEvaluated,
     Event,
+    PartSeconds,
     ScorerPrepared,
+    StandAloneProgressed,
     TrainingProgressed,
 )
 from worker.resources import Resources, Usage
@@ -78,6 +80,10 @@ class UnitTelemetry:
         match event:
             case TrainingProgressed():
                 self._add_training(event)
+            case StandAloneProgressed():
+                self._spent.updates += event.updates
+                self._spent.images += event.images
+                self._add_parts(event.part_seconds)
             case ArchitecturesScored() | ScorerPrepared() | CandidateEvaluated():
                 self._spent.ranking_seconds += seconds
             case _:
@@ -133,7 +139,9 @@ class UnitTelemetry:
         self._spent.updates += event.updates - self._updates
         self._spent.images += images - self._images
         self._updates, self._images = event.updates, images
-        parts = event.part_seconds
+        self._add_parts(event.part_seconds)
+
+    def _add_parts(self, parts: PartSeconds) -> None:
         self._spent.data_seconds += parts.data
         self._spent.forward_seconds += parts.forward
         self._spent.backward_seconds += parts.backward

@@ -18,6 +18,7 @@ from backend.runs.schemas import (
     CandidateRead,
     CombinationRead,
     CorrelationRead,
+    LandmarkRead,
     ReadModel,
     RunRead,
     RunSummary,
@@ -79,6 +80,10 @@ class ApiClient:
     def subspaces(self, run_id: int) -> list[SubspaceRead]:
         """Return the sub-spaces of a run."""
         return self._all(f"/runs/{run_id}/subspaces", SubspaceRead)
+
+    def landmarks(self, run_id: int) -> list[LandmarkRead]:
+        """Return the landmarks of a run."""
+        return self._all(f"/runs/{run_id}/landmarks", LandmarkRead)
 
     def balance(self, run_id: int) -> list[BalanceRead]:
         """Return the training balance of a run."""

@@ -15,6 +15,7 @@ from backend.runs.schemas import (
     CandidateRead,
     CombinationRead,
     CorrelationRead,
+    LandmarkRead,
     RunRead,
     SubspaceRead,
     SupernetBalanceRead,
@@ -34,6 +35,7 @@ class Outcome:
     correlations: Sequence[CorrelationRead]
     candidates: Sequence[CandidateRead]
     combinations: Sequence[CombinationRead] = ()
+    landmarks: Sequence[LandmarkRead] = ()
 
 
 def outcome(client: ApiClient, run: RunRead) -> Outcome:
@@ -46,6 +48,7 @@ def outcome(client: ApiClient, run: RunRead) -> Outcome:
         correlations=client.correlations(run.id),
         candidates=client.candidates(run.id),
         combinations=client.combinations(run.id) if run.spec.ranking.combined_scorers else (),
+        landmarks=client.landmarks(run.id) if run.spec.landmarks is not None else (),
     )
 
 
@@ -60,12 +63,15 @@ def summary(found: Outcome) -> Table:
             f"sub-space {subspace.index} ({subspace.label})",
             f"{subspace.size_all} architectures, {subspace.size_valid} valid "
             f"({subspace.share_valid:.0%}); {_trained_text(supernet)}; supernet of width "
-            f"{subspace.supernet_width}, {subspace.supernet_parameters} parameters",
+            f"{subspace.supernet_width}, {subspace.supernet_parameters} parameters"
+            f"{_landmarks_owned(subspace)}",
         )
     if found.subspaces:
         table.add_row("training balance", balance_text(trained))
     for bank, by_cell in bank_updates(found.balance).items():
         table.add_row(f"weight bank {bank}", _bank_text(by_cell))
+    if found.landmarks:
+        table.add_row("landmarks", landmark_text(found.landmarks))
     warm_up = found.run.spec.training.warm_up_steps
     if warm_up:
         table.add_row("warm-up", f"{warm_up} updates, shared by all sub-spaces")
@@ -136,6 +142,24 @@ def _tau_text(found: Outcome, scorer: str) -> str:
         f"tau = {row.tau:.3f}{interval}, n = {row.num_architectures} "
         f"({row.stage}, scorer {scorer}, step {row.step}{unusual})"
     )
+
+
+def landmark_text(landmarks: Sequence[LandmarkRead]) -> str:
+    """Return how many landmarks there are, where their accuracies come from, and their range."""
+    known = [landmark.accuracy for landmark in landmarks if landmark.accuracy is not None]
+    text = f"{len(landmarks)} (accuracy: {landmarks[0].source})"
+    if len(known) < len(landmarks):
+        text += f", {len(known)} of them known so far"
+    if known:
+        text += f", {min(known):.2f} to {max(known):.2f} %"
+    return text
+
+
+def _landmarks_owned(subspace: SubspaceRead) -> str:
+    if subspace.num_landmarks is None:
+        return ""
+    text = f"; {subspace.num_landmarks} landmarks"
+    return text if subspace.num_landmark_pairs else f"{text}, none to pair"
 
 
 def _trained_text(supernet: SupernetBalanceRead) -> str:

@@ -9,7 +9,7 @@ from sqlalchemy.orm import Session
 from backend.errors import Unprocessable
 from backend.models import Benchmark, Dataset, Run, SearchSpace
 from backend.references import WORDS, Versioned, find, names, pinned
-from backend.runs import inheritance
+from backend.runs import inheritance, landmarks
 from nas.errors import (
     InfeasiblePartition,
     InfeasibleSampling,
@@ -18,8 +18,6 @@ from nas.errors import (
 )
 from nas.partition.base import Partition, Splitter
 from nas.partition.routing import Routing
-from nas.ranking.calibration import LEAST_LANDMARKS
-from nas.ranking.scorers.base import CombinedScorer
 from nas.spaces.base import Space
 from nas.spec import RunSpec, TrainingSpec
 
@@ -68,7 +66,6 @@ def check_spec(session: Session, spec: RunSpec, artifact_folder: Path | None = N
     _check_batch(spec, dataset)
     _check_shift(spec, dataset)
     _check_rounds(spec)
-    _check_landmarks(spec)
     shape = spec.supernet.shape(image_channels=dataset.channels, num_classes=len(dataset.classes))
     try:
         space.definition.resized(shape)
@@ -82,6 +79,8 @@ def check_spec(session: Session, spec: RunSpec, artifact_folder: Path | None = N
     except InfeasibleSampling as error:
         raise Unprocessable(f"training.sampler.{error.parameter}", error.reason) from error
     _check_image_size(space, dataset)
+    landmarks.check(session, spec, partition, benchmark)
+    landmarks.check_images(spec, dataset)
     if spec.search is not None:
         try:
             spec.search.constraints.check(space.definition)
@@ -157,24 +156,6 @@ def _check_classes(session: Session, dataset: Dataset, benchmark: Benchmark) -> 
             f"{name}, and {pinned(dataset)} has {len(dataset.classes)}: take a benchmark of "
             "this dataset, or none",
         )
-
-
-def _check_landmarks(spec: RunSpec) -> None:
-    for place, scorer in enumerate(spec.ranking.scorers):
-        if not isinstance(scorer, CombinedScorer) or not scorer.needs_landmarks:
-            continue
-        number = num_landmarks(spec)
-        if number < LEAST_LANDMARKS:
-            raise Unprocessable(
-                f"ranking.scorers.{place}",
-                f"the scorer {scorer.kind} learns from landmarks, at least {LEAST_LANDMARKS}, and "
-                f"the run has {number}",
-            )
-
-
-def num_landmarks(spec: RunSpec) -> int:
-    """Return how many architectures with a known stand-alone accuracy a run has."""
-    return 0
 
 
 def _images(dataset: Dataset) -> str:

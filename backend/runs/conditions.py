@@ -3,7 +3,12 @@
 from collections.abc import Mapping
 from typing import Any
 
-USUAL = {"micro_batches": 1, "precision": "float32", "processes": 1}
+USUAL: Mapping[str, Any] = {  # Any: JSON values
+    "micro_batches": 1,
+    "precision": "float32",
+    "processes": 1,
+    "regularisers": "none",
+}
 """What training computes with unless a run asks for, or needs, something else."""
 
 

@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from nas.spec import RunSpec
 
 
-def kind_costs(spec: RunSpec, samples_per_step: int) -> dict[str, float]:
+def kind_costs(spec: RunSpec, samples_per_step: int, num_train: int = 0) -> dict[str, float]:
     """Return the expected cost of all units of each kind, in samples of training.
 
     A score costs the forward passes of its validation images; a sample costs about three of those
@@ -14,14 +14,19 @@ def kind_costs(spec: RunSpec, samples_per_step: int) -> dict[str, float]:
     Args:
         spec: what the run executes.
         samples_per_step: architectures that a global step trains.
+        num_train: training images; of 0 the training of landmarks costs nothing. Each image costs
+            what it costs in a supernet, although landmarks are of full size.
     """
-    training, ranking = spec.training, spec.ranking
+    training, ranking, landmarks = spec.training, spec.ranking, spec.landmarks
     score = ranking.num_images / (3 * training.batch_size)
     num_ranked = ranking.num_architectures
     if ranking.combined_scorers:
         num_ranked += ranking.reference_architectures
     costs = {
         "partition": 1.0,
+        "landmarks": (
+            0.0 if landmarks is None else landmarks.epochs * num_train / training.batch_size
+        ),
         "warm-up": float(samples_per_step * training.warm_up_steps),
         "train": float(samples_per_step * (training.steps - training.warm_up_steps)),
         "rank": score * num_ranked,
@@ -32,7 +37,11 @@ def kind_costs(spec: RunSpec, samples_per_step: int) -> dict[str, float]:
 
 
 def run_progress(
-    spec: RunSpec, state: str, units: Mapping[str, tuple[int, int]], samples_per_step: int = 1
+    spec: RunSpec,
+    state: str,
+    units: Mapping[str, tuple[int, int]],
+    samples_per_step: int = 1,
+    num_train: int = 0,
 ) -> float:
     """Return the finished share of a run, 0 to 1, weighted by the expected cost.
 
@@ -42,10 +51,11 @@ def run_progress(
         units: unit kind to (progress, total), summed over its units; kinds that are not planned
             yet are absent.
         samples_per_step: architectures that a global step trains.
+        num_train: training images.
     """
     if state == "succeeded":
         return 1.0
-    costs = kind_costs(spec, samples_per_step)
+    costs = kind_costs(spec, samples_per_step, num_train)
     done = 0.0
     for kind, cost in costs.items():
         progress, total = units.get(kind, (0, 0))

@@ -41,6 +41,7 @@ def summaries(session: Session, runs: Sequence[Run]) -> list[RunSummary]:
                 run.spec.training.sampler.samples_per_step(
                     run.space.definition, num_subspaces[run.id]
                 ),
+                run.dataset.num_train,
             ),
             tau=taus.get((run.id, run.spec.ranking.shown_scorer)),
             noise_ceiling=run.benchmark.noise_ceiling if run.benchmark else None,

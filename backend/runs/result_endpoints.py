@@ -17,6 +17,7 @@ from backend.runs.schemas import (
     CombinationRead,
     CorrelationRead,
     EventRead,
+    LandmarkRead,
     MetricRead,
     ScoreRead,
     SubspaceRead,
@@ -71,6 +72,14 @@ def list_subspaces(run_id: int, db: Db) -> Page[SubspaceRead]:
         return Page(items=results.subspaces(session, run_id), next_cursor=None)
 
 
+@router.get("/landmarks")
+def list_landmarks(
+    run_id: int, db: Db, limit: Limit = 1000, cursor: Cursor = None
+) -> Page[LandmarkRead]:
+    """List the architectures whose stand-alone accuracy the run knows, or is finding out."""
+    return _page(db, run_id, results.landmark_listing(run_id), limit, cursor)
+
+
 @router.get("/metrics")
 def list_metrics(
     run_id: int,
@@ -80,7 +89,7 @@ def list_metrics(
     limit: Limit = 1000,
     cursor: Cursor = None,
 ) -> Page[MetricRead]:
-    """List training loss, learning rate and speed by step."""
+    """List training loss, the regularisers' term, learning rate and speed by step."""
     listing = results.metric_listing(run_id, after_step, series)
     return _page(db, run_id, listing, limit, cursor)
 

@@ -4,6 +4,7 @@ Every function takes the session first and returns the whole list; the `*_listin
 describe the same lists for paging. An unknown run has empty lists.
 """
 
+from collections import defaultdict
 from dataclasses import replace
 from itertools import zip_longest
 
@@ -18,6 +19,7 @@ from backend.models import (
     Combination,
     Correlation,
     EventRow,
+    LandmarkRow,
     Metric,
     Run,
     Score,
@@ -33,11 +35,13 @@ from backend.runs.schemas import (
     CorrelationRead,
     EventRead,
     LandmarkPrediction,
+    LandmarkRead,
     MetricRead,
     ScoreRead,
     SubspaceRead,
     UnitRead,
 )
+from nas.landmarks.landmark import num_pairs
 
 LOG_KINDS = ("log", "run-state", "unit-state", "edit")
 
@@ -53,6 +57,7 @@ def subspaces(session: Session, run_id: int) -> list[SubspaceRead]:
         select(SubspaceRow).where(SubspaceRow.run_id == run_id).order_by(SubspaceRow.index)
     ).all()
     valid = sum(int(row.size_valid) for row in rows)
+    owned = _landmark_accuracies(session, run_id)
     return [
         SubspaceRead(
             index=row.index,
@@ -66,9 +71,16 @@ def subspaces(session: Session, run_id: int) -> list[SubspaceRead]:
             operation_targets=row.operation_targets,
             supernet_width=row.supernet_width,
             supernet_parameters=row.supernet_parameters,
+            num_landmarks=len(owned[row.index]) if owned else None,
+            num_landmark_pairs=num_pairs(owned[row.index]) if owned else None,
         )
         for row in rows
     ]
+
+
+def landmarks(session: Session, run_id: int) -> list[LandmarkRead]:
+    """Return the landmarks in the order in which they were chosen; empty without any."""
+    return landmark_listing(run_id).all(session)
 
 
 def metrics(
@@ -157,6 +169,16 @@ def unit_listing(run_id: int) -> Listing[UnitRead]:
         select(Unit).where(Unit.run_id == run_id),
         [Unit.id],
         UnitRead.model_validate,
+    )
+
+
+def landmark_listing(run_id: int) -> Listing[LandmarkRead]:
+    """List `landmarks`."""
+    return Listing(
+        f"runs/{run_id}/landmarks",
+        select(LandmarkRow).where(LandmarkRow.run_id == run_id),
+        [LandmarkRow.index],
+        LandmarkRead.model_validate,
     )
 
 
@@ -348,6 +370,17 @@ def _combination(row: Combination) -> CombinationRead:
             )
         ],
     )
+
+
+def _landmark_accuracies(session: Session, run_id: int) -> defaultdict[int, list[float | None]]:
+    """Accuracies of a run's landmarks by sub-space; empty if it has none."""
+    found: defaultdict[int, list[float | None]] = defaultdict(list)
+    statement = select(LandmarkRow.subspace, LandmarkRow.accuracy).where(
+        LandmarkRow.run_id == run_id
+    )
+    for subspace, accuracy in session.execute(statement):
+        found[subspace].append(accuracy)
+    return found
 
 
 def _up_to(listing: Listing[EventRead], session: Session, limit: int | None) -> list[EventRead]:

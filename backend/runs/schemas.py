@@ -97,6 +97,20 @@ class SubspaceRead(ReadModel):
     operation_targets: list[dict[str, float]] | None  # per decision, shares of the samples
     supernet_width: int  # channels of its first stage
     supernet_parameters: str  # trainable ones; with weight banks, of one bank per cell
+    num_landmarks: int | None  # null: the run has none
+    # Among them, those of equal accuracy left out; 0: a private supernet trains without the term.
+    num_landmark_pairs: int | None
+
+
+class LandmarkRead(ReadModel):
+    """An architecture whose stand-alone accuracy a run knows; it is never ranked."""
+
+    index: int  # in the order in which they were chosen
+    architecture: str
+    subspace: int
+    source: str  # benchmark, or stand-alone: trained by the run, measured on validation images
+    accuracy: float | None  # percent, mean over the seeds; null until all of them are trained
+    seeds: list[float] | None  # per training so far; null: the benchmark does not tell
 
 
 class MetricRead(ReadModel):

@@ -2,11 +2,13 @@
 
 import sys
 import time
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 from nas.data.dataset import ImageDataset
 from nas.events import TrainingProgressed
 from nas.experiment import Experiment
+from nas.landmarks.choosing import choose_landmarks
 from nas.pipeline import rank_unit, ranking_sample, train_unit
 from nas.ranking.metrics import RankCorrelation, rank_correlation
 from nas.spaces.base import Space
@@ -37,7 +39,12 @@ class Execution:
 
 
 def execute(
-    spec: RunSpec, space: Space, dataset: ImageDataset, *, rank_by_warm_up: bool = False
+    spec: RunSpec,
+    space: Space,
+    dataset: ImageDataset,
+    *,
+    rank_by_warm_up: bool = False,
+    accuracies: Mapping[str, float] | None = None,
 ) -> Execution:
     """Split, train one supernet after the other, and rank.
 
@@ -46,17 +53,20 @@ def execute(
         space: that `spec.space` names.
         dataset: that `spec.dataset` names.
         rank_by_warm_up: score with the warm-up's shared supernet instead of the private ones.
+        accuracies: of the valid architectures of the benchmark from which landmarks are taken, in
+            percent by canonical string.
     """
     wall, cpu = time.perf_counter(), time.process_time()
     partition = spec.partition(space)
-    experiment = Experiment(spec, space, partition, dataset)
+    landmarks = choose_landmarks(spec, partition, accuracies)
+    experiment = Experiment(spec, space, partition, dataset, landmarks=landmarks)
     updates: dict[str, int] = {}
     warm = None
     if spec.training.warm_up_steps:
         warm = _train(experiment, fresh_state(experiment, None))
         updates["warm-up"] = warm.updates
     scores: Scores = {scorer.kind: {} for scorer in spec.ranking.scorers}
-    sample = ranking_sample(spec, space)
+    sample = ranking_sample(spec, space, landmarks)
     for subspace in partition.subspaces:
         state = _train(
             experiment,

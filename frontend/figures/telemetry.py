@@ -23,6 +23,8 @@ from frontend.figures.waiting import awaited
 SPEED_TITLE = "Throughput"
 SHARES_TITLE = "Where the time went"
 WAITING = ("No unit has trained or scored yet.", "Telemetry appears within a second of it.")
+CHUNKED = ("landmarks", "rank")
+"""Kinds whose units are many and alike, so that they are shown as one."""
 NO_TRAINING = "No unit has trained yet."
 
 PARTS = ("data", "forward", "backward", "optimizer", "ranking", "checkpoint", "other")
@@ -87,10 +89,10 @@ class Total:
 
 
 def totals(telemetry: Sequence[TelemetryRead]) -> tuple[Total, ...]:
-    """Add up the rows of every unit, the chunks of the final ranking together, in their order."""
+    """Add up the rows of every unit, the chunks of the landmarks and of the final ranking together, in their order."""
     groups: dict[str, list[TelemetryRead]] = {}
     for row in telemetry:
-        groups.setdefault("rank" if row.kind == "rank" else row.unit, []).append(row)
+        groups.setdefault(row.kind if row.kind in CHUNKED else row.unit, []).append(row)
     return tuple(_total(name, rows) for name, rows in groups.items())
 
 

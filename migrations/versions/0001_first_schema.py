@@ -197,6 +197,20 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("run_id", "scorer", name="pk_combinations"),
     )
     op.create_table(
+        "landmarks",
+        sa.Column("run_id", sa.Integer(), nullable=False),
+        sa.Column("architecture", sa.String(length=2048), nullable=False),
+        sa.Column("index", sa.Integer(), nullable=False),
+        sa.Column("subspace", sa.Integer(), nullable=False),
+        sa.Column("source", sa.String(length=16), nullable=False),
+        sa.Column("accuracy", sa.Double(), nullable=True),
+        sa.Column("seeds", JSON, nullable=True),
+        sa.ForeignKeyConstraint(
+            ["run_id"], ["runs.id"], name="fk_landmarks_run_id_runs", ondelete="CASCADE"
+        ),
+        sa.PrimaryKeyConstraint("run_id", "architecture", name="pk_landmarks"),
+    )
+    op.create_table(
         "scores",
         sa.Column("run_id", sa.Integer(), nullable=False),
         sa.Column("stage", sa.String(length=8), nullable=False),
@@ -423,6 +437,7 @@ def downgrade() -> None:
     op.drop_table("subspaces")
     op.drop_table("scores")
     op.drop_table("combinations")
+    op.drop_table("landmarks")
     op.drop_index("ix_correlations_run_id", table_name="correlations")
     op.drop_table("correlations")
     op.drop_table("candidates")

@@ -91,6 +91,12 @@ class _Member(Team):
             gradient.copy_(mean.view_as(gradient))
         return parts[-1]
 
+    def average(self, value: Tensor) -> Tensor:
+        mean = value.clone()
+        self._add_up(mean)
+        mean /= self._links.size
+        return mean
+
     def report_is_due(self, *, updates: int, overdue: bool) -> bool:
         del overdue  # Each process's own clock; all must agree.
         return updates >= self._updates_until_report

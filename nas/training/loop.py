@@ -3,16 +3,16 @@
 import math
 import time
 from collections.abc import Iterator, Sequence
-from contextlib import AbstractContextManager, nullcontext
 
 import torch
-from torch import Tensor
 from torch.nn.functional import cross_entropy
 from torch.nn.utils import clip_grad_norm_
 
 from nas.errors import TrainingDiverged
 from nas.events import TrainingProgressed
 from nas.experiment import Experiment
+from nas.training.passes import arithmetic, parts
+from nas.training.regularisation import Batch, Regularisation
 from nas.training.samplers.base import Route
 from nas.training.schedule import Schedule
 from nas.training.state import TrainState
@@ -45,13 +45,15 @@ def train(
     team.train_until(until)
     schedule = Schedule(experiment.spec, experiment.partition, len(experiment.train_images))
     watch = Stopwatch.of(experiment.device)
-    started, updates, loss_sum, learning_rate = time.perf_counter(), 0, 0.0, 0.0
+    started, updates = time.perf_counter(), 0
+    loss_sum = penalty_sum = learning_rate = 0.0
     while state.next_step < until:
         step = state.next_step
         routes = state.own(schedule.routes(step))
         if routes:
             learning_rate = schedule.learning_rate(step)
             loss_sum += update(experiment, state, schedule, routes, team, watch)
+            penalty_sum += state.penalty
             updates += 1
         state.next_step = step + 1
         seconds = time.perf_counter() - started
@@ -61,6 +63,7 @@ def train(
                 step=state.next_step,
                 updates=state.updates,
                 loss=loss_sum / updates,
+                penalty=penalty_sum / updates,
                 learning_rate=learning_rate,
                 steps_per_second=updates / seconds,
                 part_seconds=watch.take(),
@@ -69,7 +72,8 @@ def train(
             watch.begin()
             if state.next_step < until:
                 team.carry_on(max(round(updates / seconds * REPORT_SECONDS), 1))
-            started, updates, loss_sum = time.perf_counter(), 0, 0.0
+            started, updates = time.perf_counter(), 0
+            loss_sum = penalty_sum = 0.0
 
 
 def update(
@@ -86,7 +90,8 @@ def update(
     and in FairNAS, then clipped once. Each goes backward right after it went forward, so that
     memory holds the activations of one. Of a batch in several parts it holds those of one part;
     the gradient is still that of the batch's mean loss, but BatchNorm sees each part alone. The
-    same goes for a batch that several processes share.
+    same goes for a batch that several processes share. The gradients of the regularisers join them
+    before they are clipped; `state.penalty` holds the sum of their terms.
 
     Operations that no architecture uses keep their weights and momentum bit by bit: they have no
     gradient, so the optimizer leaves them out.
@@ -114,16 +119,18 @@ def update(
     state.optimizer.forget_gradients()
     losses = []
     for route in routes:
-        parts = []
-        for share, images, labels in _parts(images_BCHW, labels_B, team.micro_batches):
-            with _arithmetic(experiment):
+        shares = []
+        for share, images, labels in parts(images_BCHW, labels_B, team.micro_batches):
+            with arithmetic(experiment):
                 loss = cross_entropy(state.supernet(images, route.architecture), labels)
             loss = share * loss
             watch.lap("forward")
             loss.backward()
             watch.lap("backward")
-            parts.append(loss.detach())
-        losses.append(sum(parts[1:], parts[0]))
+            shares.append(loss.detach())
+        losses.append(sum(shares[1:], shares[0]))
+    regularisation = Regularisation(experiment, schedule, team, watch)
+    state.penalty = regularisation.apply(state, Batch(images_BCHW, labels_B))
     losses_R = team.combine(state.optimizer.weights, torch.stack(losses))
     if training.gradient_clip is not None:
         used = [weight for weight in state.optimizer.weights if weight.grad is not None]
@@ -146,22 +153,6 @@ def prepare_device(experiment: Experiment) -> None:
         torch.backends.cudnn.deterministic = True
         torch.backends.cudnn.allow_tf32 = False
         torch.backends.cuda.matmul.allow_tf32 = False
-
-
-def _parts(
-    images_BCHW: Tensor, labels_B: Tensor, number: int
-) -> Iterator[tuple[float, Tensor, Tensor]]:
-    """Yield parts of a batch, each behind its share of the images; the shares add up to 1."""
-    parts = zip(images_BCHW.tensor_split(number), labels_B.tensor_split(number), strict=True)
-    for images, labels in parts:
-        yield len(labels) / len(labels_B), images, labels
-
-
-def _arithmetic(experiment: Experiment) -> AbstractContextManager[object]:
-    """Return the context of a forward pass; weights, loss and gradients stay float32 in any."""
-    if experiment.spec.training.precision == "float32":
-        return nullcontext()
-    return torch.autocast(torch.device(experiment.device).type, dtype=torch.bfloat16)
 
 
 def _diverged(

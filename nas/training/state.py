@@ -44,6 +44,7 @@ class TrainState:
         optimizer: their momentum.
         balance: what was trained, one count per sub-space that this unit trains.
         updates: optimizer steps this unit has made; those of an inherited warm-up are not its own.
+        penalty: sum of the regularisers' terms (nats) in the last of them; it is not stored.
     """
 
     subspace: int | None
@@ -53,6 +54,7 @@ class TrainState:
     optimizer: Nesterov
     balance: tuple[BalanceCount, ...]
     updates: int = 0
+    penalty: float = 0.0
 
     def own(self, routes: Sequence[Route]) -> tuple[Route, ...]:
         """Return those architectures of a step that this unit trains, perhaps none."""

@@ -1,6 +1,7 @@
 """Read schemas with sensible values, each overridable by keyword."""
 
 from datetime import UTC, datetime, timedelta
+from math import comb
 
 from backend.runs.schemas import (
     BalanceRead,
@@ -60,11 +61,12 @@ def run(**changes):
     return RunRead(**{**values, **changes})
 
 
-def subspaces(*sizes, dead=0, targets=None, operations=None):
+def subspaces(*sizes, dead=0, targets=None, operations=None, landmarks=None):
     """One sub-space per valid size; `dead` architectures belong to the first.
 
     `targets` are shares of all updates and `operations` those of each decision; without the former
     all sub-spaces are to be trained alike, and `targets=()` is a sampler without a target.
+    `landmarks` are the numbers of different ones that the sub-spaces own.
     """
     total = sum(sizes)
     return [
@@ -80,6 +82,8 @@ def subspaces(*sizes, dead=0, targets=None, operations=None):
             operation_targets=operations,
             supernet_width=8 - index,
             supernet_parameters=str(2082 - index),
+            num_landmarks=None if landmarks is None else landmarks[index],
+            num_landmark_pairs=None if landmarks is None else comb(landmarks[index], 2),
         )
         for index, size in enumerate(sizes)
     ]

@@ -7,6 +7,7 @@ import pytest
 
 from nas.data.digits import digits
 from nas.experiment import Experiment
+from nas.landmarks.landmark import NO_LANDMARKS, Landmarks
 from nas.spaces import catalogue
 from nas.spec import RunSpec
 
@@ -15,16 +16,24 @@ MakeExperiment = Callable[..., Experiment]
 
 @pytest.fixture(scope="session")
 def make_experiment() -> MakeExperiment:
-    """Build an experiment; keywords change the training part of its spec, `supernet` that part."""
+    """Build an experiment; keywords change the training part of its spec, `supernet` that part.
+
+    `landmarks` are those of the run.
+    """
     space, dataset = catalogue()["digits-mini"], digits()
 
-    def make(supernet: dict[str, Any] | None = None, **training: Any) -> Experiment:
+    def make(
+        supernet: dict[str, Any] | None = None,
+        landmarks: Landmarks = NO_LANDMARKS,
+        **training: Any,
+    ) -> Experiment:
         spec = RunSpec.model_validate(
             {
                 "name": "tiny",
                 "space": space.name,
                 "dataset": "digits",
                 "seed": 5,
+                "landmarks": {"kind": "stand-alone"} if landmarks.chosen else None,
                 "splitter": {"kind": "nonlinearity", "num_subspaces": 3},
                 "supernet": supernet or {"width": 4},
                 "training": {
@@ -45,6 +54,7 @@ def make_experiment() -> MakeExperiment:
                 "search": {"kind": "evolution", "budget": 12},
             }
         )
-        return Experiment(spec, space, spec.splitter.split(space), dataset)
+        partition = spec.splitter.split(space)
+        return Experiment(spec, space, partition, dataset, landmarks=landmarks)
 
     return make

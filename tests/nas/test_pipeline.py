@@ -12,9 +12,18 @@ import pytest
 import torch
 
 from nas.data.dataset import ImageSplit
-from nas.events import ArchitecturesScored, CandidateEvaluated, RoundFinished, TrainingProgressed
+from nas.errors import InfeasibleLandmarks
+from nas.events import (
+    ArchitecturesScored,
+    CandidateEvaluated,
+    RoundFinished,
+    StandAloneTrained,
+    TrainingProgressed,
+)
 from nas.experiment import Experiment
+from nas.landmarks.landmark import Landmark, Landmarks, live_form
 from nas.pipeline import (
+    landmarks_unit,
     live_sample,
     partition_unit,
     rank_unit,
@@ -27,6 +36,7 @@ from nas.seeds import stream
 from nas.spaces import catalogue
 from nas.spec import RunSpec, round_boundaries
 from nas.training import loop
+from nas.training.recipe import StandAloneRecipe
 from nas.training.samplers.base import Route
 from nas.training.schedule import Schedule
 from nas.training.state import TrainState, fresh_state, inherited_state
@@ -101,6 +111,86 @@ def test_the_sample_of_a_large_space_has_the_shares_of_its_subspaces() -> None:
         # Five standard deviations of a draw without replacement, at most.
         expected = 3000 * number.valid / 15284
         assert abs(found[count] - expected) < 5 * expected**0.5
+
+
+def test_no_landmark_and_nothing_that_computes_the_same_is_ranked(make_experiment) -> None:
+    experiment = make_experiment()
+    spec, space = experiment.spec, experiment.space
+    plain = ranking_sample(spec, space)
+    # Two of the sample; the second has a dead edge, so that others compute the same.
+    dead_edge = next(member for member in plain if not all(space.live(member)))
+    landmarks = Landmarks(
+        tuple(
+            Landmark(member, experiment.partition.route(member), 50.0)
+            for member in (next(one for one in plain if one != dead_edge), dead_edge)
+        )
+    )
+    excluded = [
+        member
+        for member in space.enumerate()
+        if space.is_valid(member) and live_form(space, member) in landmarks.forms(space)
+    ]
+    assert len(excluded) > 2
+    for sized in (40, 500):
+        ranking = spec.ranking.model_copy(update={"num_architectures": sized})
+        changed = spec.model_copy(update={"ranking": ranking})
+        sample = ranking_sample(changed, space, landmarks)
+        assert len(sample) == len(set(sample)) == min(sized, 116 - len(excluded))
+        assert not set(sample) & set(excluded)
+    assert live_sample(spec, space, landmarks) == ranking_sample(spec, space, landmarks)[:12]
+    large = catalogue()["nas-bench-201"]
+    first = ranking_sample(spec, large)[0]
+    left = ranking_sample(spec, large, Landmarks((Landmark(first, 0, 1.0),)))
+    assert len(left) == 40
+    assert first not in left
+
+
+def test_landmarks_that_leave_nothing_to_rank_are_refused(make_experiment) -> None:
+    experiment = make_experiment()
+    space = experiment.space
+    valid = [member for member in space.enumerate() if space.is_valid(member)]
+    landmarks = Landmarks(tuple(Landmark(member, 0, 1.0) for member in valid))
+    with pytest.raises(InfeasibleLandmarks, match="116 landmarks leave 0 architectures"):
+        ranking_sample(experiment.spec, space, landmarks)
+
+
+def test_live_rounds_leave_landmarks_out(make_experiment) -> None:
+    plain = make_experiment()
+    landmarks = Landmarks(
+        tuple(
+            Landmark(member, plain.partition.route(member), 50.0)
+            for member in live_sample(plain.spec, plain.space)[:6]
+        )
+    )
+    experiment = make_experiment(landmarks=landmarks)
+    events = list(train_unit(experiment, fresh_state(experiment, None)))
+    seen = {score.architecture for _, score in scored(events)}
+    assert len(seen) == 12
+    assert not seen & {plain.space.encode(one.architecture) for one in landmarks.chosen}
+
+
+def test_landmarks_are_trained_to_the_same_accuracy_in_any_order(make_experiment) -> None:
+    space = catalogue()["digits-mini"]
+    one, other = ("none", "nor_conv_3x3", "none"), ("none", "skip_connect", "none")
+    landmarks = Landmarks((Landmark(one, 0), Landmark(other, 0)))
+    experiment = make_experiment(landmarks=landmarks)
+    source = experiment.spec.landmarks.model_copy(update={"recipe": StandAloneRecipe(epochs=1)})
+    experiment = replace(experiment, spec=experiment.spec.model_copy(update={"landmarks": source}))
+
+    def accuracies(*trainings) -> dict:
+        return {
+            (event.architecture, event.seed): event.accuracy
+            for event in landmarks_unit(experiment, trainings)
+            if isinstance(event, StandAloneTrained)
+        }
+
+    found = accuracies((one, 0), (one, 1), (other, 0))
+    assert list(found) == [
+        (space.encode(one), 0), (space.encode(one), 1), (space.encode(other), 0),
+    ]  # fmt: skip
+    assert accuracies((other, 0)) | accuracies((one, 1), (one, 0)) == found
+    assert found[space.encode(one), 0] != found[space.encode(one), 1]
+    assert accuracies() == {}
 
 
 def test_rounds_end_with_the_live_scores_of_the_units_subspace(make_experiment) -> None:

@@ -11,7 +11,12 @@ import pytest
 import torch
 from pydantic import TypeAdapter, ValidationError
 
-from nas.errors import ScoreUndefined
+from nas.errors import InfeasibleLandmarks, ScoreUndefined
+from nas.landmarks.choices import AnyLandmarkChoice
+from nas.landmarks.choices.base import LandmarkChoice
+from nas.landmarks.landmark import Landmark
+from nas.landmarks.sources import AnyLandmarks
+from nas.landmarks.sources.base import LandmarkSource
 from nas.operations.base import Operation
 from nas.partition import AnySplitter
 from nas.partition.base import Splitter
@@ -26,7 +31,9 @@ from nas.search.constraints import Constraints
 from nas.search.loop import search
 from nas.search.state import SearchState
 from nas.spaces import AnySpace, catalogue
-from nas.spaces.base import Space
+from nas.spaces.base import Architecture, Space
+from nas.training.regularisers import AnyRegulariser
+from nas.training.regularisers.base import RegularisedStep, Regulariser, StepLosses
 from nas.training.samplers import AnySampler
 from nas.training.samplers.base import Sampler
 
@@ -34,6 +41,9 @@ SPACE = catalogue()["digits-mini"]
 FAMILIES: list[tuple[type[Strategy], str, Any]] = [
     (Splitter, "nas.partition", AnySplitter),
     (Sampler, "nas.training.samplers", AnySampler),
+    (Regulariser, "nas.training.regularisers", AnyRegulariser),
+    (LandmarkChoice, "nas.landmarks.choices", AnyLandmarkChoice),
+    (LandmarkSource, "nas.landmarks.sources", AnyLandmarks),
     (Scorer, "nas.ranking.scorers", AnyScorer),
     (Searcher, "nas.search", AnySearcher),
     (Space, "nas.spaces", AnySpace),
@@ -172,6 +182,59 @@ def test_a_sampler_draws_the_same_from_the_same_seed(sampler: Sampler) -> None:
     for step in range(50):
         drawn = sampler.draw(partition, step, first)
         assert drawn == sampler.draw(partition, step, second)
+
+
+class CountedLosses(StepLosses):
+    """Losses of any architecture, and a note of every call."""
+
+    def __init__(self) -> None:
+        self.calls: list[tuple[Any, ...]] = []
+
+    def loss(self, architecture: Architecture) -> float:
+        self.calls.append(("loss", architecture))
+        return 1.0 + random.Random(str(architecture)).random()
+
+    def add_gradient(self, architecture: Architecture, factor: float) -> None:
+        assert math.isfinite(factor)
+        assert factor
+        self.calls.append(("gradient", architecture, factor))
+
+
+@every(Regulariser, "nas.training.regularisers", "regulariser")
+def test_a_regulariser_repeats_itself_and_its_term_is_finite(regulariser: Regulariser) -> None:
+    partition = NonlinearitySplitter().split(SPACE)
+    rng = random.Random(0)
+    landmarks = [Landmark(partition.sample(0, rng), 0, float(value)) for value in range(6)]
+
+    def applied(step: int) -> tuple[float, list[tuple[Any, ...]]]:
+        losses = CountedLosses()
+        at = RegularisedStep(step, 40, landmarks, random.Random(step), lambda images: losses)
+        return regulariser.apply(at), losses.calls
+
+    for step in range(40):
+        term, calls = applied(step)
+        assert math.isfinite(term)
+        assert applied(step) == (term, calls)
+    assert any(applied(step)[0] for step in range(40))
+
+
+@every(LandmarkChoice, "nas.landmarks.choices", "choice")
+def test_landmarks_are_distinct_valid_as_many_as_said_and_the_same_from_the_same_seed(
+    choice: LandmarkChoice,
+) -> None:
+    valid = [member for member in SPACE.enumerate() if SPACE.is_valid(member)]
+    known = {member: float(place) for place, member in enumerate(valid)}
+    partition = NonlinearitySplitter().split(SPACE)
+    if not choice.number:  # a list that is empty until somebody fills it
+        with pytest.raises(InfeasibleLandmarks):
+            choice.choose(partition, known, random.Random(0))
+        return
+    for pool in (known,) if choice.needs_accuracies else (known, None):
+        small = choice.model_copy(update={"count": 12})
+        chosen = small.choose(partition, pool, random.Random(0))
+        assert len(chosen) == len(set(chosen)) == small.number == 12
+        assert set(chosen) <= set(valid)
+        assert chosen == small.choose(partition, pool, random.Random(0))
 
 
 @every(SupernetScorer, "nas.ranking.scorers", "scorer")

@@ -1,15 +1,16 @@
 """Combined scores of a whole run: stored once, resumed, and the same in search as in ranking."""
 
 from collections.abc import Callable
+from typing import Any
 
 import pytest
+from pydantic import ValidationError
 from sqlalchemy import func, select, update
 
 from backend.db import db_now
-from backend.errors import Unprocessable
 from backend.models import Candidate, Run, Score, Unit
 from backend.models import Combination as CombinationRow
-from backend.runs import checks, results
+from backend.runs import results
 from backend.runs.results import scores
 from nas import pipeline
 from nas.ranking.combination import combine
@@ -29,8 +30,9 @@ MEASURED = [{"kind": "loss"}, {"kind": "flops"}]
 NUM_LANDMARKS = 15
 
 
-def spec_with(*combined: str, searched: str = "rank-sum") -> RunSpec:
+def spec_with(*combined: str, searched: str = "rank-sum", **changes: Any) -> RunSpec:
     return tiny_spec(
+        **changes,
         benchmark="ordered",
         ranking={"scorers": [*MEASURED, *({"kind": kind} for kind in combined)]},
         search={"kind": "random", "scorer": searched, "budget": 12},
@@ -50,18 +52,6 @@ def eager(embedded: Deployment, monkeypatch: pytest.MonkeyPatch) -> Deployment:
     add_truth(embedded.db)
     settings = embedded.settings.model_copy(update={"record_seconds": 1e-6})
     return Deployment(embedded.db, settings)
-
-
-@pytest.fixture
-def landmarks(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Let runs have landmarks: the first architectures of their benchmark."""
-
-    def first(session, run):
-        truth = load_run_truth(session, run)
-        return dict(sorted(truth.items())[: NUM_LANDMARKS * 7 : 7])
-
-    monkeypatch.setattr(checks, "num_landmarks", lambda spec: NUM_LANDMARKS)
-    monkeypatch.setattr(combining, "landmarks_of", first)
 
 
 def load_run_truth(session, run: Run) -> dict[str, float]:
@@ -186,11 +176,13 @@ def test_a_killed_combine_unit_is_taken_up_by_another_slot(eager: Deployment) ->
         )
 
 
-@pytest.mark.usefixtures("landmarks")
 def test_a_calibrated_scorer_learns_from_landmarks_alone_and_tells_how_well(
     ordered: Deployment,
 ) -> None:
-    run_id = ordered.create(spec_with("rank-sum", "calibrated", searched="calibrated"))
+    landmarks = {"kind": "benchmark", "choice": {"kind": "random", "count": NUM_LANDMARKS}}
+    run_id = ordered.create(
+        spec_with("rank-sum", "calibrated", searched="calibrated", landmarks=landmarks)
+    )
     run_to_end(ordered, run_id)
     assert ordered.state(run_id) == "succeeded", ordered.messages(run_id)
     found = stored_scores(ordered, run_id, scorer="calibrated")
@@ -232,7 +224,7 @@ def test_a_calibrated_scorer_learns_from_landmarks_alone_and_tells_how_well(
     assert len(ranked) == NUM_RANKED
 
 
-def test_a_calibrated_scorer_without_landmarks_is_refused(ordered: Deployment) -> None:
-    with pytest.raises(Unprocessable, match="learns from landmarks, at least 2") as refused:
-        ordered.create(spec_with("calibrated", searched="loss"))
-    assert refused.value.extra["errors"][0]["field"] == "ranking.scorers.2"
+def test_a_calibrated_scorer_without_landmarks_is_refused() -> None:
+    with pytest.raises(ValidationError, match="learns from landmarks: set") as refused:
+        spec_with("calibrated", searched="loss")
+    assert refused.value.errors()[0]["loc"] == ("ranking", "scorers", 2)

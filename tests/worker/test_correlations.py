@@ -126,6 +126,8 @@ def test_a_correlation_carries_its_conditions(ranked: Deployment) -> None:
         "threads": 1,
         "precision": "float32",
         "processes": 1,
+        "regularisers": "none",
+        "landmarks_left_out": 0,
         "micro_batches": 1,
     }
 

@@ -27,6 +27,7 @@ from frontend.figures.telemetry import WAITING, totals
 from frontend.figures.waiting import awaited
 from frontend.pages import links
 from frontend.pages.parts import duration_text, moment_text, state_badge, table
+from frontend.pages.run.landmarks import landmark_table
 from frontend.pages.run.progress import progress_panel
 
 Component = Any  # Dash's components are generated, without a useful common type
@@ -225,6 +226,9 @@ def supernet_table(run: RunRead, *, subspaces: Sequence[SubspaceRead]) -> Compon
         "supernet width",
         "parameters",
     ]
+    landmarked = any(part.num_landmarks is not None for part in subspaces)
+    if landmarked:
+        head += ["landmarks", "pairs of them"]
     body = [
         [
             part.label,
@@ -233,6 +237,7 @@ def supernet_table(run: RunRead, *, subspaces: Sequence[SubspaceRead]) -> Compon
             "–" if part.target_share is None else share_text(part.target_share),
             f"{part.supernet_width:,}",
             grouped(part.supernet_parameters),
+            *([_count(part.num_landmarks), _pairs(part)] if landmarked else []),
         ]
         for part in subspaces
     ]
@@ -313,6 +318,7 @@ PANELS: Mapping[str, Panel] = {
     "correlations": Panel(("subspaces", "correlations"), correlation_table),
     "combinations": Panel(("subspaces", "combinations"), combination_table),
     "supernets": Panel(("subspaces",), supernet_table),
+    "landmarks": Panel(("subspaces", "landmarks"), landmark_table),
     "telemetry": Panel(("telemetry",), telemetry_table),
     "units": Panel(("units",), unit_table),
     "spec": Panel((), spec_text),
@@ -390,6 +396,14 @@ def _card(title: str, value: str, detail: str) -> Component:
 
 def _number(value: float | None) -> str:
     return "undefined" if value is None else f"{value:.3f}"
+
+
+def _count(value: int | None) -> str:
+    return "–" if value is None else f"{value:,}"
+
+
+def _pairs(part: SubspaceRead) -> str:
+    return "none" if part.num_landmark_pairs == 0 else _count(part.num_landmark_pairs)
 
 
 def _rate(value: float | None) -> str:

@@ -10,9 +10,10 @@ from dash import html
 from backend.runs.schemas import RunRead, SubspaceRead, UnitRead
 from frontend.figures.style import SHARED_COLOUR, subspace_colour
 
-KINDS = ("partition", "warm-up", "train", "rank", "combine", "search")
+KINDS = ("partition", "landmarks", "warm-up", "train", "rank", "combine", "search")
 NAMES = {
     "partition": "Partition",
+    "landmarks": "Landmarks",
     "warm-up": "Warm-up",
     "train": "Training",
     "rank": "Ranking",
@@ -20,6 +21,7 @@ NAMES = {
     "search": "Search",
 }
 COUNTED = {
+    "landmarks": "trainings",
     "warm-up": "steps",
     "train": "steps",
     "rank": "architectures",
@@ -62,6 +64,8 @@ class Stage:
 def stages(run: RunRead, units: Sequence[UnitRead]) -> tuple[Stage, ...]:
     """Group units by kind, in the order of execution; kinds still unplanned have no parts."""
     expected = ["partition", "train", "rank"]
+    if run.spec.landmarks is not None and run.spec.landmarks.trainings:
+        expected.append("landmarks")
     if run.spec.training.warm_up_steps:
         expected.append("warm-up")
     if run.spec.ranking.combined_scorers:

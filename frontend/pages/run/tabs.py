@@ -95,6 +95,7 @@ def _content(tab: str, run_id: int, banked: bool) -> Component:
                 pair("training-loss", "updates-over-steps"),
                 *([card("bank-balance", 340)] if banked else []),
                 card("operation-balance"),
+                panel("landmarks"),
             ]
         )
     if tab == "ranking":

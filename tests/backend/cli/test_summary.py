@@ -11,6 +11,7 @@ from backend.runs.schemas import (
     CandidateRead,
     CombinationRead,
     CorrelationRead,
+    LandmarkRead,
     RunRead,
     SubspaceRead,
 )
@@ -127,6 +128,8 @@ def found() -> Outcome:
         operation_targets=None,
         supernet_width=8,
         supernet_parameters="2082",
+        num_landmarks=None,
+        num_landmark_pairs=None,
     )
     return Outcome(
         run=run,
@@ -223,6 +226,28 @@ def test_the_table_tells_sizes_updates_ceiling_and_the_best_cells_rank(found: Ou
     assert CELL in text
     assert "-0.2000, evaluation 2 of 3" in text
     assert "91.25 %, rank 4 of 116" in text
+
+
+def test_landmarks_are_shown_with_what_is_known_of_them(found: Outcome):
+    (first,) = found.subspaces
+    several = first.model_copy(update={"num_landmarks": 3, "num_landmark_pairs": 3})
+    alone = first.model_copy(update={"num_landmarks": 1, "num_landmark_pairs": 0, "index": 1})
+    landmarks = [
+        LandmarkRead(
+            index=index,
+            architecture=CELL,
+            subspace=0,
+            source="stand-alone",
+            accuracy=accuracy,
+            seeds=[],
+        )
+        for index, accuracy in enumerate([71.25, None, 64.5, 90.0])
+    ]
+    text = shown(replace(found, subspaces=[several, alone], landmarks=landmarks))
+    assert "2082 parameters; 3 landmarks" in text
+    assert "2082 parameters; 1 landmarks, none to pair" in text
+    assert "4 (accuracy: stand-alone), 3 of them known so far, 64.50 to 90.00 %" in text
+    assert "landmarks" not in shown(found)
 
 
 def test_without_a_benchmark_nothing_is_invented(found: Outcome):

@@ -13,7 +13,9 @@ from nas.benchmarks.table import Entry, GroundTruth
 from nas.spaces import catalogue
 from nas.spec import RunSpec, round_boundaries
 from tests.backend.api import Api, fields_of, problem_of
-from tests.backend.conftest import CONV
+from tests.backend.conftest import CONV, DEAD, POOL
+
+UNTRIED = "|nor_conv_1x1~0|+|none~0|nor_conv_3x3~1|"
 
 
 @pytest.fixture
@@ -136,6 +138,111 @@ def test_samplers_of_several_architectures_work_with_one_sub_space_and_with_seve
 ):
     training = {"steps": 10, "sampler": sampler}
     changed = spec | {"training": training, "splitter": splitter}
+    assert api.post("/api/v1/runs", json=changed).status_code == 201
+
+
+def chosen(kind: str, **parameters: object) -> dict:
+    """Landmarks that a run trains itself."""
+    return {"kind": "stand-alone", "choice": {"kind": kind, **parameters}}
+
+
+TERM = {"kind": "landmark"}
+
+
+@pytest.mark.parametrize(
+    ("changes", "field", "message"),
+    [
+        (
+            {"landmarks": chosen("fixed", architectures=[CONV, "|conv~0|+|none~0|none~1|"])},
+            "landmarks.choice.architectures",
+            "outside the space: '|conv~0|+|none~0|none~1|' is no architecture of digits-mini",
+        ),
+        (
+            {"landmarks": chosen("fixed", architectures=[CONV, DEAD])},
+            "landmarks.choice.architectures",
+            f"{DEAD} is dead",
+        ),
+        (
+            {"landmarks": chosen("fixed", architectures=[CONV, CONV])},
+            "landmarks.choice.architectures",
+            f"{CONV} is listed twice",
+        ),
+        ({"landmarks": chosen("random", count=117)}, "landmarks.choice.count", "only 116 valid"),
+        ({"landmarks": chosen("evenly-spaced")}, "landmarks.choice", "not known yet"),
+        (
+            {"landmarks": {"kind": "benchmark"}},
+            "landmarks.choice.count",
+            "50 landmarks, but there are only 3 valid architectures in the benchmark",
+        ),
+        (
+            {
+                "landmarks": {
+                    "kind": "benchmark",
+                    "choice": {"kind": "fixed", "architectures": [CONV, UNTRIED]},
+                }
+            },
+            "landmarks.choice.architectures",
+            f"{UNTRIED} is not in the benchmark",
+        ),
+        (
+            {"landmarks": {"kind": "benchmark"}, "benchmark": None},
+            "landmarks",
+            "the run's benchmark, and it has none",
+        ),
+        ({"landmarks": {"kind": "oracle"}}, "landmarks", "oracle"),
+        (
+            {"training": {"steps": 10, "regularisers": [TERM]}},
+            "training.regularisers.0",
+            "the regulariser landmark needs landmarks",
+        ),
+        (
+            {"training": {"steps": 10, "regularisers": [TERM, TERM]}},
+            "training.regularisers",
+            "each regulariser may be named once",
+        ),
+        (
+            {"training": {"steps": 10, "regularisers": [TERM | {"starts_at": 1}]}},
+            "training.regularisers.0.starts_at",
+            "less than 1",
+        ),
+        (
+            {"training": {"steps": 10, "final_learning_rate": 0.2}},
+            "training.final_learning_rate",
+            "0.2 is above learning_rate 0.1",
+        ),
+    ],
+)
+def test_landmarks_that_cannot_be_had_are_refused_by_name(
+    changes: dict, field: str, message: str, api: Api, spec: dict
+):
+    error = error_of(api, spec | changes)
+    assert error["field"] == field
+    assert message in error["message"]
+    assert api.get("/api/v1/runs").json()["items"] == []
+
+
+def test_landmarks_that_can_be_had_are_taken(api: Api, spec: dict):
+    for landmarks in (
+        chosen("spread", count=12),
+        chosen("fixed", architectures=[CONV, POOL]),
+        {"kind": "benchmark", "choice": {"kind": "random", "count": 3}},
+        {"kind": "benchmark", "choice": {"kind": "evenly-spaced", "count": 2}},
+    ):
+        made = spec | {"landmarks": landmarks}
+        made["training"] = {"steps": 10, "regularisers": [TERM]}
+        assert api.post("/api/v1/runs", json=made).status_code == 201
+
+
+def test_a_regulariser_that_reads_validation_images_needs_two_per_process(
+    api: Api, spec: dict, new_dataset
+):
+    new_dataset("hardly-validated", num_validation=3)
+    changed = spec | {"dataset": "hardly-validated", "landmarks": chosen("spread", count=4)}
+    changed["training"] = {"steps": 10, "processes": 2, "regularisers": [TERM]}
+    error = error_of(api, changed)
+    assert error["field"] == "training.regularisers.0.images"
+    assert "has 3 validation images, and a step of 2 processes needs 4" in error["message"]
+    changed["training"]["regularisers"] = [TERM | {"images": "train"}]
     assert api.post("/api/v1/runs", json=changed).status_code == 201
 
 

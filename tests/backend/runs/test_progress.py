@@ -40,6 +40,19 @@ def test_a_combined_scorer_costs_the_scores_of_its_reference_sample():
     assert (costs["rank"], costs["combine"]) == (499.0, 1.0)
 
 
+def test_landmarks_cost_the_images_that_their_trainings_see():
+    landmarks = {
+        "kind": "stand-alone",
+        "choice": {"kind": "random", "count": 4},
+        "seeds": 3,
+        "recipe": {"epochs": 2},
+    }
+    # 4 x 3 trainings of 2 epochs of 640 images, 64 of which are one sample's.
+    assert kind_costs(_spec(landmarks=landmarks), 1, 640)["landmarks"] == 240.0
+    known = _spec(landmarks={"kind": "benchmark"}, benchmark="known")
+    assert "landmarks" not in kind_costs(known, 1, 640)
+
+
 def test_progress_is_the_finished_share_of_the_cost():
     units = {"partition": (1, 1), "warm-up": (50, 100)}
     assert run_progress(_spec(), "running", units) == pytest.approx(51 / 400)

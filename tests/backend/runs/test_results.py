@@ -9,6 +9,7 @@ from backend.models import (
     Candidate,
     Combination,
     Correlation,
+    LandmarkRow,
     Metric,
     Score,
     SearchSpace,
@@ -280,6 +281,50 @@ def test_sub_spaces_are_served_with_what_the_sampler_aims_at(api: Api, run_id: i
     first = api.get(f"/api/v1/runs/{run_id}/subspaces").json()["items"][0]
     assert (first["target_share"], first["target_updates"]) == (0.5, 0.5)
     assert first["operation_targets"] == [{"none": 1}]
+
+
+def test_landmarks_are_served_with_their_number_per_sub_space(
+    api: Api, stocked: Database, run_id: int
+):
+    address = f"/api/v1/runs/{run_id}"
+    assert api.get(f"{address}/landmarks").json()["items"] == []
+    first = api.get(f"{address}/subspaces").json()["items"][0]
+    assert (first["num_landmarks"], first["num_landmark_pairs"]) == (None, None)
+    known = [(CONV, 1, 90.0), (SKIP, 1, 70.0), (UNKNOWN, 1, None), ("twin", 1, 70.0)]
+    with stocked.unit_of_work() as session:
+        for index, (architecture, subspace, accuracy) in enumerate(known):
+            session.add(
+                LandmarkRow(
+                    run_id=run_id,
+                    architecture=architecture,
+                    index=index,
+                    subspace=subspace,
+                    source="stand-alone",
+                    accuracy=accuracy,
+                    seeds=[] if accuracy is None else [accuracy],
+                )
+            )
+    page = api.get(f"{address}/landmarks", params={"limit": 2}).json()
+    assert page["items"] == [
+        {
+            "index": index,
+            "architecture": architecture,
+            "subspace": 1,
+            "source": "stand-alone",
+            "accuracy": accuracy,
+            "seeds": [accuracy],
+        }
+        for index, (architecture, _, accuracy) in enumerate(known[:2])
+    ]
+    rest = api.get(f"{address}/landmarks", params={"cursor": page["next_cursor"]}).json()
+    assert [item["accuracy"] for item in rest["items"]] == [None, 70.0]
+    parts = api.get(f"{address}/subspaces").json()["items"]
+    # Of six pairs, the one of two times 70 has no order.
+    assert [(part["num_landmarks"], part["num_landmark_pairs"]) for part in parts] == [
+        (0, 0),
+        (4, 5),
+    ]
+    problem_of(api.get("/api/v1/runs/999/landmarks"), 404)
 
 
 def test_pages_of_two_join_to_the_whole_list(api: Api, run_id: int):

@@ -170,7 +170,7 @@ def test_a_chosen_scorer_is_shown_with_how_well_it_foretells_landmarks():
     row = made.correlation(0.7, stage="final", step=1000, n=2, scorer="calibrated")
     learned = {**row.conditions, "landmarks": 20, "left_out_tau": 0.55}
     row = row.model_copy(update={"conditions": learned})
-    run = made.run(spec=made.spec(ranking=COMBINED))
+    run = made.run(spec=made.spec(ranking=COMBINED, landmarks={"kind": "stand-alone"}))
     both = [
         made.score(code, value, 90 + value, stage="final", step=1000, scorer=scorer)
         for scorer, shift in (("loss", 0), ("calibrated", 10))
@@ -194,7 +194,7 @@ def test_a_scorer_without_live_rounds_shows_its_final_tau_alone():
         made.correlation(0.4, step=100),
         made.correlation(0.6, step=1000, stage="final", scorer="flops"),
     ]
-    run = made.run(spec=made.spec(ranking=COMBINED))
+    run = made.run(spec=made.spec(ranking=COMBINED, landmarks={"kind": "stand-alone"}))
     drawn = tau_over_steps(run, subspaces=made.subspaces(1), correlations=rows, scorer="flops")
     assert list(trace(drawn, "final (n = 10)").y) == [0.6]
     assert list(trace(drawn, "overall").y) == []

@@ -90,6 +90,15 @@ def test_the_chunks_of_the_final_ranking_are_one():
     assert "No unit has trained yet." in drawn.layout.annotations[0].text
 
 
+def test_the_chunks_of_the_landmarks_are_one():
+    rows = [
+        made.telemetry(f"landmarks-{chunk}", chunk, kind="landmarks", seconds=2.0)
+        for chunk in range(3)
+    ]
+    (total,) = totals(rows)
+    assert (total.name, total.seconds) == ("landmarks (3 units)", 6.0)
+
+
 def test_totals_average_rates_over_time_where_they_are_known():
     rows = [
         made.telemetry("train-0", 1, seconds=1.0, updates=10, images=640, cpu=90.0, memory=7),

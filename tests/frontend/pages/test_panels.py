@@ -2,7 +2,9 @@ import json
 
 from plotly.utils import PlotlyJSONEncoder
 
+from backend.runs.schemas import LandmarkRead
 from frontend.pages.run.grids import candidate_rows, log_rows
+from frontend.pages.run.landmarks import landmark_table
 from frontend.pages.run.panels import (
     combination_table,
     correlation_table,
@@ -34,6 +36,45 @@ def words(component):
 
     collect(json.loads(json.dumps(component, cls=PlotlyJSONEncoder)))
     return found
+
+
+def landmark(index, accuracy, seeds, subspace=0):
+    return LandmarkRead(
+        index=index,
+        architecture=f"cell {index}",
+        subspace=subspace,
+        source="stand-alone",
+        accuracy=accuracy,
+        seeds=seeds,
+    )
+
+
+def test_landmarks_are_listed_the_best_first_and_counted_per_sub_space():
+    run = made.run(spec=made.spec(landmarks={"kind": "stand-alone"}))
+    parts = made.subspaces(30, 20, landmarks=(2, 1))
+    known = [landmark(0, 61.5, [61.0, 62.0]), landmark(1, None, []), landmark(2, 80.25, None, 1)]
+    text = words(landmark_table(run, subspaces=parts, landmarks=known))
+    places = [text.index(name) for name in ("cell 2", "cell 0", "cell 1")]
+    assert places == sorted(places)
+    assert text[places[0] + 1 : places[0] + 4] == ["count 1", "80.25 %", "–"]
+    assert text[places[1] + 1 : places[1] + 4] == ["count 0", "61.50 %", "61.00, 62.00"]
+    assert text[places[2] + 2] == "not trained yet"
+    assert "n = 3 landmarks; accuracy: stand-alone, on validation images." in text[-1]
+    shown = words(supernet_table(run, subspaces=parts))
+    assert "pairs of them" in shown
+    row = shown.index("count 1")
+    assert shown[row + 6 : row + 8] == ["1", "none"]
+    row = shown.index("count 0")
+    assert shown[row + 6 : row + 8] == ["2", "1"]
+
+
+def test_a_run_without_landmarks_shows_nothing_of_them():
+    assert words(landmark_table(made.run(), subspaces=[], landmarks=[])) == []
+    assert "landmarks" not in words(supernet_table(made.run(), subspaces=made.subspaces(3)))
+    waiting = made.run(spec=made.spec(landmarks={"kind": "stand-alone"}))
+    assert words(landmark_table(waiting, subspaces=[], landmarks=[])) == [
+        "The landmarks have not been chosen yet."
+    ]
 
 
 def test_a_failed_run_says_why_and_a_queued_one_what_it_waits_for():
@@ -158,7 +199,8 @@ def test_grid_rows_have_unique_keys_and_the_log_begins_with_the_newest():
 
 def test_combined_scorers_stand_beside_what_they_learned():
     scorers = [{"kind": "loss"}, {"kind": "rank-sum"}, {"kind": "calibrated"}]
-    run = made.run(spec=made.spec(ranking={"scorers": scorers}))
+    landmarks = {"kind": "stand-alone"}
+    run = made.run(spec=made.spec(ranking={"scorers": scorers}, landmarks=landmarks))
     parts = made.subspaces(1, 1)
     found = [
         made.combination("calibrated", tau=0.625, landmarks=20, offsets=[0.25, -0.5]),

@@ -22,6 +22,19 @@ def test_a_run_without_warm_up_and_search_has_no_such_stage():
     assert list(by_kind([], **run)) == ["partition", "train", "rank"]
 
 
+def test_landmarks_are_a_stage_where_the_run_trains_them():
+    trained = {"spec": made.spec(landmarks={"kind": "stand-alone"}, search=None)}
+    assert list(by_kind([], **trained))[:3] == ["partition", "landmarks", "warm-up"]
+    known = made.spec(landmarks={"kind": "benchmark"}, benchmark="known", search=None)
+    assert "landmarks" not in by_kind([], spec=known)
+    units = [
+        made.unit("landmarks", "done", key="landmarks-0", progress=10, total=10),
+        made.unit("landmarks", key="landmarks-1", progress=1, total=4),
+    ]
+    stage = by_kind(units, **trained)["landmarks"]
+    assert (stage.progress, stage.total) == (11, 14)
+
+
 def test_train_units_share_the_global_steps():
     units = [
         made.unit("train", subspace=0, key="train-0", progress=300, total=600),

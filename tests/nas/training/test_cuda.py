@@ -10,6 +10,8 @@ import torch
 
 from nas import pipeline
 from nas.events import ArchitecturesScored
+from nas.landmarks.landmark import Landmark, Landmarks
+from nas.seeds import stream
 from nas.training.loop import prepare_device, train
 from nas.training.state import TrainState, fresh_state
 
@@ -51,6 +53,27 @@ def test_training_resumed_from_a_checkpoint_ends_with_the_same_bits(
     list(train(experiment, first, 10))
     resumed = TrainState.from_bytes(experiment, first.to_bytes())
     assert {value.device.type for value in resumed.supernet.state_dict().values()} == {"cuda"}
+    list(train(experiment, resumed, 24))
+    expected = weights(whole)
+    for name, value in weights(resumed).items():
+        assert torch.equal(value, expected[name]), name
+
+
+def test_training_with_landmarks_resumed_on_a_gpu_ends_with_the_same_bits(make_experiment) -> None:
+    partition = make_experiment().partition
+    rng = stream(0, "landmarks of a test")
+    landmarks = Landmarks(
+        tuple(Landmark(partition.sample(2, rng), 2, accuracy) for accuracy in (60.0, 70.0, 80.0))
+    )
+    term = {"kind": "landmark", "starts_at": 0.0, "schedule": "constant"}
+    experiment = on(make_experiment(landmarks=landmarks, regularisers=[term]), "cuda")
+    prepare_device(experiment)
+    whole = fresh_state(experiment, 2)
+    penalties = [event.penalty for event in train(experiment, whole, 24)]
+    assert any(penalties)
+    first = fresh_state(experiment, 2)
+    list(train(experiment, first, 10))
+    resumed = TrainState.from_bytes(experiment, first.to_bytes())
     list(train(experiment, resumed, 24))
     expected = weights(whole)
     for name, value in weights(resumed).items():

@@ -3,6 +3,7 @@ import random
 
 import pytest
 import torch
+from pydantic import ValidationError
 
 from nas.spaces import catalogue
 from nas.spec import RunSpec
@@ -105,6 +106,20 @@ def test_an_epoch_shows_no_image_twice() -> None:
 def test_a_batch_larger_than_the_split_is_the_whole_split() -> None:
     source = schedule(batch_size=300)
     assert sorted(source.image_indices(5).tolist()) == list(range(NUM_IMAGES))
+
+
+def test_the_cosine_ends_at_the_final_learning_rate(make_experiment) -> None:
+    experiment = make_experiment(learning_rate=0.025, final_learning_rate=0.001, steps=1000)
+    schedule = Schedule(experiment.spec, experiment.partition, 100)
+    assert schedule.learning_rate(0) == pytest.approx(0.025)
+    assert schedule.learning_rate(500) == pytest.approx((0.025 + 0.001) / 2)
+    # 0.001 + 0.024 (1 + cos(0.999 pi)) / 2
+    assert schedule.learning_rate(999) == pytest.approx(0.0010000592, abs=1e-9)
+
+
+def test_a_final_learning_rate_above_the_first_is_refused(make_experiment) -> None:
+    with pytest.raises(ValidationError, match=r"0\.2 is above learning_rate 0\.1"):
+        make_experiment(learning_rate=0.1, final_learning_rate=0.2)
 
 
 def test_the_learning_rate_is_one_cosine_over_all_steps_warm_up_included() -> None:

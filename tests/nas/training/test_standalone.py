@@ -1,8 +1,14 @@
+from dataclasses import replace
+
+import pytest
 import torch
 
 from nas.data.digits import digits
+from nas.errors import TrainingDiverged
+from nas.events import StandAloneProgressed
 from nas.spaces import catalogue
 from nas.spec import AugmentationSpec
+from nas.training import standalone
 from nas.training.standalone import StandAloneRecipe, StandAloneTrainer, epochs_of_batches
 
 SPACE = catalogue()["digits-mini"]
@@ -34,6 +40,52 @@ def test_the_dead_edges_of_an_architecture_do_not_matter() -> None:
         for first in ("none", "nor_conv_3x3", "avg_pool_3x3")
     }
     assert len(accuracies) == 1
+
+
+def finished(training) -> tuple[list[StandAloneProgressed], float]:
+    """Exhaust a training; return its reports and the accuracy."""
+    reports = []
+    while True:
+        try:
+            reports.append(next(training))
+        except StopIteration as end:
+            return reports, end.value
+
+
+def test_validation_accuracy_is_that_of_the_same_network_and_never_reads_test_images() -> None:
+    dataset = digits()
+    recipe = RECIPE.model_copy(update={"epochs": 1})
+    swapped = replace(dataset, validation=dataset.test, test=dataset.validation)
+    on_test = StandAloneTrainer(SPACE, swapped, recipe).test_accuracy(CONVOLUTIONS, seed=3)
+
+    class Unreadable:
+        def __getattr__(self, name: str) -> None:
+            raise AssertionError("test images were read")
+
+    hidden = replace(dataset)
+    object.__setattr__(hidden, "test", Unreadable())
+    trainer = StandAloneTrainer(SPACE, hidden, recipe)
+    reports, accuracy = finished(trainer.validation_accuracy(CONVOLUTIONS, 3, 0))
+    assert accuracy == on_test
+    assert reports[-1].step == reports[-1].num_steps == trainer.num_steps == 15
+    assert sum(report.updates for report in reports) == 15
+    assert sum(report.images for report in reports) == 15 * 64
+
+
+def test_a_training_reports_as_it_goes(monkeypatch) -> None:
+    monkeypatch.setattr(standalone, "REPORT_SECONDS", 0.0)
+    trainer = StandAloneTrainer(SPACE, digits(), RECIPE.model_copy(update={"epochs": 1}))
+    reports, _ = finished(trainer.validation_accuracy(CONVOLUTIONS, 3, 2))
+    assert [report.step for report in reports] == list(range(1, 16))
+    assert {report.seed for report in reports} == {2}
+    assert all(report.part_seconds.forward > 0 for report in reports)
+
+
+def test_a_training_that_diverged_has_no_accuracy() -> None:
+    recipe = RECIPE.model_copy(update={"learning_rate": 1e30})
+    trainer = StandAloneTrainer(SPACE, digits(), recipe)
+    with pytest.raises(TrainingDiverged, match="outputs that are not finite"):
+        trainer.test_accuracy(CONVOLUTIONS, seed=0)
 
 
 def test_an_epoch_holds_each_image_once_and_leaves_the_incomplete_batch_out() -> None:

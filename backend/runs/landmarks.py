@@ -1,0 +1,101 @@
+"""The landmarks of runs: whether they can be had, and which a run has."""
+
+from collections.abc import Mapping
+
+from sqlalchemy import select
+from sqlalchemy.orm import Session
+
+from backend.errors import Unprocessable
+from backend.models import Benchmark, BenchmarkEntry, Dataset, LandmarkRow, Run
+from backend.references import pinned
+from nas.errors import InfeasibleLandmarks
+from nas.landmarks.choosing import choose_landmarks
+from nas.landmarks.landmark import Landmark, Landmarks
+from nas.partition.base import Partition
+from nas.spec import RunSpec
+
+FEWEST_IMAGES = 2
+"""Of which a batch has statistics."""
+
+
+def check(
+    session: Session, spec: RunSpec, partition: Partition, benchmark: Benchmark | None
+) -> None:
+    """Refuse landmarks that a run could not have.
+
+    Raises:
+        Unprocessable: naming the field, and what would be possible instead.
+    """
+    try:
+        choose(session, spec, partition, benchmark)
+    except InfeasibleLandmarks as error:
+        raise Unprocessable(f"landmarks.choice.{error.parameter}", error.reason) from error
+
+
+def check_images(spec: RunSpec, dataset: Dataset) -> None:
+    """Refuse regularisers that read validation images where there are too few of them.
+
+    Raises:
+        Unprocessable: naming the field.
+    """
+    needed = FEWEST_IMAGES * spec.training.processes
+    for place, regulariser in enumerate(spec.training.regularisers):
+        if regulariser.images == "validation" and dataset.num_validation < needed:
+            raise Unprocessable(
+                f"training.regularisers.{place}.images",
+                f"{pinned(dataset)} has {dataset.num_validation} validation images, and a step "
+                f"of {spec.training.processes} processes needs {needed}: take train",
+            )
+
+
+def choose(
+    session: Session, spec: RunSpec, partition: Partition, benchmark: Benchmark | None
+) -> Landmarks:
+    """Choose the landmarks of a spec; those that the run must train have no accuracy yet.
+
+    Raises:
+        InfeasibleLandmarks: if they cannot be chosen so.
+    """
+    if spec.landmarks is None:
+        return choose_landmarks(spec, partition, None)
+    known = None
+    if spec.landmarks.reads_benchmark:
+        assert benchmark is not None
+        known = _known(session, benchmark)
+    return choose_landmarks(spec, partition, known)
+
+
+def landmarks_of(session: Session, run: Run, partition: Partition) -> Landmarks:
+    """Return the landmarks of a run as they are known by now.
+
+    Until its partition is stored they are those that its spec chooses.
+
+    Args:
+        session: a transaction.
+        run: the run.
+        partition: its sub-spaces.
+
+    Raises:
+        InfeasibleLandmarks: if they cannot be chosen.
+    """
+    decode = run.space.definition.decode
+    chosen = tuple(
+        Landmark(decode(row.architecture), row.subspace, row.accuracy)
+        for row in landmark_rows(session, run.id)
+    )
+    return Landmarks(chosen) if chosen else choose(session, run.spec, partition, run.benchmark)
+
+
+def landmark_rows(session: Session, run_id: int) -> list[LandmarkRow]:
+    """Return what is stored of a run's landmarks, in the order in which they were chosen."""
+    statement = select(LandmarkRow).where(LandmarkRow.run_id == run_id)
+    return list(session.scalars(statement.order_by(LandmarkRow.index)))
+
+
+def _known(session: Session, benchmark: Benchmark) -> Mapping[str, float]:
+    rows = session.execute(
+        select(BenchmarkEntry.architecture, BenchmarkEntry.accuracy).where(
+            BenchmarkEntry.benchmark_id == benchmark.id, BenchmarkEntry.valid
+        )
+    )
+    return {architecture: accuracy for architecture, accuracy in rows}

@@ -1,0 +1,1 @@
+"""Landmarks: architectures whose stand-alone accuracy is known to a run."""
