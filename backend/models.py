@@ -17,6 +17,7 @@ from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.orm import Mapped, mapped_column, relationship
 
 from backend.db import Base, PydanticJSON, UtcDateTime, db_now
+from nas.ranking.calibration import Calibration
 from nas.spaces import AnySpace
 from nas.spec import RunSpec
 
@@ -322,6 +323,25 @@ class Score(Base):
     architecture: Mapped[str] = mapped_column(String(2048), primary_key=True)
     subspace: Mapped[int]
     score: Mapped[float]
+    # False for what combined scorers need but no rank correlation counts: the rest of the reference
+    # sample.
+    ranked: Mapped[bool] = mapped_column(default=True)
+
+
+class Combination(Base):
+    """What a combined scorer of a run needs, beside the scores of the reference sample."""
+
+    __tablename__ = "combinations"
+
+    run_id: Mapped[int] = mapped_column(
+        ForeignKey("runs.id", ondelete="CASCADE"), primary_key=True
+    )
+    scorer: Mapped[str] = mapped_column(String(32), primary_key=True)
+    components: Mapped[list[str]] = mapped_column(Json)  # kinds of the scorers that it combines
+    num_reference: Mapped[int]  # architectures among which it ranks
+    landmarks: Mapped[list[str]] = mapped_column(Json)  # in the order of the calibration
+    calibration: Mapped[Calibration | None] = mapped_column(PydanticJSON(Calibration))
+    created_at: Mapped[datetime] = mapped_column(UtcDateTime, default=db_now())
 
 
 class RoundPart(Base):

@@ -6,6 +6,7 @@ from typing import Any
 from backend.db import Database
 from backend.runs import results, service, telemetry
 from backend.spaces import service as spaces
+from frontend.figures.chosen import USUAL, Chosen
 from frontend.figures.comparison.runs import ComparedRun
 from frontend.figures.ranking import shown_scorer
 from nas.ranking.measures import MeasureName
@@ -15,17 +16,19 @@ LOSS_SERIES = "loss"
 LOG_LINES = 500
 
 
-def read_rows(
-    db: Database, run_id: int, needs: Collection[str], measure: MeasureName = "tau"
-) -> Rows:
+def read_rows(db: Database, run_id: int, needs: Collection[str], chosen: Chosen = USUAL) -> Rows:
     """Return the run under `run` and each of `needs`, all of one moment of the database.
 
-    The correlations over steps have tau and `measure` only.
+    Args:
+        db: the database.
+        run_id: of the run.
+        needs: names of rows.
+        chosen: whose scores to read, and which measure of the correlations over steps beside tau.
 
     Raises:
         NotFound: if there is no such run.
     """
-    (rows,) = _read(db, [run_id], needs, {"tau", measure})
+    (rows,) = _read(db, [run_id], needs, {"tau", chosen.measure}, chosen.scorer)
     return rows
 
 
@@ -44,13 +47,17 @@ def read_compared(
 
 
 def _read(
-    db: Database, run_ids: Sequence[int], needs: Collection[str], measures: Collection[MeasureName]
+    db: Database,
+    run_ids: Sequence[int],
+    needs: Collection[str],
+    measures: Collection[MeasureName],
+    chosen: str | None = None,
 ) -> list[Rows]:
     with db.reading() as session:
 
         def rows(run_id: int) -> Rows:
             run = service.get_run(session, run_id)
-            scorer = shown_scorer(run)
+            scorer = chosen or shown_scorer(run)
 
             def scores() -> Any:
                 final = results.scores(session, run_id, stage="final", scorer=scorer)
@@ -67,6 +74,7 @@ def _read(
                 "telemetry": lambda: telemetry.telemetry(session, run_id),
                 "balance": lambda: results.newest_balance(session, run_id),
                 "balance_history": lambda: results.balance(session, run_id),
+                "combinations": lambda: results.combinations(session, run_id),
                 "correlations": lambda: results.correlations_over_steps(session, run_id, measures),
                 "rankings": lambda: results.newest_correlations(session, run_id),
                 "scores": scores,

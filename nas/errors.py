@@ -39,6 +39,14 @@ class InfeasibleSupernet(InfeasibleParameter):
     """The search space has no supernet of the shape asked for. The parameter is one of the shape."""
 
 
+class InfeasibleCombination(InfeasibleParameter):
+    """A scorer cannot combine the run's others as asked. The parameter is one of the scorer."""
+
+
+class InfeasibleCalibration(NasError):
+    """There are too few landmarks to calibrate scores."""
+
+
 class InfeasibleLandmarks(InfeasibleParameter):
     """The landmarks cannot be had. The parameter is one of the landmarks' specification."""
 

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 
 from nas.landmarks.landmark import NO_LANDMARKS, Landmarks
 from nas.partition.base import Partition
+from nas.ranking.calibration import Calibration
 from nas.supernets.sizes import Supernets
 
 
@@ -149,6 +150,25 @@ class ArchitecturesScored:
 
 
 @dataclass(frozen=True, slots=True)
+class ScorerPrepared:
+    """A combined scorer has all it needs to score any architecture of the run.
+
+    Attributes:
+        scorer: its kind.
+        components: kinds of the scorers that it combines.
+        num_reference: architectures among which it ranks.
+        landmarks: those that it learned from, in the order of the calibration; empty if none.
+        calibration: what it learned; None for a scorer that learns nothing.
+    """
+
+    scorer: str
+    components: tuple[str, ...]
+    num_reference: int
+    landmarks: tuple[str, ...] = ()
+    calibration: Calibration | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class RoundFinished:
     """The unit reached the boundary `step` of a round, its live scores included."""
 
@@ -180,6 +200,7 @@ Event = (
     | StandAloneTrained
     | TrainingProgressed
     | ArchitecturesScored
+    | ScorerPrepared
     | RoundFinished
     | CandidateEvaluated
 )

@@ -5,7 +5,8 @@ Importing this module loads no torch; the units that train or score load it when
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import replace
 from itertools import islice
 from typing import TYPE_CHECKING
 
@@ -17,12 +18,16 @@ from nas.events import (
     Event,
     PartitionFound,
     RoundFinished,
+    ScorerPrepared,
     StandAloneProgressed,
     StandAloneTrained,
 )
 from nas.experiment import Experiment
 from nas.landmarks.landmark import NO_LANDMARKS, Landmarks
 from nas.landmarks.sources.stand_alone import StandAloneLandmarks
+from nas.ranking.calibration import Calibration
+from nas.ranking.combination import Combination, ScoreTable, combine, learn
+from nas.ranking.reference import reference_sample
 from nas.ranking.scorers.base import Scorer
 from nas.search.loop import search
 from nas.search.state import SearchState
@@ -39,6 +44,9 @@ if TYPE_CHECKING:
 
 SCORING_CHUNK = 20
 """Architectures per event of scores."""
+
+COMBINING_CHUNK = 250
+"""Likewise of combined ones, which take no pass through a supernet."""
 
 
 def partition_unit(experiment: Experiment) -> Iterator[PartitionFound]:
@@ -111,12 +119,13 @@ def ranking_sample(
 
 
 def ranking_parts(experiment: Experiment) -> tuple[tuple[Architecture, ...], ...]:
-    """Return the ranking sample by sub-space, those whose beginnings are alike as neighbours.
+    """Return what is scored after training by sub-space, what begins alike as neighbours.
 
     Neighbours are cheap to score together (`nas.supernets.evaluation`).
     """
-    space = experiment.space
-    sample = ranking_sample(experiment.spec, space, experiment.landmarks)
+    spec, space, landmarks = experiment.spec, experiment.space, experiment.landmarks
+    ranked = ranking_sample(spec, space, landmarks)
+    sample = (*ranked, *unranked_sample(spec, space, landmarks))
     return tuple(
         tuple(sorted(part, key=space.live_form)) for part in _by_subspace(experiment, sample)
     )
@@ -127,6 +136,24 @@ def live_sample(
 ) -> tuple[Architecture, ...]:
     """Return the architectures that every round of live ranking scores."""
     return ranking_sample(spec, space, landmarks)[: spec.ranking.live_architectures]
+
+
+def unranked_sample(
+    spec: RunSpec, space: Space, landmarks: Landmarks = NO_LANDMARKS
+) -> tuple[Architecture, ...]:
+    """Return what is scored beside the ranking sample, and kept out of every rank correlation.
+
+    It is the rest of the reference sample, if the run has a combined scorer, and the landmarks, if
+    such a scorer learns from them.
+    """
+    scorers = spec.ranking.combined_scorers
+    if not scorers:
+        return ()
+    ranked = frozenset(ranking_sample(spec, space, landmarks))
+    wanted = dict.fromkeys(reference_sample(space, spec.ranking.reference_architectures))
+    if any(scorer.needs_landmarks for scorer in scorers):
+        wanted |= dict.fromkeys(landmark.architecture for landmark in landmarks.chosen)
+    return tuple(member for member in wanted if member not in ranked)
 
 
 def train_unit(
@@ -194,12 +221,64 @@ def rank_unit(
                 f"{experiment.space.encode(architecture)} belongs to sub-space {owner}, "
                 f"not to {state.subspace}"
             )
-    scorers = experiment.spec.ranking.scorers
+    scorers = experiment.spec.ranking.measured_scorers
     yield from _scored(experiment, state, architectures, experiment.scoring_images, scorers)
 
 
+def combine_unit(
+    experiment: Experiment,
+    table: ScoreTable,
+    learned: Mapping[str, Calibration | None],
+) -> Iterator[ScorerPrepared | ArchitecturesScored]:
+    """Score by the run's combined scorers every architecture that has no such score yet.
+
+    Args:
+        experiment: the run; the accuracies of its landmarks are known.
+        table: final scores of all that the rank units scored, and the combined ones that exist.
+        learned: by kind of scorer, what those learned that are prepared already.
+
+    Raises:
+        InfeasibleCalibration: if a scorer needs more landmarks.
+        ScoreUndefined: if the table lacks a score.
+    """
+    ranking, partition, space = experiment.spec.ranking, experiment.partition, experiment.space
+    landmarks = {
+        space.encode(landmark.architecture): landmark.accuracy
+        for landmark in experiment.landmarks.chosen
+        if landmark.accuracy is not None
+    }
+    for scorer in ranking.combined_scorers:
+        found = combine(ranking, partition, scorer, table, learned.get(scorer.kind))
+        if scorer.kind not in learned:
+            found = replace(found, calibration=learn(found, table, landmarks))
+            yield ScorerPrepared(
+                scorer=scorer.kind,
+                components=found.components,
+                num_reference=len(found.reference.architectures),
+                landmarks=tuple(landmarks) if scorer.needs_landmarks else (),
+                calibration=found.calibration,
+            )
+        missing = [code for code, scores in table.items() if scorer.kind not in scores]
+        for start in range(0, len(missing), COMBINING_CHUNK):
+            chunk = missing[start : start + COMBINING_CHUNK]
+            members = [space.decode(code) for code in chunk]
+            values = [[table[code][kind] for kind in found.components] for code in chunk]
+            yield ArchitecturesScored(
+                step=experiment.spec.training.steps,
+                scores=tuple(
+                    ArchitectureScore(code, partition.route(member), scorer.kind, score)
+                    for code, member, score in zip(
+                        chunk, members, found.scores(members, values), strict=True
+                    )
+                ),
+            )
+
+
 def search_unit(
-    experiment: Experiment, states: Sequence[TrainState], search_state: SearchState
+    experiment: Experiment,
+    states: Sequence[TrainState],
+    search_state: SearchState,
+    combination: Combination | None = None,
 ) -> Iterator[CandidateEvaluated]:
     """Search for the architecture with the best score.
 
@@ -207,6 +286,8 @@ def search_unit(
         experiment: of a spec that has a search.
         states: the trained supernets, by index of their sub-space; those of weight banks are one.
         search_state: updated in place; stored at any event, the search goes on exactly.
+        combination: the scorer whose scores are maximised, if it combines others: as it scored the
+            ranking.
 
     Raises:
         InfeasibleSearch: if no valid architecture keeps the constraints.
@@ -219,12 +300,12 @@ def search_unit(
     searcher = experiment.spec.search
     assert searcher is not None
     assert all(state.subspace in (None, index) for index, state in enumerate(states))
-    scorers = [
-        scorer for scorer in experiment.spec.ranking.scorers if scorer.kind == searcher.scorer
-    ]
+    kinds = (searcher.scorer,) if combination is None else combination.components
+    by_kind = {scorer.kind: scorer for scorer in experiment.spec.ranking.measured_scorers}
+    scorers = [by_kind[kind] for kind in kinds]
 
     def scores(architectures: Sequence[Architecture]) -> list[float]:
-        found: dict[Architecture, float] = {}
+        found: dict[Architecture, tuple[float, ...]] = {}
         for state, own in zip(states, _by_subspace(experiment, architectures), strict=True):
             evaluated = evaluations(
                 experiment,
@@ -233,8 +314,11 @@ def search_unit(
                 experiment.scoring_images,
                 scorers,
             )
-            found.update((architecture, value) for architecture, (value,) in evaluated)
-        return [found[architecture] for architecture in architectures]
+            found.update(evaluated)
+        values = [found[architecture] for architecture in architectures]
+        if combination is None:
+            return [value for (value,) in values]
+        return combination.scores(architectures, values)
 
     yield from search(searcher, experiment.partition, scores, search_state, experiment.spec.seed)
 

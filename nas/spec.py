@@ -19,7 +19,7 @@ from pydantic import (
     model_validator,
 )
 
-from nas.errors import InfeasibleSupernet
+from nas.errors import InfeasibleCombination, InfeasibleSupernet
 from nas.landmarks.sources import AnyLandmarks
 from nas.partition import AnySplitter
 from nas.partition.base import Partition
@@ -30,7 +30,7 @@ from nas.ranking.batch_norm import AnyBatchNormPolicy
 from nas.ranking.batch_norm.batch_stats import BatchStats
 from nas.ranking.measures import SPARSE_THRESHOLD
 from nas.ranking.scorers import AnyScorer
-from nas.ranking.scorers.base import SupernetScorer
+from nas.ranking.scorers.base import CombinedScorer, Scorer, SupernetScorer
 from nas.ranking.scorers.loss import LossScorer
 from nas.search import AnySearcher
 from nas.search.evolution import EvolutionSearcher
@@ -329,6 +329,13 @@ class RankingSpec(SpecPart):
         description="Validation images per live score: with the defaults for the rounds, live "
         "ranking costs at most 15 % of training time.",
     )
+    reference_architectures: int = Field(
+        1000,
+        ge=2,
+        le=100_000,
+        description="Random valid architectures of the space, the same for every run on it, against "
+        "which combined scorers rank; without such a scorer none is scored.",
+    )
     num_images: int = Field(1000, ge=2, le=100_000, description="Validation images per score.")
     batch_size: int = Field(
         250,
@@ -354,6 +361,28 @@ class RankingSpec(SpecPart):
         if len(set(kinds)) != len(kinds):
             raise ValueError(f"each scorer may be named once, got {kinds}")
         return self
+
+    @model_validator(mode="after")
+    def _scorers_can_be_combined(self) -> Self:
+        measured = [scorer.kind for scorer in self.measured_scorers]
+        for place, scorer in enumerate(self.scorers):
+            if isinstance(scorer, CombinedScorer):
+                try:
+                    scorer.components(measured)
+                except InfeasibleCombination as error:
+                    where = ("scorers", place, scorer.kind, error.parameter)
+                    raise refused_at(where, error.reason) from error
+        return self
+
+    @property
+    def measured_scorers(self) -> tuple[Scorer, ...]:
+        """The scorers that look at an architecture themselves."""
+        return tuple(one for one in self.scorers if not isinstance(one, CombinedScorer))
+
+    @property
+    def combined_scorers(self) -> tuple[CombinedScorer, ...]:
+        """The scorers that combine those; the final ranking alone has them."""
+        return tuple(one for one in self.scorers if isinstance(one, CombinedScorer))
 
     @property
     def live_scorers(self) -> tuple[SupernetScorer, ...]:
@@ -426,6 +455,12 @@ class RunSpec(SpecPart):
                     raise refused_at(
                         ("training", "regularisers", place),
                         f"the regulariser {regulariser.kind} needs landmarks: set landmarks",
+                    )
+            for place, scorer in enumerate(self.ranking.scorers):
+                if isinstance(scorer, CombinedScorer) and scorer.needs_landmarks:
+                    raise refused_at(
+                        ("ranking", "scorers", place),
+                        f"the scorer {scorer.kind} learns from landmarks: set landmarks",
                     )
         elif self.landmarks.reads_benchmark and self.benchmark is None:
             raise refused_at(

@@ -60,7 +60,7 @@ class Attempt:
             for level, message in work.log:
                 append_event(session, unit, "log", message, level=level)
             self._recorder.rewind(session, unit, work.position())
-            if unit.kind in ("landmarks", "rank"):
+            if unit.kind in ("landmarks", "rank", "combine"):
                 unit.progress = work.position()
             named = checkpoints.newest_first(session, unit.id)
             debris = checkpoints.debris(self._root, unit, named)

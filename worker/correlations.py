@@ -15,6 +15,7 @@ from sqlalchemy.orm import Session
 from backend.db import db_now
 from backend.models import (
     BenchmarkEntry,
+    Combination,
     Correlation,
     LandmarkRow,
     RoundPart,
@@ -24,6 +25,7 @@ from backend.models import (
 )
 from nas.ranking.measures import RANDOM_DRAWS
 from nas.ranking.metrics import CONFIDENCE, RankCorrelation, rank_correlation
+from nas.ranking.scorers.base import CombinedScorer, Scorer
 from nas.seeds import derive_seed
 from nas.spec import RunSpec
 from worker.upsert import insert_once
@@ -130,17 +132,32 @@ class Correlator:
             self._write(session, unit.run_id, "final", step, None)
         return not open_subspaces
 
+    def finish_combining(self, session: Session, unit: Unit) -> None:
+        """Write what the finished combine unit completes: all that its scorers have."""
+        step, scorers = self.spec.training.steps, self.spec.ranking.combined_scorers
+        for subspace in (*_scored_subspaces(session, unit.run_id, "final", step), None):
+            self._write(session, unit.run_id, "final", step, subspace, scorers)
+
     def _write(
-        self, session: Session, run_id: int, stage: Stage, step: int, subspace: int | None
+        self,
+        session: Session,
+        run_id: int,
+        stage: Stage,
+        step: int,
+        subspace: int | None,
+        scorers: Sequence[Scorer] | None = None,
     ) -> None:
         scope = "overall" if subspace is None else str(subspace)
         ranking = self.spec.ranking
-        for scorer in ranking.live_scorers if stage == "live" else ranking.scorers:
+        if scorers is None:
+            scorers = ranking.live_scorers if stage == "live" else ranking.measured_scorers
+        for scorer in scorers:
             statement = select(Score.architecture, Score.score).where(
                 Score.run_id == run_id,
                 Score.stage == stage,
                 Score.step == step,
                 Score.scorer == scorer.kind,
+                Score.ranked,
             )
             if subspace is not None:
                 statement = statement.where(Score.subspace == subspace)
@@ -175,7 +192,8 @@ class Correlator:
                     "micro_batches": _micro_batches(session, run_id),
                     "landmarks_left_out": _num_landmarks(session, run_id),
                 }
-                | dict(scorer.conditions),
+                | dict(scorer.conditions)
+                | _combined_conditions(session, run_id, scorer),
                 "created_at": db_now(),
             }
             insert_once(session, Correlation, ("run_id", "stage", "step", "scorer", "scope"), row)
@@ -265,6 +283,25 @@ def _micro_batches(session: Session, run_id: int) -> int:
     return most
 
 
+def _combined_conditions(
+    session: Session, run_id: int, scorer: Scorer
+) -> dict[str, Any]:  # Any: JSON for people
+    """Return what the scores of a combined scorer depend on beside those that it combines."""
+    if not isinstance(scorer, CombinedScorer):
+        return {}
+    row = session.get_one(Combination, (run_id, scorer.kind))
+    found: dict[str, Any] = {
+        "combines": ", ".join(row.components),
+        "reference": row.num_reference,
+    }
+    if row.calibration is not None:
+        found |= {
+            "landmarks": len(row.landmarks),
+            "left_out_tau": row.calibration.left_out_tau,
+        }
+    return found
+
+
 def _num_landmarks(session: Session, run_id: int) -> int:
     """Return how many landmarks the run has, none of which is ranked."""
     number = session.scalar(
@@ -277,7 +314,7 @@ def _num_landmarks(session: Session, run_id: int) -> int:
 def _scored_subspaces(session: Session, run_id: int, stage: Stage, step: int) -> list[int]:
     statement = (
         select(Score.subspace)
-        .where(Score.run_id == run_id, Score.stage == stage, Score.step == step)
+        .where(Score.run_id == run_id, Score.stage == stage, Score.step == step, Score.ranked)
         .distinct()
         .order_by(Score.subspace)
     )

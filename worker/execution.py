@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field, replace
+from functools import cached_property
 from typing import TypeVar
 
 from pydantic import ValidationError
@@ -21,7 +22,7 @@ from nas.search.state import SearchState
 from nas.spaces.base import Architecture
 from nas.training.state import TrainState, fresh_state, inherit, inherited_state
 from nas.training.team import Team
-from worker import checkpoints
+from worker import checkpoints, combining
 from worker.landmarks import landmark_log
 from worker.plan import (
     ARCHITECTURES_PER_CHUNK,
@@ -83,7 +84,7 @@ class States:
         self._by_path[path] = state
 
 
-@dataclass(slots=True)
+@dataclass
 class Execution:
     """Opens the units of one run.
 
@@ -118,6 +119,8 @@ class Execution:
                 return self._training(unit)
             case "rank":
                 return self._ranking(unit)
+            case "combine":
+                return self._combining(unit)
             case "search":
                 return self._search(unit)
         raise ValueError(f"unit {unit.key} is of the unknown kind {unit.kind!r}")
@@ -191,6 +194,18 @@ class Execution:
             position=lambda: len(chunk) - len(missing),
         )
 
+    def _combining(self, unit: Unit) -> Work:
+        self._know_landmarks(unit.run_id)
+        with self.db.reading() as session:
+            learned = combining.calibrations(session, unit.run_id)
+            table = combining.final_scores(session, unit.run_id)
+            number = combining.num_combined(session, self.experiment, unit.run_id)
+        return Work(
+            folder=checkpoints.unit_folder(unit),
+            events=pipeline.combine_unit(self.experiment, table, learned),
+            position=lambda: number,
+        )
+
     def _search(self, unit: Unit) -> Work:
         work = Work(checkpoints.unit_folder(unit), iter(()), position=lambda: 0)
         search_state = self._resumed(unit, work, self._search_state) or SearchState()
@@ -201,6 +216,7 @@ class Execution:
                 )
                 for subspace in self.experiment.partition.subspaces
             ]
+            combination = combining.searched_combination(session, self.experiment, unit.run_id)
 
         def freeze() -> Frozen:
             data = search_state.model_dump_json().encode()
@@ -208,11 +224,18 @@ class Execution:
 
         work.freeze = freeze
         work.position = lambda: len(search_state.evaluations)
-        work.events = pipeline.search_unit(self.experiment, states, search_state)
+        work.events = pipeline.search_unit(self.experiment, states, search_state, combination)
         return work
 
+    @cached_property
+    def unranked(self) -> frozenset[str]:
+        """Architectures that are scored after training, but not for the ranking itself."""
+        spec, space = self.experiment.spec, self.experiment.space
+        sample = pipeline.unranked_sample(spec, space, self.experiment.landmarks)
+        return frozenset(map(space.encode, sample))
+
     def _samples(self) -> tuple[tuple[Architecture, ...], ...]:
-        """The ranking sample, split by sub-space, found once per process."""
+        """What is scored after training, split by sub-space, found once per process."""
         if self.samples is None:
             self.samples = pipeline.ranking_parts(self.experiment)
         return self.samples

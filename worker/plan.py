@@ -1,8 +1,9 @@
 """The units of a run, in which order they may start, and what their states mean for the run.
 
-    partition -> [landmarks x N] -> [warm-up] -> train x K -> rank x N -> search
+    partition -> [landmarks x N] -> [warm-up] -> train x K -> rank x N -> [combine] -> search
 
-Only landmarks that the run trains itself have units.
+Only landmarks that the run trains itself have units. Combined scorers rank against architectures of
+all sub-spaces, so one unit computes them when all rank units are done.
 
 With weight banks (routing `accumulated`) one supernet holds all sub-spaces, so there is one train
 unit instead of K.
@@ -45,7 +46,7 @@ def units_after_partition(spec: RunSpec, sample_sizes: Sequence[int]) -> list[Un
 
     Args:
         spec: of the run.
-        sample_sizes: architectures of the ranking sample per sub-space.
+        sample_sizes: architectures per sub-space that are scored after training.
     """
     warm_up_steps = spec.training.warm_up_steps
     units: list[Unit] = []
@@ -72,6 +73,10 @@ def units_after_partition(spec: RunSpec, sample_sizes: Sequence[int]) -> list[Un
             ranks.append(key)
             needed = [train_key(spec, subspace)]
             units.append(_unit(key, "rank", needed, total, subspace=subspace, chunk=chunk))
+    combined = len(spec.ranking.combined_scorers) * sum(sample_sizes)
+    if combined:
+        units.append(_unit("combine", "combine", list(ranks), combined))
+        ranks.append("combine")
     if spec.search is not None:
         units.append(_unit("search", "search", [*owners, *ranks], spec.search.budget))
     return units

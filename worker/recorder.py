@@ -11,7 +11,7 @@ from sqlalchemy import delete, select
 from sqlalchemy.orm import Session
 
 from backend.db import db_now
-from backend.models import Candidate, Score, SubspaceRow, Unit
+from backend.models import Candidate, Combination, Score, SubspaceRow, Unit
 from backend.runs.states import append_event
 from nas.events import (
     ArchitecturesScored,
@@ -19,6 +19,7 @@ from nas.events import (
     Event,
     PartitionFound,
     RoundFinished,
+    ScorerPrepared,
     StandAloneProgressed,
     StandAloneTrained,
     TrainingProgressed,
@@ -28,7 +29,7 @@ from worker.correlations import Correlator, Truth, store_part
 from worker.landmarks import store_chosen, store_trained
 from worker.progress import TrainingProgress, forget_after
 from worker.telemetry import UnitTelemetry
-from worker.upsert import upsert
+from worker.upsert import insert_once, upsert
 
 Row = dict[str, Any]  # Any: column values
 
@@ -37,6 +38,7 @@ USEFUL_EVENTS = (
     StandAloneTrained,
     TrainingProgressed,
     ArchitecturesScored,
+    ScorerPrepared,
     CandidateEvaluated,
 )
 """What a slot is there for: training and scoring."""
@@ -50,6 +52,7 @@ class Recorder:
         spec: of the run.
         truth: ground truth of the run, if it has one.
         num_validation: images of the dataset's validation split.
+        unranked: architectures whose final scores no rank correlation counts.
         training: gathered progress.
         telemetry: gathered times.
     """
@@ -57,11 +60,13 @@ class Recorder:
     spec: RunSpec
     truth: Truth | None
     num_validation: int
+    unranked: frozenset[str] = frozenset()
     training: TrainingProgress = field(default_factory=TrainingProgress)
     telemetry: UnitTelemetry = field(default_factory=UnitTelemetry)
     _useful_seconds: float = 0.0
     _found: PartitionFound | None = None
     _scores: dict[tuple[int, str, str], Row] = field(default_factory=dict)
+    _prepared: list[ScorerPrepared] = field(default_factory=list)
     _rounds: list[int] = field(default_factory=list)
     _candidates: list[Row] = field(default_factory=list)
     _trained: list[StandAloneTrained] = field(default_factory=list)
@@ -82,6 +87,8 @@ class Recorder:
                 for score in event.scores:
                     key = (event.step, score.scorer, score.architecture)
                     self._scores[key] = {"step": event.step, **asdict(score)}
+            case ScorerPrepared():
+                self._prepared.append(event)
             case RoundFinished():
                 self._rounds.append(event.step)
             case CandidateEvaluated():
@@ -95,6 +102,7 @@ class Recorder:
             *self._write_partition(session, unit),
             *self._write_trained_landmarks(session, unit),
             *self._write_training(session, unit),
+            *self._write_prepared(session, unit),
             *self._write_scores(session, unit),
             *self._write_rounds(session, unit),
             *self._write_candidates(session, unit),
@@ -113,8 +121,13 @@ class Recorder:
         """Draw the conclusions of a unit that is done, in the transaction that made it so."""
         self.let_go(session, unit)
         correlator = self._correlator()
-        if unit.kind == "rank" and correlator is not None:
+        if correlator is None:
+            return
+        if unit.kind == "rank":
             correlator.finish_ranking(session, unit)
+            _announce(session, unit, ["correlations"])
+        elif unit.kind == "combine":
+            correlator.finish_combining(session, unit)
             _announce(session, unit, ["correlations"])
 
     def rewind(self, session: Session, unit: Unit, position: int) -> None:
@@ -205,17 +218,42 @@ class Recorder:
         self.training.write(session, unit)
         return ["metrics", "balance"]
 
+    def _write_prepared(self, session: Session, unit: Unit) -> list[str]:
+        if not self._prepared:
+            return []
+        for event in self._prepared:
+            row = {
+                "run_id": unit.run_id,
+                "scorer": event.scorer,
+                "components": list(event.components),
+                "num_reference": event.num_reference,
+                "landmarks": list(event.landmarks),
+                "calibration": event.calibration,
+                "created_at": db_now(),
+            }
+            insert_once(session, Combination, ("run_id", "scorer"), row)
+        unit.fruitless_attempts = 0
+        self._prepared.clear()
+        return ["combinations"]
+
     def _write_scores(self, session: Session, unit: Unit) -> list[str]:
         if not self._scores:
             return []
-        stage = "final" if unit.kind == "rank" else "live"
+        is_final = unit.kind in ("rank", "combine")
         rows = [
-            {"run_id": unit.run_id, "stage": stage, **score} for score in self._scores.values()
+            {
+                "run_id": unit.run_id,
+                "stage": "final" if is_final else "live",
+                "ranked": score["architecture"] not in self.unranked,
+                **score,
+            }
+            for score in self._scores.values()
         ]
-        if unit.kind == "rank":
+        if is_final:
             # One step for the whole run: a unit ends at the last step that was routed to it.
             rows = [{**row, "step": self.spec.training.steps} for row in rows]
-            unit.progress += len({row["architecture"] for row in rows})
+            counts_scores = unit.kind == "combine"
+            unit.progress += len(rows if counts_scores else {row["architecture"] for row in rows})
             # The scores themselves are what the next attempt resumes from.
             unit.fruitless_attempts = 0
         upsert(session, Score, ("run_id", "stage", "step", "scorer", "architecture"), rows)

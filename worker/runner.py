@@ -119,7 +119,7 @@ class Runner:
             self._db,
             self._settings,
             lease,
-            self._recorder(work, began),
+            self._recorder(execution, work, began),
             checkpoints.unit_folder(unit),
         )
         with closing(attempt):
@@ -174,7 +174,7 @@ class Runner:
             )
         return self._execution
 
-    def _recorder(self, work: Work, began: float) -> Recorder:
+    def _recorder(self, execution: Execution, work: Work, began: float) -> Recorder:
         assert self._loaded is not None
         experiment = self._loaded.experiment
         updates = 0 if work.state is None else work.state.updates
@@ -185,6 +185,7 @@ class Runner:
             spec=experiment.spec,
             truth=self._loaded.truth,
             num_validation=len(experiment.dataset.validation),
+            unranked=execution.unranked,
             training=TrainingProgress(
                 updates_before=updates,
                 penalty_sum=0.0 if experiment.spec.training.regularisers else None,

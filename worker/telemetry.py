@@ -15,6 +15,7 @@ from nas.events import (
     CandidateEvaluated,
     Event,
     PartSeconds,
+    ScorerPrepared,
     StandAloneProgressed,
     TrainingProgressed,
 )
@@ -83,7 +84,7 @@ class UnitTelemetry:
                 self._spent.updates += event.updates
                 self._spent.images += event.images
                 self._add_parts(event.part_seconds)
-            case ArchitecturesScored() | CandidateEvaluated():
+            case ArchitecturesScored() | ScorerPrepared() | CandidateEvaluated():
                 self._spent.ranking_seconds += seconds
             case _:
                 return

@@ -16,6 +16,7 @@ from backend.paging import Page
 from backend.runs.schemas import (
     BalanceRead,
     CandidateRead,
+    CombinationRead,
     CorrelationRead,
     LandmarkRead,
     ReadModel,
@@ -96,6 +97,10 @@ class ApiClient:
     def correlations(self, run_id: int) -> list[CorrelationRead]:
         """Return the rank correlations of a run."""
         return self._all(f"/runs/{run_id}/correlations", CorrelationRead)
+
+    def combinations(self, run_id: int) -> list[CombinationRead]:
+        """Return the combined scorers of a run."""
+        return self._all(f"/runs/{run_id}/combinations", CombinationRead)
 
     def candidates(self, run_id: int) -> list[CandidateRead]:
         """Return the searched candidates of a run."""

@@ -23,6 +23,7 @@ from backend.runs.schemas import (
     BalanceRead,
     BalanceSummary,
     CandidateRead,
+    CombinationRead,
     CorrelationRead,
     LandmarkRead,
     RunRead,
@@ -42,6 +43,7 @@ class Outcome:
     balance: Sequence[BalanceRead]
     correlations: Sequence[CorrelationRead]
     candidates: Sequence[CandidateRead]
+    combinations: Sequence[CombinationRead] = ()
     landmarks: Sequence[LandmarkRead] = ()
 
 
@@ -54,6 +56,7 @@ def outcome(client: ApiClient, run: RunRead) -> Outcome:
         balance=client.balance(run.id),
         correlations=client.correlations(run.id),
         candidates=client.candidates(run.id),
+        combinations=client.combinations(run.id) if run.spec.ranking.combined_scorers else (),
         landmarks=client.landmarks(run.id) if run.spec.landmarks is not None else (),
     )
 
@@ -82,6 +85,8 @@ def summary(found: Outcome) -> Table:
     if warm_up:
         table.add_row("warm-up", f"{warm_up} updates, shared by all sub-spaces")
     table.add_row("rank correlation", correlation_text(found))
+    for combination in found.combinations:
+        table.add_row(f"scorer {combination.scorer}", combination_text(found, combination))
     table.add_row("noise ceiling", _ceiling_text(found))
     for what, text in _best_rows(found):
         table.add_row(what, text)
@@ -109,7 +114,28 @@ def bank_updates(balance: Sequence[BalanceRead]) -> dict[int, dict[int, int]]:
 
 def correlation_text(found: Outcome) -> str:
     """Return tau over all sub-spaces with its interval and n, by the scorer that stands for the run."""
-    scorer = found.run.spec.ranking.shown_scorer
+    return _tau_text(found, found.run.spec.ranking.shown_scorer)
+
+
+def combination_text(found: Outcome, combination: CombinationRead) -> str:
+    """Return tau by a combined scorer, what it combines, and what it learned from landmarks."""
+    parts = [
+        _tau_text(found, combination.scorer),
+        f"combines {', '.join(combination.components)} among {combination.num_reference} "
+        "architectures",
+    ]
+    if combination.offsets is not None:
+        tau = combination.left_out_tau
+        value = "undefined" if tau is None else f"{tau:.3f}"
+        offsets = ", ".join(f"{offset:+.3f}" for offset in combination.offsets)
+        parts.append(
+            f"leave-one-out tau {value} of {combination.num_landmarks} landmarks; "
+            f"offsets of the sub-spaces {offsets}"
+        )
+    return "; ".join(parts)
+
+
+def _tau_text(found: Outcome, scorer: str) -> str:
     rows = [row for row in found.correlations if (row.scorer, row.scope) == (scorer, OVERALL)]
     if not rows:
         return "none: the run has no benchmark" if found.benchmark is None else "none yet"

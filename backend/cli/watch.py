@@ -18,7 +18,7 @@ from backend.runs.schemas import RunRead, UnitRead
 from backend.runs.states import FINISHED_RUN_STATES
 
 POLL_SECONDS = 0.5
-KINDS = ("partition", "landmarks", "warm-up", "train", "rank", "search")
+KINDS = ("partition", "landmarks", "warm-up", "train", "rank", "combine", "search")
 
 
 def watch(

@@ -19,6 +19,9 @@ def kind_costs(spec: RunSpec, samples_per_step: int, num_train: int = 0) -> dict
     """
     training, ranking, landmarks = spec.training, spec.ranking, spec.landmarks
     score = ranking.num_images / (3 * training.batch_size)
+    num_ranked = ranking.num_architectures
+    if ranking.combined_scorers:
+        num_ranked += ranking.reference_architectures
     costs = {
         "partition": 1.0,
         "landmarks": (
@@ -26,7 +29,8 @@ def kind_costs(spec: RunSpec, samples_per_step: int, num_train: int = 0) -> dict
         ),
         "warm-up": float(samples_per_step * training.warm_up_steps),
         "train": float(samples_per_step * (training.steps - training.warm_up_steps)),
-        "rank": score * ranking.num_architectures,
+        "rank": score * num_ranked,
+        "combine": 1.0 if ranking.combined_scorers else 0.0,
         "search": score * spec.search.budget if spec.search is not None else 0.0,
     }
     return {kind: cost for kind, cost in costs.items() if cost}

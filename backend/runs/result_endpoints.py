@@ -14,6 +14,7 @@ from backend.runs.schemas import (
     BalanceRead,
     BalanceSummary,
     CandidateRead,
+    CombinationRead,
     CorrelationRead,
     EventRead,
     LandmarkRead,
@@ -41,6 +42,9 @@ class ScoreFilters(BaseModel):
     stage: Literal["live", "final"] | None = None
     step: int | None = Field(None, ge=0, le=INTEGER_MAX, description="Global step.")
     scorer: StorableText | None = Field(None, max_length=32)
+    ranked: bool | None = Field(
+        None, description="Only architectures of the ranking sample, or only the others."
+    )
     limit: Limit = 1000
     cursor: Cursor = None
 
@@ -148,8 +152,18 @@ def list_scores(
     filters: Annotated[ScoreFilters, Query()],
 ) -> Page[ScoreRead]:
     """List scores beside the ground truth."""
-    listing = results.score_listing(run_id, filters.stage, filters.step, filters.scorer)
+    listing = results.score_listing(
+        run_id, filters.stage, filters.step, filters.scorer, filters.ranked
+    )
     return _page(db, run_id, listing, filters.limit, filters.cursor)
+
+
+@router.get("/combinations")
+def list_combinations(run_id: int, db: Db) -> Page[CombinationRead]:
+    """List the combined scorers, each once it is prepared, with what it learned from landmarks."""
+    with db.reading() as session:
+        service.require_run(session, run_id)
+        return Page(items=results.combinations(session, run_id), next_cursor=None)
 
 
 @router.get("/candidates")

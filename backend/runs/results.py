@@ -7,6 +7,7 @@ describe the same lists for paging. An unknown run has empty lists.
 from collections import defaultdict
 from collections.abc import Collection
 from dataclasses import replace
+from itertools import zip_longest
 
 from sqlalchemy import and_, func, select
 from sqlalchemy.orm import Session, defer
@@ -16,6 +17,7 @@ from backend.models import (
     Balance,
     BenchmarkEntry,
     Candidate,
+    Combination,
     Correlation,
     EventRow,
     LandmarkRow,
@@ -31,8 +33,10 @@ from backend.runs.schemas import (
     ArtifactRead,
     BalanceRead,
     CandidateRead,
+    CombinationRead,
     CorrelationRead,
     EventRead,
+    LandmarkPrediction,
     LandmarkRead,
     MetricRead,
     ScoreRead,
@@ -186,8 +190,16 @@ def scores(
     step: int | None = None,
     scorer: str | None = None,
 ) -> list[ScoreRead]:
-    """Return scores beside the ground truth, by stage, step, scorer and architecture."""
-    return score_listing(run_id, stage, step, scorer).all(session)
+    """Return the ranking's scores beside the ground truth, by stage, step, scorer, architecture."""
+    return score_listing(run_id, stage, step, scorer, ranked=True).all(session)
+
+
+def combinations(session: Session, run_id: int) -> list[CombinationRead]:
+    """Return the combined scorers by kind; each once it is prepared."""
+    rows = session.scalars(
+        select(Combination).where(Combination.run_id == run_id).order_by(Combination.scorer)
+    )
+    return [_combination(row) for row in rows]
 
 
 def candidates(session: Session, run_id: int, after_evaluation: int = 0) -> list[CandidateRead]:
@@ -294,9 +306,13 @@ def correlation_listing(
 
 
 def score_listing(
-    run_id: int, stage: str | None = None, step: int | None = None, scorer: str | None = None
+    run_id: int,
+    stage: str | None = None,
+    step: int | None = None,
+    scorer: str | None = None,
+    ranked: bool | None = None,
 ) -> Listing[ScoreRead]:
-    """List `scores`."""
+    """List `scores`, also those of architectures that are not ranked unless told otherwise."""
     statement = (
         select(Score, BenchmarkEntry.value)
         .join(Run, Run.id == Score.run_id)
@@ -315,6 +331,8 @@ def score_listing(
         statement = statement.where(Score.step == step)
     if scorer is not None:
         statement = statement.where(Score.scorer == scorer)
+    if ranked is not None:
+        statement = statement.where(Score.ranked == ranked)
 
     def read(score: Score, accuracy: float | None) -> ScoreRead:
         return ScoreRead(
@@ -324,6 +342,7 @@ def score_listing(
             architecture=score.architecture,
             subspace=score.subspace,
             score=score.score,
+            ranked=score.ranked,
             true_accuracy=accuracy,
         )
 
@@ -396,6 +415,25 @@ def artifact_listing(run_id: int) -> Listing[ArtifactRead]:
         )
 
     return Listing(f"runs/{run_id}/artifacts", statement, [Artifact.id], read)
+
+
+def _combination(row: Combination) -> CombinationRead:
+    learned = row.calibration
+    left_out = () if learned is None else learned.left_out
+    return CombinationRead(
+        scorer=row.scorer,
+        components=row.components,
+        num_reference=row.num_reference,
+        num_landmarks=len(row.landmarks),
+        left_out_tau=None if learned is None else learned.left_out_tau,
+        offsets=None if learned is None else list(learned.regression.offsets),
+        landmarks=[
+            LandmarkPrediction(architecture=architecture, accuracy=accuracy, left_out_score=score)
+            for architecture, accuracy, score in zip_longest(
+                row.landmarks, () if learned is None else learned.accuracies, left_out
+            )
+        ],
+    )
 
 
 def _landmark_accuracies(session: Session, run_id: int) -> defaultdict[int, list[float | None]]:

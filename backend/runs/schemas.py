@@ -254,7 +254,28 @@ class ScoreRead(ReadModel):
     architecture: str
     subspace: int
     score: float
+    ranked: bool  # false for what combined scorers need and no rank correlation counts
     true_accuracy: float | None
+
+
+class LandmarkPrediction(ReadModel):
+    """A landmark from which a scorer learned."""
+
+    architecture: str
+    accuracy: float  # stand-alone, in percent
+    left_out_score: float | None  # fitted without it; null with fewer than three landmarks
+
+
+class CombinationRead(ReadModel):
+    """What a combined scorer of a run combines, and what it learned from landmarks."""
+
+    scorer: str
+    components: list[str]  # kinds of the scorers that it combines
+    num_reference: int  # architectures among which it ranks
+    num_landmarks: int
+    left_out_tau: float | None  # Kendall's tau-b of the left-out scores; null: undefined
+    offsets: list[float] | None  # per sub-space, on the scale of the target; null: learns nothing
+    landmarks: list[LandmarkPrediction]
 
 
 class CandidateRead(ReadModel):

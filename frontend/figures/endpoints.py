@@ -8,18 +8,23 @@ from fastapi import APIRouter, Path, Query, Response
 from pydantic import Field, Json, RootModel
 
 from backend.benchmarks import service as benchmarks
+from backend.columns import StorableText
 from backend.db import Database
 from backend.errors import ApiError, NotFound, Unprocessable
+from backend.runs.schemas import RunRead
 from backend.spaces import service
 from backend.spaces.endpoints import Count
 from backend.spaces.schemas import PreviewOptions
+from frontend.figures.chosen import Chosen
 from frontend.figures.comparison.registry import COMPARISONS
 from frontend.figures.comparison.runs import RunIds
+from frontend.figures.ranking import scorer_kinds
 from frontend.figures.registry import (
     BENCHMARK_FIGURES,
     FIGURES,
     PREVIEW_FIGURES,
     SPACE_FIGURES,
+    FigureDefinition,
 )
 from frontend.figures.style import Theme
 from frontend.rows import read_compared, read_rows
@@ -37,6 +42,10 @@ _MEASURED = ", ".join(name for name, one in FIGURES.items() if one.has_measure)
 Measured = Annotated[
     MeasureName | None,
     Query(description=f"Measure of the ranking, for {_MEASURED}; tau unless given."),
+]
+ChosenScorer = Annotated[
+    StorableText | None,
+    Query(max_length=32, description="Whose scores a figure of the ranking shows."),
 ]
 
 
@@ -86,14 +95,16 @@ def _add_run_figures(router: APIRouter, db: Database) -> None:
         run_id: Annotated[int, Path(ge=1, le=2**31 - 1)],
         figure: str,
         measure: Measured = None,
+        scorer: ChosenScorer = None,
         theme: Theme = "light",
     ) -> Response:
         definition = _named(figure, FIGURES)
         if measure is not None and not definition.has_measure:
             raise Unprocessable("measure", f"the figure {figure!r} shows none; {_MEASURED} does")
-        drawn = measure or "tau"
-        rows = read_rows(db, run_id, definition.needs, drawn)
-        return _answer(definition.of(rows, theme, drawn))
+        chosen = Chosen(measure or "tau", scorer)
+        rows = read_rows(db, run_id, definition.needs, chosen)
+        _require_scorer(rows["run"], definition, scorer)
+        return _answer(definition.of(rows, theme, chosen))
 
     @router.get("/figures", summary="The names of the figures that compare runs")
     def comparisons() -> list[str]:
@@ -197,6 +208,19 @@ def _named(figure: str, registry: Mapping[str, Drawn]) -> Drawn:
     if definition is None:
         raise NotFound("figure", figure)
     return definition
+
+
+def _require_scorer(run: RunRead, definition: FigureDefinition, scorer: str | None) -> None:
+    """Refuse a scorer that the run or the figure does not have. Raises `Unprocessable`."""
+    if scorer is None:
+        return
+    if not definition.by_scorer:
+        raise Unprocessable(
+            "scorer", f"the figure {definition.name} shows no scorer: leave it out"
+        )
+    if scorer not in scorer_kinds(run):
+        named = ", ".join(scorer_kinds(run))
+        raise Unprocessable("scorer", f"run {run.id} has no scorer {scorer!r}; it has {named}")
 
 
 def _pinned(db: Database, reference: str) -> str:

@@ -47,8 +47,22 @@ class RankedArchitectures:
 
 
 def shown_scorer(run: RunRead) -> str:
-    """Return the scorer that figures show: the run's first live one."""
+    """Return the scorer that figures show unless another is chosen: the run's first live one."""
     return run.spec.ranking.shown_scorer
+
+
+def scorer_kinds(run: RunRead) -> tuple[str, ...]:
+    """Return the scorers that figures can show, in the order of the spec."""
+    return tuple(scorer.kind for scorer in run.spec.ranking.scorers)
+
+
+def left_out_text(row: CorrelationRead | None) -> str:
+    """Return how well a scorer that learned from landmarks foretells one left out; empty if none."""
+    if row is None or "landmarks" not in row.conditions:
+        return ""
+    tau = row.conditions.get("left_out_tau")
+    value = "undefined" if tau is None else f"{tau:.2f}"
+    return f"leave-one-out τ = {value} (n = {row.conditions['landmarks']} landmarks)"
 
 
 def prepare_ranking(
@@ -138,16 +152,17 @@ def rank_correlation(
     subspaces: Sequence[SubspaceRead],
     scores: Sequence[ScoreRead],
     correlations: Sequence[CorrelationRead],
+    scorer: str | None = None,
     theme: Theme = "light",
 ) -> go.Figure:
     """Draw scores against stand-alone accuracies, coloured by sub-space, tau in the title."""
-    revision = f"rank-correlation-{run.id}"
-    scorer = shown_scorer(run)
+    revision = _revision("rank-correlation", run, scorer)
+    scorer = scorer or shown_scorer(run)
     found = prepare_ranking(scorer, scores, correlations)
     if found is None:
         return empty_figure(
             SCATTER_TITLE,
-            why_no_scores(run),
+            why_no_scores(run, scorer),
             theme=theme,
             uirevision=revision,
         )
@@ -160,7 +175,15 @@ def rank_correlation(
     unusual = unusual_conditions(found.overall.conditions) if found.overall else ()
     drawn = figure(
         f"{SCATTER_TITLE}: {tau_text(found.overall)}",
-        " · ".join([f"n = {len(found.scores):,}{ties}", moment, ceiling_text(run), *unusual]),
+        " · ".join(
+            [
+                f"n = {len(found.scores):,}{ties}",
+                moment,
+                ceiling_text(run),
+                *filter(None, [left_out_text(found.overall)]),
+                *unusual,
+            ]
+        ),
         theme=theme,
         uirevision=revision,
     )
@@ -191,10 +214,19 @@ def rank_correlation(
     return drawn
 
 
-def why_no_scores(run: RunRead) -> str:
-    """Return why a run has no scores beside ground truth."""
+def _revision(name: str, run: RunRead, scorer: str | None) -> str:
+    # Scores of another scorer have another range: what was zoomed is not kept.
+    return f"{name}-{run.id}" + ("" if scorer is None else f"-{scorer}")
+
+
+def why_no_scores(run: RunRead, scorer: str) -> str:
+    """Return why a run has no scores of a scorer beside ground truth."""
     if run.benchmark is None:
         return "This run has no benchmark, so there is no ground truth<br>to compare scores with."
+    if scorer not in (live.kind for live in run.spec.ranking.live_scorers):
+        return awaited(
+            run, f"No architecture has been scored by {scorer} yet.", "It scores after training."
+        )
     first = min(run.spec.ranking.every_steps, run.spec.training.steps)
     if run.spec.training.warm_up_steps:
         first = min(first, run.spec.training.warm_up_steps)

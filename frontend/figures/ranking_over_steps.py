@@ -36,23 +36,27 @@ def tau_over_steps(
     subspaces: Sequence[SubspaceRead],
     correlations: Sequence[CorrelationRead],
     measure: MeasureName = "tau",
+    scorer: str | None = None,
     theme: Theme = "light",
 ) -> go.Figure:
     """Draw a measure over global steps: overall with its interval, and per sub-space."""
-    # Zoom is kept while one measure is shown; another one has another scale.
-    revision = f"tau-over-steps-{run.id}" + ("" if measure == "tau" else f"-{measure}")
-    scorer = shown_scorer(run)
+    # Zoom is kept while one measure by one scorer is shown; another one has another scale.
+    parts = [f"tau-over-steps-{run.id}", "" if measure == "tau" else measure, scorer]
+    revision = "-".join(filter(None, parts))
+    scorer = scorer or shown_scorer(run)
     rows = [row for row in correlations if row.scorer == scorer]
     known = [row for row in rows if row.measures[measure].value is not None]
     if not known:
-        message = _why_nothing(measure, rows) if rows else why_no_scores(run)
+        message = _why_nothing(measure, rows) if rows else why_no_scores(run, scorer)
         return empty_figure(_title(measure), message, theme=theme, uirevision=revision)
     live = sorted((row for row in known if row.stage != "final"), key=lambda row: row.step)
     overall = [row for row in live if row.scope == OVERALL]
     newest = max(known, key=lambda row: (row.step, row.stage == "final"))
     caption = [
         f"{MEASURES[measure].title} by {scorer}",
-        f"n = {_numbers(measure, overall or live)} per live round",
+        f"n = {_numbers(measure, overall or live)} per live round"
+        if live
+        else "after training alone",
         "band: 95 % bootstrap interval" if MEASURES[measure].has_interval else "",
         ceiling_text(run) if measure == "tau" else f"{ceiling_text(run)} (of τ-b)",
         *unusual_conditions(newest.conditions),

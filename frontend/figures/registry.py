@@ -25,6 +25,7 @@ from frontend.figures.benchmark import (
 )
 from frontend.figures.cell import TITLE as CELL_TITLE
 from frontend.figures.cell import best_cell
+from frontend.figures.chosen import USUAL, Chosen
 from frontend.figures.histogram import TITLE as HISTOGRAM_TITLE
 from frontend.figures.histogram import histogram
 from frontend.figures.partition import TITLE as SIZES_TITLE
@@ -40,7 +41,6 @@ from frontend.figures.telemetry import SHARES_TITLE as TIME_TITLE
 from frontend.figures.telemetry import SPEED_TITLE, throughput, time_shares
 from frontend.figures.training import TITLE as LOSS_TITLE
 from frontend.figures.training import training_loss
-from nas.ranking.measures import MeasureName
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,6 +53,7 @@ class FigureDefinition:
         needs: names of the rows that `draw` takes as keyword arguments, beside `run`, `theme`.
         draw: the pure function.
         has_measure: whether `draw` takes a measure of the ranking, `measure`.
+        by_scorer: whether it takes one of the run's scorers, `scorer`.
     """
 
     name: str
@@ -60,17 +61,27 @@ class FigureDefinition:
     needs: tuple[str, ...]
     draw: Callable[..., go.Figure]  # the keyword arguments are those of `needs`
     has_measure: bool = False
+    by_scorer: bool = False
 
     def of(
         self,
         rows: Mapping[str, Any],  # Any: rows differ by name
         theme: str,
-        measure: MeasureName = "tau",
+        chosen: Chosen = USUAL,
     ) -> go.Figure:
-        """Draw from `rows`, which may hold more than this figure needs."""
+        """Draw from `rows`, which may hold more than this figure needs.
+
+        Args:
+            rows: as `frontend.rows.read_rows` returns them for the same choice.
+            theme: light or dark.
+            chosen: what a viewer chose; a figure takes of it what it shows.
+        """
         needed = {name: rows[name] for name in self.needs}
-        options = {"measure": measure} if self.has_measure else {}
-        return self.draw(rows["run"], **needed, **options, theme=theme)
+        if self.has_measure:
+            needed["measure"] = chosen.measure
+        if self.by_scorer:
+            needed["scorer"] = chosen.scorer
+        return self.draw(rows["run"], **needed, theme=theme)
 
 
 FIGURES: Mapping[str, FigureDefinition] = {
@@ -95,6 +106,7 @@ FIGURES: Mapping[str, FigureDefinition] = {
             SCATTER_TITLE,
             ("subspaces", "scores", "correlations"),
             rank_correlation,
+            by_scorer=True,
         ),
         FigureDefinition(
             "tau-over-steps",
@@ -102,6 +114,7 @@ FIGURES: Mapping[str, FigureDefinition] = {
             ("subspaces", "correlations"),
             tau_over_steps,
             has_measure=True,
+            by_scorer=True,
         ),
         FigureDefinition("training-loss", LOSS_TITLE, ("subspaces", "metrics"), training_loss),
         FigureDefinition("throughput", SPEED_TITLE, ("subspaces", "telemetry"), throughput),

@@ -74,10 +74,13 @@ def compare_page(run_ids: Iterable[int]) -> str:
     return f"{PREFIX}compare?{_named(run_ids)}"
 
 
-def figure_json(run_id: int, figure: str, measure: str | None = None) -> str:
-    """The data of one figure, as the REST API gives it; of a measure where it shows one."""
-    chosen = "" if measure is None else f"?{urlencode({'measure': measure})}"
-    return f"{API}/runs/{run_id}/figures/{figure}{chosen}"
+def figure_json(
+    run_id: int, figure: str, *, measure: str | None = None, scorer: str | None = None
+) -> str:
+    """The data of one figure, as the REST API gives it, of what is chosen where it shows that."""
+    chosen = {"measure": measure, "scorer": scorer}
+    query = urlencode({name: value for name, value in chosen.items() if value is not None})
+    return f"{API}/runs/{run_id}/figures/{figure}" + (f"?{query}" if query else "")
 
 
 def comparison_json(run_ids: Iterable[int], figure: str) -> str:

@@ -87,6 +87,7 @@ def figure_place(
         link: to the figure's JSON, as `data_link` makes it.
         height: in pixels.
         tab: on which it is; empty if on none.
+        **link: properties of the link to the figure as JSON.
     """
     shown, mark = new_ids(kind, name, tab)
     return dmc.Paper(

@@ -215,6 +215,20 @@ def upgrade() -> None:
     )
     op.create_index("ix_correlations_run_id", "correlations", ["run_id"], unique=False)
     op.create_table(
+        "combinations",
+        sa.Column("run_id", sa.Integer(), nullable=False),
+        sa.Column("scorer", sa.String(length=32), nullable=False),
+        sa.Column("components", JSON, nullable=False),
+        sa.Column("num_reference", sa.Integer(), nullable=False),
+        sa.Column("landmarks", JSON, nullable=False),
+        sa.Column("calibration", JSON, nullable=True),
+        sa.Column("created_at", MOMENT, nullable=False),
+        sa.ForeignKeyConstraint(
+            ["run_id"], ["runs.id"], name="fk_combinations_run_id_runs", ondelete="CASCADE"
+        ),
+        sa.PrimaryKeyConstraint("run_id", "scorer", name="pk_combinations"),
+    )
+    op.create_table(
         "landmarks",
         sa.Column("run_id", sa.Integer(), nullable=False),
         sa.Column("architecture", sa.String(length=2048), nullable=False),
@@ -237,6 +251,7 @@ def upgrade() -> None:
         sa.Column("architecture", sa.String(length=2048), nullable=False),
         sa.Column("subspace", sa.Integer(), nullable=False),
         sa.Column("score", sa.Double(), nullable=False),
+        sa.Column("ranked", sa.Boolean(), nullable=False),
         sa.ForeignKeyConstraint(
             ["run_id"], ["runs.id"], name="fk_scores_run_id_runs", ondelete="CASCADE"
         ),
@@ -453,6 +468,7 @@ def downgrade() -> None:
     op.drop_table("units")
     op.drop_table("subspaces")
     op.drop_table("scores")
+    op.drop_table("combinations")
     op.drop_table("landmarks")
     op.drop_index("ix_correlations_run_id", table_name="correlations")
     op.drop_table("correlations")

@@ -13,6 +13,7 @@ from pathlib import Path
 from types import ModuleType, SimpleNamespace
 from typing import Any
 
+import combined_scorers
 import demo_ranking
 import digits_mini
 import first_experiment
@@ -29,6 +30,7 @@ import torch
 import training
 import workers
 import yaml
+from measuring.execution import correlate
 from measuring.stand_alone import StandAloneTable
 
 from backend.catalogue import install_catalogue
@@ -113,6 +115,18 @@ def demo_row(seed: int) -> dict[str, Any]:
     }
 
 
+def combined_row(seed: int) -> dict[str, Any]:
+    names = (*combined_scorers.MEASURED, *combined_scorers.COMBINED)
+    return {
+        "seed": seed,
+        "num_landmarks": 20,
+        "num_ranked": 96,
+        "noise_ceiling": 0.9,
+        "taus": {name: [0.5, 0.7 + seed / 100] for name in names},
+        "left_out_taus": {"calibrated, ridge": [0.4, 0.6]},
+    }
+
+
 def live_cost_row(space: str, share: float) -> dict[str, Any]:
     return {
         "space": space,
@@ -148,6 +162,10 @@ def place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Place:
 
 def demo(place: Place) -> None:
     place.replace(demo_ranking, KEPT=place.folder, measure=demo_row)
+
+
+def combined(place: Place) -> None:
+    place.replace(combined_scorers, KEPT=place.folder, measure=combined_row)
 
 
 def all_variants(place: Place) -> None:
@@ -354,6 +372,7 @@ def small_networks(place: Place) -> None:
 
 
 CASES: list[tuple[str, Callable[[Place], None]]] = [
+    ("combined_scorers", combined),
     ("demo_ranking", demo),
     ("digits_mini", every_seed),
     ("digits_mini", two_seeds),
@@ -371,6 +390,7 @@ CASES: list[tuple[str, Callable[[Place], None]]] = [
 MAINS = {
     module.__name__: module.main
     for module in (
+        combined_scorers,
         demo_ranking,
         digits_mini,
         first_experiment,
@@ -399,7 +419,7 @@ def test_a_script_prints_a_table_and_ends_with_one_line_of_json(
     first = printed(capsys)
     assert first.rows
     # What was measured is kept: the second time nothing is measured, and the same is printed.
-    for module in (demo_ranking, first_experiment, live_cost):
+    for module in (combined_scorers, demo_ranking, first_experiment, live_cost):
         place.replace(module, measure=lambda *_: pytest.fail("measured twice"))
     MAINS[name]()
     assert printed(capsys) == first
@@ -1089,3 +1109,21 @@ class TestImportBenchmark:
             found = import_benchmark.import_once(tmp_path / f"made.{kind}", url, "five-nodes")
         assert found.rows == 200
         assert found.processor_seconds > 0
+
+
+def test_combined_scorers_are_measured_on_what_is_no_landmark() -> None:
+    space = catalogue()["digits-mini"]
+    content = {"name": "x", "space": space.name, "dataset": "digits", "training": {"steps": 1}}
+    ranking = {"scorers": [{"kind": "loss"}, {"kind": "flops"}]}
+    spec = RunSpec.model_validate({**content, "ranking": ranking})
+    codes = [space.encode(member) for member in space.enumerate() if space.is_valid(member)]
+    worth = {code: float(place) for place, code in enumerate(codes)}
+    experiment = SimpleNamespace(partition=spec.partition(space), spec=spec, space=space)
+    done = SimpleNamespace(experiment=experiment, scores={"loss": worth, "flops": worth})
+    landmarks = {code: 40 + worth[code] / 3 for code in codes[::6]}
+    others = [code for code in codes if code not in landmarks]
+    for scorer in combined_scorers.COMBINED.values():
+        scores, left_out = combined_scorers.combined_scores(done, scorer, landmarks, others)
+        assert list(scores) == others
+        assert correlate(space, scores, worth, None).tau.value > 0.8
+        assert (left_out is not None) == scorer.needs_landmarks

@@ -6,6 +6,7 @@ from math import comb
 from backend.runs.schemas import (
     BalanceRead,
     CandidateRead,
+    CombinationRead,
     CorrelationRead,
     EventRead,
     MetricRead,
@@ -174,6 +175,7 @@ def telemetry(
 
 def score(architecture, value, accuracy, *, subspace=0, stage="live", step=100, scorer="loss"):
     return ScoreRead(
+        ranked=True,
         stage=stage,
         step=step,
         scorer=scorer,
@@ -194,6 +196,18 @@ def correlation(
         "conditions": {"split": "validation"},
     }
     return CorrelationRead(stage=stage, step=step, scorer=scorer, scope=scope, **row)
+
+
+def combination(scorer, *, tau=None, landmarks=0, offsets=None):
+    return CombinationRead(
+        scorer=scorer,
+        components=["loss", "flops"],
+        num_reference=1000,
+        num_landmarks=landmarks,
+        left_out_tau=tau,
+        offsets=offsets,
+        landmarks=[],
+    )
 
 
 def candidate(evaluation, value, *, best=None, accuracy=None, rank=None, subspace=0, code="a"):

@@ -20,9 +20,11 @@ ROOT = Path(__file__).parents[2]
 @pytest.fixture(scope="module")
 def client(address, served_db):
     SeededRun(served_db, small_spec()).create().start().train(20)
-    other = SeededRun(served_db, small_spec(name="other")).create().start()
+    ranking = {"every_steps": 100, "scorers": [{"kind": "loss"}, {"kind": "flops"}]}
+    other = SeededRun(served_db, small_spec(name="other", ranking=ranking)).create().start()
     other.train(20)
     other.rank(20)
+    other.rank(20, stage="final", scorer="flops")
     with httpx.Client(base_url=address) as client:
         yield client
 
@@ -109,12 +111,28 @@ def test_the_figures_are_listed(client):
         ("/api/v1/runs/99/figures", 404),
         ("/api/v1/runs/0/figures/best-so-far", 422),
         ("/api/v1/runs/1/figures/best-so-far?theme=pink", 422),
+        ("/api/v1/runs/1/figures/best-so-far?scorer=loss", 422),
+        ("/api/v1/runs/1/figures/tau-over-steps?scorer=flops", 422),
     ],
 )
 def test_a_figure_that_cannot_be_drawn_is_a_problem(client, path, status):
     answer = client.get(path)
     assert answer.status_code == status
     assert answer.headers["content-type"] == "application/problem+json"
+
+
+def test_a_figure_of_the_ranking_is_served_for_the_scorer_asked_for(client):
+    address = "/api/v1/runs/2/figures/tau-over-steps"
+    by_loss, by_flops = (
+        client.get(f"{address}?scorer={scorer}").json() for scorer in ("loss", "flops")
+    )
+    for scorer, drawn in (("loss", by_loss), ("flops", by_flops)):
+        assert f"τ-b by {scorer}," in drawn["layout"]["title"]["subtitle"]["text"]
+    default = client.get(address).json()
+    assert default["data"] == by_loss["data"] != by_flops["data"]
+    refused = client.get(f"{address}?scorer=other")
+    assert fields_of(refused) == ["scorer"]
+    assert "it has loss, flops" in refused.json()["detail"]
 
 
 def test_the_served_figure_holds_the_runs_numbers(client):
@@ -257,6 +275,7 @@ def test_the_checked_in_description_is_the_servers(monkeypatch, capsys):
     )
 
 
-def test_the_server_is_imported_without_torch():
-    code = "import sys, frontend.server; sys.exit('torch' in sys.modules)"
+def test_the_server_is_imported_without_what_takes_seconds_to_load():
+    heavy = "{'torch', 'sklearn', 'scipy.stats', 'scipy.special', 'scipy.spatial'}"
+    code = f"import sys, frontend.server; sys.exit(len({heavy} & sys.modules.keys()))"
     assert subprocess.run([sys.executable, "-c", code], cwd=ROOT).returncode == 0

@@ -6,6 +6,7 @@ import math
 import random
 from typing import Any, Literal, get_origin
 
+import numpy as np
 import pytest
 import torch
 from pydantic import TypeAdapter, ValidationError
@@ -24,8 +25,9 @@ from nas.plugin import Strategy, concrete_subclasses, tagged_union
 from nas.ranking.batch_norm import AnyBatchNormPolicy
 from nas.ranking.batch_norm.base import BatchNormPolicy
 from nas.ranking.evaluation import evaluate
+from nas.ranking.reference import Measured
 from nas.ranking.scorers import AnyScorer
-from nas.ranking.scorers.base import ArchitectureScorer, Scorer, SupernetScorer
+from nas.ranking.scorers.base import ArchitectureScorer, CombinedScorer, Scorer, SupernetScorer
 from nas.ranking.scorers.gradient import GradientScorer
 from nas.ranking.scorers.untrained import UntrainedScorer
 from nas.search import AnySearcher
@@ -311,6 +313,31 @@ def test_a_scorer_of_gradients_repeats_itself_and_leaves_the_supernet_alone(
     for name, value in supernet.state_dict().items():
         assert torch.equal(value, before[name]), name
     assert all(weight.grad is None for weight in supernet.parameters())
+
+
+@every(CombinedScorer, "nas.ranking.scorers", "scorer")
+def test_a_combined_scorer_gives_an_architecture_one_score_that_follows_its_components(
+    scorer: CombinedScorer,
+) -> None:
+    valid = [member for member in SPACE.enumerate() if SPACE.is_valid(member)]
+    rng = np.random.default_rng(0)
+    quality = rng.normal(size=len(valid))
+    values = quality[:, None] + 0.2 * rng.normal(size=(len(valid), 4))
+    owners = np.array([NonlinearitySplitter().split(SPACE).route(member) for member in valid])
+
+    def measured(chosen: slice) -> Measured:
+        return Measured(SPACE, valid[chosen], owners[chosen], values[chosen])
+
+    reference, landmarks = measured(slice(100)), measured(slice(20))
+    accuracies = 80 + 5 * quality[:20]
+    learned = scorer.calibrated(reference, landmarks, accuracies, int(owners.max()) + 1)
+    assert (learned is not None) == scorer.needs_landmarks
+    found = scorer.combined(reference, learned, measured(slice(None)))
+    assert np.isfinite(found).all()
+    assert np.corrcoef(found, quality)[0, 1] > 0.8
+    for one in (0, 50, 110):
+        alone = scorer.combined(reference, learned, measured(slice(one, one + 1)))
+        assert alone.tolist() == [found[one]]
 
 
 @every(Searcher, "nas.search", "searcher")

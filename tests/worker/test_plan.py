@@ -43,6 +43,15 @@ def test_without_warm_up_and_search_training_follows_the_partition_and_ranking_e
     assert units[0].total == 60
 
 
+def test_scores_are_combined_once_all_are_measured_and_before_the_search() -> None:
+    spec = tiny_spec(ranking={"scorers": [{"kind": "loss"}, {"kind": "rank-sum"}]})
+    units = {unit.key: unit for unit in units_after_partition(spec, [251, 3])}
+    ranks = ["rank-0-0", "rank-0-1", "rank-1-0"]
+    assert units["combine"].depends_on == ranks
+    assert units["combine"].total == 254
+    assert units["search"].depends_on == ["train-0", "train-1", *ranks, "combine"]
+
+
 def test_a_unit_gets_ready_when_the_last_thing_it_needs_is_done(embedded: Deployment) -> None:
     run_id = skip_to_training(embedded, tiny_spec(), [1, 1])
     assert embedded.unit_states(run_id)["train-1"] == "ready"

@@ -1,10 +1,10 @@
-"""The measures of a run's rankings as tables, and the choice of one for the figure over steps."""
+"""The measures of a run's rankings as tables."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any
 
 import dash_mantine_components as dmc
-from dash import Dash, Input, Output, State, html
+from dash import html
 
 from backend.runs.conditions import further_conditions
 from backend.runs.measures import (
@@ -19,47 +19,17 @@ from backend.runs.measures import (
     title_with_unit,
 )
 from backend.runs.schemas import CorrelationRead, RunRead, SubspaceRead
-from frontend.context import threaded
 from frontend.figures.ranking import ceiling_text
-from frontend.pages import links
 from frontend.pages.parts import table
 from nas.ranking.measures import MEASURES, MeasureName
 
 Component = Any  # Dash's components are generated, without a useful common type
-
-CHOICE = "measure"
-"""Id of the select that says which measure is drawn over steps."""
-
-CHOSEN_FIGURE = "tau-over-steps"
-CHOSEN_DATA = "measure-data"
-"""Id of the link to that figure's JSON."""
 
 EXPLAINED = (
     "Value and 95 % bootstrap interval; n where a measure is about fewer architectures than were "
     "compared. The noise ceiling bounds τ-b alone. Weighted τ ranks by truth; sparse τ-b takes "
     "truths in bins; parts and k are of the compared architectures; regret has no interval."
 )
-
-
-def measure_choice() -> Component:
-    """Return the select of the measure that the figure over steps shows."""
-    return dmc.Select(
-        id=CHOICE,
-        label="Measure over steps",
-        data=[{"value": name, "label": title_with_unit(name)} for name in MEASURES],
-        value="tau",
-        allowDeselect=False,
-        w=320,
-    )
-
-
-def register_choice(dash: Dash) -> None:
-    """Register that the figure's link leads to what the figure shows."""
-
-    @dash.callback(Output(CHOSEN_DATA, "href"), Input(CHOICE, "value"), State("run-id", "data"))
-    @threaded
-    def lead(measure: MeasureName, run_id: int) -> str:
-        return links.figure_json(run_id, CHOSEN_FIGURE, measure)
 
 
 def measure_tables(

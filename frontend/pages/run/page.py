@@ -8,15 +8,17 @@ from dash import Dash, Input, Output, State, ctx, dcc, html
 
 from backend.runs import service
 from frontend.context import Context, threaded
+from frontend.figures.chosen import USUAL, Chosen
+from frontend.figures.ranking import scorer_kinds, shown_scorer
 from frontend.figures.registry import FIGURES
 from frontend.live import UNCHANGED, changes, replacement
 from frontend.pages.places import all_marks, all_shown, panel_place
 from frontend.pages.pulse import register_pulse
 from frontend.pages.run.actions import OFFERS, buttons, register_actions, shown
+from frontend.pages.run.choices import CHOICE_TAB, MEASURE, SCORER, register_choices
 from frontend.pages.run.grids import GRIDS
-from frontend.pages.run.measures import CHOICE, register_choice
 from frontend.pages.run.panels import PANELS
-from frontend.pages.run.tabs import CHOICE_TAB, tabs
+from frontend.pages.run.tabs import tabs
 from frontend.rows import read_rows
 from nas.ranking.measures import MeasureName
 
@@ -45,7 +47,12 @@ def layout(context: Context, run_id: int) -> Component:
             ),
             panel_place("panel", "notice"),
             html.Div(panel_place("panel", "progress"), style={"marginTop": 14}),
-            tabs(run_id, banked=run.spec.supernet.has_banks),
+            tabs(
+                run_id,
+                banked=run.spec.supernet.has_banks,
+                scorers=scorer_kinds(run),
+                shown=shown_scorer(run),
+            ),
         ]
     )
 
@@ -56,7 +63,7 @@ def register(dash: Dash, context: Context) -> None:
     register_pulse(dash, context, pulse="pulse", revisions="revision", runs="run-id")
     _register_update(dash, context)
     register_actions(dash, context)
-    register_choice(dash)
+    register_choices(dash)
 
 
 def _register_update(dash: Dash, context: Context) -> None:
@@ -72,7 +79,8 @@ def _register_update(dash: Dash, context: Context) -> None:
         ],
         inputs=[
             Input("revision", "data"),
-            (Input("theme", "data"), Input("tabs", "value"), Input(CHOICE, "value")),
+            (Input("theme", "data"), Input("tabs", "value")),
+            (Input(MEASURE, "value"), Input(SCORER, "value")),
             [State(all_marks(kind), "data") for kind in ("figure", "panel", "grid")],
             State("run-id", "data"),
         ],
@@ -80,20 +88,21 @@ def _register_update(dash: Dash, context: Context) -> None:
     @threaded
     def update(
         _: list[int],
-        view: tuple[str, str, MeasureName],
+        view: tuple[str, str],
+        choice: tuple[MeasureName, str],
         marks: list[list[Any]],
         run_id: int,
     ) -> tuple[list[Any], ...]:
-        theme, tab, measure = view
+        theme, tab = view
         figure_marks, panel_marks, grid_marks = marks
         figures, panels, grids = (_to_draw(tab, ctx.outputs_list[index]) for index in (0, 2, 4))
         needs = _needs((FIGURES, figures), (PANELS, panels), (GRIDS, grids))
-        # The other tabs have no select.
-        drawn: MeasureName = measure if tab == CHOICE_TAB else "tau"
-        rows = read_rows(context.db, run_id, needs, drawn)
+        # The other tabs have nothing to choose.
+        chosen = Chosen(*choice) if tab == CHOICE_TAB else USUAL
+        rows = read_rows(context.db, run_id, needs, chosen)
         sent = (
             [
-                UNCHANGED if name is None else changes(FIGURES[name].of(rows, theme, drawn), mark)
+                UNCHANGED if name is None else changes(FIGURES[name].of(rows, theme, chosen), mark)
                 for name, mark in zip(figures, figure_marks, strict=True)
             ],
             [

@@ -13,6 +13,7 @@ from backend.runs.balance import balance_summary, newest
 from backend.runs.schemas import (
     BalanceRead,
     CandidateRead,
+    CombinationRead,
     CorrelationRead,
     RunRead,
     SubspaceRead,
@@ -128,6 +129,44 @@ def summary(
     return dmc.SimpleGrid(cards, cols={"base": 2, "md": 4}, spacing="sm")
 
 
+def combination_table(
+    run: RunRead,
+    *,
+    subspaces: Sequence[SubspaceRead],
+    combinations: Sequence[CombinationRead],
+) -> Component:
+    """Return what every combined scorer combines, and how well it foretells a landmark left out."""
+    if not run.spec.ranking.combined_scorers:
+        return []
+    if not combinations:
+        return dmc.Text("Scores are combined once all are measured.", c="dimmed", size="sm")
+    head = [
+        "combined scorer", "combines", "ranks among", "landmarks", "leave-one-out τ-b",
+        *(f"offset of {part.label}" for part in subspaces),
+    ]  # fmt: skip
+    body = [
+        [
+            found.scorer,
+            ", ".join(found.components),
+            f"{found.num_reference:,}",
+            f"{found.num_landmarks:,}" if found.offsets is not None else "–",
+            _number(found.left_out_tau) if found.offsets is not None else "–",
+            *(
+                ["–"] * len(subspaces)
+                if found.offsets is None
+                else [f"{offset:+.3f}" for offset in found.offsets]
+            ),
+        ]
+        for found in combinations
+    ]
+    explained = (
+        "Ranks are those among the reference sample of the space, the same for every run on it."
+        " Leave-one-out: each landmark's accuracy against its score by a regression on the others."
+        " Offsets are on the scale of the regression (logits unless the spec says otherwise)."
+    )
+    return dmc.Stack([table(head, body), dmc.Text(explained, size="xs", c="dimmed")], gap="xs")
+
+
 def supernet_table(run: RunRead, *, subspaces: Sequence[SubspaceRead]) -> Component:
     """Return every sub-space with its supernet."""
     if not subspaces:
@@ -230,6 +269,7 @@ PANELS: Mapping[str, Panel] = {
     "progress": Panel(("units", "subspaces"), progress_panel),
     "summary": Panel(("subspaces", "balance", "correlations", "candidates"), summary),
     "correlations": Panel(("subspaces", "rankings"), measure_tables),
+    "combinations": Panel(("subspaces", "combinations"), combination_table),
     "supernets": Panel(("subspaces",), supernet_table),
     "landmarks": Panel(("subspaces", "landmarks"), landmark_table),
     "telemetry": Panel(("telemetry",), telemetry_table),

@@ -10,13 +10,14 @@ from dash import html
 from backend.runs.schemas import RunRead, SubspaceRead, UnitRead
 from frontend.figures.style import SHARED_COLOUR, subspace_colour
 
-KINDS = ("partition", "landmarks", "warm-up", "train", "rank", "search")
+KINDS = ("partition", "landmarks", "warm-up", "train", "rank", "combine", "search")
 NAMES = {
     "partition": "Partition",
     "landmarks": "Landmarks",
     "warm-up": "Warm-up",
     "train": "Training",
     "rank": "Ranking",
+    "combine": "Combined scores",
     "search": "Search",
 }
 COUNTED = {
@@ -24,6 +25,7 @@ COUNTED = {
     "warm-up": "steps",
     "train": "steps",
     "rank": "architectures",
+    "combine": "scores",
     "search": "evaluations",
 }
 ENDED = ("done", "failed", "cancelled")
@@ -66,6 +68,8 @@ def stages(run: RunRead, units: Sequence[UnitRead]) -> tuple[Stage, ...]:
         expected.append("landmarks")
     if run.spec.training.warm_up_steps:
         expected.append("warm-up")
+    if run.spec.ranking.combined_scorers:
+        expected.append("combine")
     if run.spec.search is not None:
         expected.append("search")
     return tuple(

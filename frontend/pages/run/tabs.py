@@ -1,6 +1,6 @@
 """What each tab of the run page holds."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from functools import partial
 from typing import Any
 
@@ -11,8 +11,8 @@ from dash import dcc, html
 from frontend.figures.registry import FIGURES
 from frontend.pages import links
 from frontend.pages.places import data_link, figure_place, new_ids, panel_place
+from frontend.pages.run.choices import CHOICE_TAB, choices, link_id
 from frontend.pages.run.grids import GRIDS
-from frontend.pages.run.measures import CHOSEN_DATA, CHOSEN_FIGURE, measure_choice
 
 Component = Any  # Dash's components are generated, without a useful common type
 
@@ -26,13 +26,11 @@ TABS: Mapping[str, str] = {
     "spec": "Spec",
 }
 FIRST_TAB = "overview"
-CHOICE_TAB = "ranking"
-"""On which a measure can be chosen."""
 HEIGHT = 380
 """Of a figure, in pixels, where it has no other."""
 
 
-def tabs(run_id: int, *, banked: bool) -> Component:
+def tabs(run_id: int, *, banked: bool, scorers: Sequence[str], shown: str) -> Component:
     """Return the tabs with their figures, panels and grids still empty.
 
     All of them stay in the page, the hidden ones as they were when last open.
@@ -40,11 +38,23 @@ def tabs(run_id: int, *, banked: bool) -> Component:
     Args:
         run_id: the run.
         banked: whether its supernet has weight banks.
+        scorers: its scorers' kinds.
+        shown: the scorer to begin with.
     """
     return dmc.Tabs(
         [
             dmc.TabsList([dmc.TabsTab(text, value=tab) for tab, text in TABS.items()]),
-            *(dmc.TabsPanel(_content(tab, run_id, banked), value=tab, pt=16) for tab in TABS),
+            *(
+                dmc.TabsPanel(
+                    [
+                        *([choices(scorers, shown)] if tab == CHOICE_TAB else []),
+                        _content(tab, run_id, banked),
+                    ],
+                    value=tab,
+                    pt=16,
+                )
+                for tab in TABS
+            ),
         ],
         id="tabs",
         value=FIRST_TAB,
@@ -73,8 +83,8 @@ def _content(tab: str, run_id: int, banked: bool) -> Component:
     if tab == CHOICE_TAB:
         return dmc.Stack(
             [
-                dmc.Group(measure_choice(), justify="flex-end"),
-                pair("rank-correlation", CHOSEN_FIGURE, 480),
+                pair("rank-correlation", "tau-over-steps", 480),
+                panel("combinations"),
                 panel("correlations"),
             ]
         )
@@ -98,9 +108,10 @@ def _content(tab: str, run_id: int, banked: bool) -> Component:
 
 
 def _figure_card(run_id: int, tab: str, name: str, height: int = HEIGHT) -> Component:
-    properties = {"href": links.figure_json(run_id, name)}
-    if (tab, name) == (CHOICE_TAB, CHOSEN_FIGURE):
-        properties["id"] = CHOSEN_DATA
+    properties: dict[str, Any] = {"href": links.figure_json(run_id, name)}  # Any: Dash's
+    chosen = link_id(tab, name)
+    if chosen is not None:
+        properties["id"] = chosen
     link = data_link(FIGURES[name].title, **properties)
     return figure_place("figure", name, link=link, height=height, tab=tab)
 

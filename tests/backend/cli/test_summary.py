@@ -16,6 +16,7 @@ from backend.cli.summary import (
 from backend.runs.schemas import (
     BalanceRead,
     CandidateRead,
+    CombinationRead,
     CorrelationRead,
     LandmarkRead,
     RunRead,
@@ -309,3 +310,26 @@ def test_without_a_benchmark_nothing_is_invented(found: Outcome):
     assert "none: the run has no benchmark" in text
     assert "no benchmark" in text
     assert "best cell" not in text
+
+
+def test_a_combined_scorer_tells_what_it_combines_and_how_well_it_learned(found: Outcome):
+    learned = CombinationRead(
+        scorer="calibrated",
+        components=["loss", "flops"],
+        num_reference=116,
+        num_landmarks=20,
+        left_out_tau=0.5,
+        offsets=[0.25, -1.0],
+        landmarks=[],
+    )
+    final = _correlation("final", 300, 0.7).model_copy(update={"scorer": "calibrated"})
+    outcome = replace(found, combinations=[learned], correlations=[*found.correlations, final])
+    console = Console(width=400)
+    with console.capture() as captured:
+        console.print(summary(outcome))
+    assert (
+        "tau = 0.700, 95 % interval 0.600 to 0.800, n = 116 (final, scorer calibrated, step 300); "
+        "combines loss, flops among 116 architectures; leave-one-out tau 0.500 of 20 landmarks; "
+        "offsets of the sub-spaces +0.250, -1.000"
+    ) in captured.get()
+    assert correlation_text(outcome).startswith("tau = 0.600")

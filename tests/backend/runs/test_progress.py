@@ -33,6 +33,13 @@ def test_a_searching_run_costs_its_evaluations_too():
     assert kind_costs(spec, 1)["search"] == 50.0
 
 
+def test_a_combined_scorer_costs_the_scores_of_its_reference_sample():
+    scorers = [{"kind": "loss"}, {"kind": "rank-sum"}]
+    ranking = {"num_architectures": 99, "num_images": 192, "reference_architectures": 400}
+    costs = kind_costs(_spec(ranking={"scorers": scorers, **ranking}), 1)
+    assert (costs["rank"], costs["combine"]) == (499.0, 1.0)
+
+
 def test_landmarks_cost_the_images_that_their_trainings_see():
     landmarks = {
         "kind": "stand-alone",

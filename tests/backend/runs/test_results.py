@@ -7,6 +7,7 @@ from backend.models import (
     Artifact,
     Balance,
     Candidate,
+    Combination,
     Correlation,
     LandmarkRow,
     Metric,
@@ -18,6 +19,8 @@ from backend.models import (
 from backend.references import get
 from backend.runs import results, service
 from nas.benchmarks.table import Entry, GroundTruth
+from nas.ranking.calibration import Calibration, Scales
+from nas.ranking.regression import Regression
 from tests.backend.api import Api, problem_of
 from tests.backend.conftest import CONV, SKIP
 from tests.ranked import stored_correlation
@@ -117,6 +120,24 @@ def run_id(stocked: Database, new_run) -> int:
                 nonlinearity_count=2,
                 true_accuracy=90.0,
                 true_rank=1,
+            )
+        )
+        session.add(
+            Combination(
+                run_id=run_id,
+                scorer="calibrated",
+                components=["loss"],
+                num_reference=1000,
+                landmarks=[CONV, SKIP, UNKNOWN],
+                calibration=Calibration(
+                    scales=Scales(prior=(0.0, 1.0), features=()),
+                    regression=Regression(
+                        target="logit", intercept=0.1, prior_slope=0.2, offsets=(0.3, -0.3)
+                    ),
+                    left_out=(81.0, 82.0, 83.0),
+                    left_out_tau=1.0,
+                    accuracies=(91.0, 92.0, 93.0),
+                ),
             )
         )
         session.add(
@@ -227,6 +248,7 @@ NUMBERS = {
     "balance": 3,
     "correlations": 4,
     "scores": 4,
+    "combinations": 1,
     "candidates": 1,
     "log": 1,
     "artifacts": 1,
@@ -238,6 +260,32 @@ def test_every_list_is_served_whole_and_404_for_an_unknown_run(api: Api, run_id:
         page = api.get(f"/api/v1/runs/{run_id}/{what}").json()
         assert (what, len(page["items"]), page["next_cursor"]) == (what, number, None)
         problem_of(api.get(f"/api/v1/runs/4711/{what}"), 404)
+
+
+def test_a_calibrated_scorer_is_served_with_its_landmarks(api: Api, run_id: int):
+    (found,) = api.get(f"/api/v1/runs/{run_id}/combinations").json()["items"]
+    assert (found["components"], found["num_reference"]) == (["loss"], 1000)
+    assert (found["num_landmarks"], found["left_out_tau"]) == (3, 1.0)
+    assert found["offsets"] == [0.3, -0.3]
+    assert found["landmarks"] == [
+        {"architecture": code, "accuracy": 91.0 + place, "left_out_score": 81.0 + place}
+        for place, code in enumerate((CONV, SKIP, UNKNOWN))
+    ]
+
+
+def test_scores_of_what_is_not_ranked_are_marked_and_left_out_on_request(
+    api: Api, stocked: Database, run_id: int
+):
+    with stocked.unit_of_work() as session:
+        row = session.scalars(select(Score).where(Score.stage == "final")).one()
+        row.ranked = False
+    address = f"/api/v1/runs/{run_id}/scores?stage=final"
+    (only,) = api.get(address).json()["items"]
+    assert only["ranked"] is False
+    assert api.get(f"{address}&ranked=true").json()["items"] == []
+    assert len(api.get(f"{address}&ranked=false").json()["items"]) == 1
+    with stocked.reading() as session:
+        assert results.scores(session, run_id, stage="final") == []
 
 
 def test_the_balance_is_served_with_its_counts_per_operation_and_weight_bank(

@@ -122,3 +122,46 @@ def test_before_the_first_round_the_figures_say_when_it_ends():
     ):
         assert is_empty(drawn)
         assert "ends at step 400" in drawn.layout.annotations[0].text
+
+
+COMBINED = {"scorers": [{"kind": "loss"}, {"kind": "flops"}, {"kind": "calibrated"}]}
+
+
+def test_a_chosen_scorer_is_shown_with_how_well_it_foretells_landmarks():
+    row = made.correlation(0.7, stage="final", step=1000, n=2, scorer="calibrated")
+    learned = {**row.conditions, "landmarks": 20, "left_out_tau": 0.55}
+    row = row.model_copy(update={"conditions": learned})
+    run = made.run(spec=made.spec(ranking=COMBINED, landmarks={"kind": "stand-alone"}))
+    both = [
+        made.score(code, value, 90 + value, stage="final", step=1000, scorer=scorer)
+        for scorer, shift in (("loss", 0), ("calibrated", 10))
+        for code, value in (("a", shift + 1), ("b", shift + 2))
+    ]
+    drawn = rank_correlation(
+        run, subspaces=made.subspaces(1), scores=both, correlations=[row], scorer="calibrated"
+    )
+    assert list(drawn.data[0].x) == [11, 12]
+    assert drawn.layout.title.text == "Rank correlation: τ = 0.70 [0.60, 0.80]"
+    assert "leave-one-out τ = 0.55 (n = 20 landmarks)" in drawn.layout.title.subtitle.text
+    assert drawn.layout.xaxis.title.text == "score by calibrated, higher is better"
+    assert drawn.layout.uirevision == "rank-correlation-7-calibrated"
+    by_loss = rank_correlation(run, subspaces=made.subspaces(1), scores=both, correlations=[row])
+    assert list(by_loss.data[0].x) == [1, 2]
+    assert "leave-one-out" not in by_loss.layout.title.subtitle.text
+
+
+def test_a_scorer_without_live_rounds_shows_its_final_tau_alone():
+    rows = [
+        made.correlation(0.4, step=100),
+        made.correlation(0.6, step=1000, stage="final", scorer="flops"),
+    ]
+    run = made.run(spec=made.spec(ranking=COMBINED, landmarks={"kind": "stand-alone"}))
+    drawn = tau_over_steps(run, subspaces=made.subspaces(1), correlations=rows, scorer="flops")
+    assert list(trace(drawn, "final (n = 10)").y) == [0.6]
+    assert list(trace(drawn, "overall").y) == []
+    assert "by flops, after training alone" in drawn.layout.title.subtitle.text
+    waiting = tau_over_steps(
+        run, subspaces=made.subspaces(1), correlations=rows, scorer="calibrated"
+    )
+    assert is_empty(waiting)
+    assert "It scores after training." in waiting.layout.annotations[0].text

@@ -404,3 +404,27 @@ def test_an_answer_for_a_tab_that_was_left_changes_nothing(quiet_page, address, 
     run.rank(3 * EVERY)
     expect(figure(quiet_page, "rank-correlation")).to_contain_text(f"step {3 * EVERY}")
     assert max(traces(quiet_page, "tau-over-steps")) == 2 * 3
+
+
+def test_the_scorer_of_the_rankings_figures_can_be_chosen(quiet_page, address, served_db):
+    ranking = {"every_steps": EVERY, "scorers": [{"kind": "loss"}, {"kind": "rank-sum"}]}
+    run = seeded(served_db, name="two scorers", ranking=ranking)
+    run.train(STEPS)
+    run.rank(STEPS, stage="final")
+    run.last_tau = 0.9
+    run.rank(STEPS, stage="final", scorer="rank-sum")
+    quiet_page.goto(f"{address}/ui/runs/{run.run_id}")
+    quiet_page.get_by_role("tab", name="Ranking").click()
+    scatter = figure(quiet_page, "rank-correlation")
+    expect(scatter).to_contain_text("score by loss")
+    expect(scatter).to_contain_text("τ = 0.70")
+    quiet_page.get_by_role("textbox", name="Scorer").click()
+    quiet_page.get_by_role("option", name="rank-sum").click()
+    expect(scatter).to_contain_text("score by rank-sum")
+    expect(scatter).to_contain_text("τ = 0.90")
+    link = quiet_page.locator(".figure-card:visible", has=scatter).locator("a", has_text="data")
+    expect(link).to_have_attribute("href", re.compile("scorer=rank-sum$"))
+    expect(quiet_page.get_by_text("Scores are combined once all are measured.")).to_be_visible()
+    # The overview keeps to the scorer that stands for the run.
+    quiet_page.get_by_role("tab", name="Overview").click()
+    expect(figure(quiet_page, "rank-correlation")).to_contain_text("score by loss")

@@ -6,6 +6,7 @@ from backend.runs.schemas import LandmarkRead
 from frontend.pages.run.grids import candidate_rows, log_rows
 from frontend.pages.run.landmarks import landmark_table
 from frontend.pages.run.panels import (
+    combination_table,
     heading,
     notice,
     summary,
@@ -193,3 +194,29 @@ def test_grid_rows_have_unique_keys_and_the_log_begins_with_the_newest():
         subspaces=made.subspaces(1, 1),
     )
     assert [(row["key"], row["label"]) for row in found] == [("1", "count 0"), ("2", "count 1")]
+
+
+def test_combined_scorers_stand_beside_what_they_learned():
+    scorers = [{"kind": "loss"}, {"kind": "rank-sum"}, {"kind": "calibrated"}]
+    landmarks = {"kind": "stand-alone"}
+    run = made.run(spec=made.spec(ranking={"scorers": scorers}, landmarks=landmarks))
+    parts = made.subspaces(1, 1)
+    found = [
+        made.combination("calibrated", tau=0.625, landmarks=20, offsets=[0.25, -0.5]),
+        made.combination("rank-sum"),
+    ]
+    shown = words(combination_table(run, subspaces=parts, combinations=found))
+    row = ["calibrated", "loss, flops", "1,000", "20", "0.625", "+0.250", "-0.500"]
+    start = shown.index("calibrated")
+    assert shown[start : start + 14] == [
+        *row, "rank-sum", "loss, flops", "1,000", "–", "–", "–", "–",
+    ]  # fmt: skip
+    undefined = made.combination("calibrated", landmarks=2, offsets=[0.0, 0.0])
+    shown = words(combination_table(run, subspaces=parts, combinations=[undefined]))
+    assert "undefined" in shown
+    waiting = words(combination_table(run, subspaces=parts, combinations=[]))
+    assert waiting == ["Scores are combined once all are measured."]
+
+
+def test_a_run_without_combined_scorers_shows_nothing_of_them():
+    assert combination_table(made.run(), subspaces=made.subspaces(1), combinations=[]) == []
