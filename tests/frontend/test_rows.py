@@ -3,6 +3,7 @@ import pytest
 from backend.errors import NotFound
 from backend.runs import results
 from backend.runs.balance import newest
+from frontend.figures.chosen import Chosen
 from frontend.rows import read_compared, read_rows
 from nas.ranking.measures import MEASURES
 from tests.frontend.seeding import SeededRun, small_spec
@@ -46,7 +47,9 @@ def test_scores_are_those_of_the_newest_complete_round_until_there_are_final_one
 
 
 def test_correlations_over_steps_have_tau_and_the_measure_that_is_drawn(served_db, seeded):
-    rows = read_rows(served_db, seeded.run_id, ("correlations",), "pool-regret")["correlations"]
+    rows = read_rows(served_db, seeded.run_id, ("correlations",), Chosen("pool-regret"))[
+        "correlations"
+    ]
     assert {tuple(row.measures) for row in rows} == {("pool-regret", "tau")}
     assert {row.step for row in rows} == {100, 200, 300}
 

@@ -127,7 +127,7 @@ def test_a_figure_of_the_ranking_is_served_for_the_scorer_asked_for(client):
         client.get(f"{address}?scorer={scorer}").json() for scorer in ("loss", "flops")
     )
     for scorer, drawn in (("loss", by_loss), ("flops", by_flops)):
-        assert f"τ-b by {scorer}," in drawn["layout"]["title"]["subtitle"]["text"]
+        assert f"τ-b by {scorer} ·" in drawn["layout"]["title"]["subtitle"]["text"]
     default = client.get(address).json()
     assert default["data"] == by_loss["data"] != by_flops["data"]
     refused = client.get(f"{address}?scorer=other")

@@ -112,7 +112,7 @@ def test_correlations_count_the_ranking_sample_alone(ordered: Deployment) -> Non
             list(known.values()), [truth[code] for code in known], seed=0, num_bootstrap=2
         )
         assert row.num_architectures == len(known)
-        assert row.tau == expected.tau
+        assert row.tau.value == expected.tau.value
         is_combined = row.scorer == "rank-sum"
         assert row.conditions.get("combines") == ("loss, flops" if is_combined else None)
         assert row.conditions.get("reference") == (NUM_VALID if is_combined else None)

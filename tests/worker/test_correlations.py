@@ -124,7 +124,7 @@ def test_a_correlation_carries_its_conditions(ranked: Deployment) -> None:
         "score_ties": 3,
         "truth_ties": 0,
         "split": "validation",
-        "batch_norm": {"kind": "batch-stats"},
+        "batch_norm": "batch-stats",
         "images": 20,
         "batch_size": 250,
         "seed": 0,

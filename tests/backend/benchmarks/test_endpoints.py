@@ -63,6 +63,7 @@ def test_several_columns_are_imported_with_their_seeds_and_units(api: Api):
         api,
         f"{CONV},90,92,40,,2",
         f"{POOL},60,58,20,30,1",
+        f"{SKIP},50,40,,,",
         f"{DEAD},10,10,,,",
         header="a/accuracy/seed0,a/accuracy/seed1,b/accuracy,flops [M],a/latency [s]",
         truth="b/accuracy",
@@ -70,16 +71,16 @@ def test_several_columns_are_imported_with_their_seeds_and_units(api: Api):
     columns = {column["name"]: column for column in made["columns"]}
     assert list(columns) == ["a/accuracy", "b/accuracy", "flops", "a/latency"]
     assert made["truth"] == "b/accuracy"
-    # Both seeds order the two valid cells alike.
+    # Both seeds order the three valid cells alike.
     assert (columns["a/accuracy"]["seeds"], columns["a/accuracy"]["noise_ceiling"]) == (
         [0, 1],
         1.0,
     )
-    assert columns["a/accuracy"]["noise_architectures"] == 2
+    assert columns["a/accuracy"]["noise_architectures"] == 3
     assert (columns["b/accuracy"]["seeds"], columns["b/accuracy"]["noise_ceiling"]) == (None, None)
     known = {name: (column["num_known"], column["num_valid"]) for name, column in columns.items()}
     assert known == {
-        "a/accuracy": (3, 2),
+        "a/accuracy": (4, 3),
         "b/accuracy": (2, 2),
         "flops": (1, 1),
         "a/latency": (2, 2),
@@ -247,7 +248,7 @@ class TestBadTables:
 
     def test_a_claimed_noise_ceiling_is_computed_from_the_seeds(self, api: Api):
         column = {"metric": "accuracy", "seeds": [0, 1], "noise_ceiling": 0.99}
-        entries = {CONV: [[90, 50]], SKIP: [[50, 90]]}
+        entries = {CONV: [[90, 50]], POOL: [[70, 70]], SKIP: [[50, 90]]}
         document = json.dumps({"columns": [column], "entries": entries}).encode()
         data = {"name": "mine", "space": "digits-mini"}
         made = api.post(BENCHMARKS, data=data, files={"file": ("t.json", document)}).json()

@@ -16,7 +16,7 @@ from backend.runs import service
 from nas.benchmarks.table import Entry, GroundTruth
 from nas.spec import RunSpec
 from tests.backend.cli.commands import run_command
-from tests.backend.conftest import CONV, SKIP
+from tests.backend.conftest import CONV, POOL, SKIP
 from tests.nas.data.archives import cifar10, folder, imagenet16, tar
 from tests.ranked import stored_correlation
 from tests.support import wait_until
@@ -186,7 +186,7 @@ def test_benchmarks_are_listed_and_shown(server: str, tmp_path: Path):
     table = tmp_path / "table.csv"
     table.write_text(
         "architecture,a/accuracy/seed0 [fraction],a/accuracy/seed1 [fraction],latency\n"
-        f"{CONV},0.9,0.92,3\n{SKIP},0.5,0.54,1\n"
+        f"{CONV},0.9,0.92,3\n{POOL},0.6,0.7,2\n{SKIP},0.5,0.54,1\n"
     )
     arguments = ["benchmarks", "import", table, "--name", "two", "--space", "digits-mini"]
     imported = run_command(*arguments).output
@@ -195,7 +195,7 @@ def test_benchmarks_are_listed_and_shown(server: str, tmp_path: Path):
     assert "two@1" in listed
     assert "mini-truth@1" in listed
     shown = run_command("benchmarks", "show", "two", "--best", "1").output
-    assert "two@1: 2 of 125 architectures of digits-mini@1, 2 of 116 valid ones" in shown
+    assert "two@1: 3 of 125 architectures of digits-mini@1, 3 of 116 valid ones" in shown
     assert CONV in shown
     assert SKIP not in shown
     assert "a/accuracy (truth)" in shown

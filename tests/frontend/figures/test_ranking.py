@@ -159,7 +159,7 @@ def test_a_scorer_without_live_rounds_shows_its_final_tau_alone():
     drawn = tau_over_steps(run, subspaces=made.subspaces(1), correlations=rows, scorer="flops")
     assert list(trace(drawn, "final (n = 10)").y) == [0.6]
     assert list(trace(drawn, "overall").y) == []
-    assert "by flops, after training alone" in drawn.layout.title.subtitle.text
+    assert "by flops · after training alone" in drawn.layout.title.subtitle.text
     waiting = tau_over_steps(
         run, subspaces=made.subspaces(1), correlations=rows, scorer="calibrated"
     )

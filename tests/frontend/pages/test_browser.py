@@ -165,7 +165,9 @@ def test_the_figure_over_steps_shows_the_measure_that_is_chosen(quiet_page, addr
     quiet_page.get_by_role("textbox", name="Measure over steps").click()
     quiet_page.get_by_role("option", name="sparse τ-b").click()
     expect(drawn).to_contain_text("sparse τ-b over steps")
-    expect(data).to_have_attribute("href", re.compile(r"tau-over-steps\?measure=sparse-tau$"))
+    expect(data).to_have_attribute(
+        "href", re.compile(r"tau-over-steps\?measure=sparse-tau&scorer=loss$")
+    )
     # The overview has no select, and keeps to tau.
     quiet_page.get_by_role("tab", name="Overview").click()
     expect(drawn).to_contain_text("Rank correlation over steps")

@@ -39,7 +39,7 @@ def field(page, key):
 def test_a_run_is_started_through_the_form(form, served_db):
     field(form, "name").fill("from the form")
     field(form, "supernet.width").fill("4")
-    form.get_by_label("Horizontal flip").check(force=True)
+    form.locator('[id*="\\"training.augmentation.horizontal_flip\\""]').check(force=True)
     spec = spec_of(served_db, submitted(form))
     assert (spec.name, spec.supernet.width) == ("from the form", 4)
     assert spec.training.augmentation.horizontal_flip

@@ -1,5 +1,4 @@
-from frontend.pages.run.measures import measure_choice, measure_tables
-from nas.ranking.measures import MEASURES
+from frontend.pages.run.measures import measure_tables
 from tests.frontend import made
 from tests.frontend.pages.test_panels import words
 
@@ -84,9 +83,3 @@ def test_before_the_first_round_there_is_a_sentence():
 def test_an_unknown_noise_ceiling_is_called_unknown():
     texts = shown([made.correlation(0.5)], noise_ceiling=None)
     assert any(text.endswith("noise ceiling unknown") for text in texts)
-
-
-def test_every_measure_can_be_chosen_and_tau_is_at_first():
-    choice = measure_choice()
-    assert [option["value"] for option in choice.data] == list(MEASURES)
-    assert choice.value == "tau"
