@@ -3,8 +3,8 @@
 
 PYTHON ?= python3
 ARGS ?=
-# A file stays in one process, for its fixtures are dear. Three, because some tests mostly wait.
-SPREAD ?= -n 3 --dist loadfile --no-loadscope-reorder
+# A file stays in one process, for its fixtures are dear. Four, because some tests mostly wait.
+SPREAD ?= -n 4 --dist loadfile --no-loadscope-reorder
 BENCH ?= $(basename $(notdir $(wildcard benchmarks/*.py)))
 VENV := .venv
 BIN := $(VENV)/bin
