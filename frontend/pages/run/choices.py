@@ -50,7 +50,7 @@ def choices(scorers: Sequence[str], shown: str) -> Component:
         allowDeselect=False,
         w=320,
     )
-    return dmc.Group([of_scorer, of_measure], justify="flex-end")
+    return dmc.Group([of_scorer, of_measure], justify="flex-end", mb="md")
 
 
 def link_id(tab: str, figure: str) -> dict[str, str] | None:
