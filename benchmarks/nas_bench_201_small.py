@@ -25,7 +25,7 @@ from measuring.stand_alone import SHIPPED, StandAloneTable
 
 from nas.data.dataset import ImageDataset, ImageSplit
 from nas.spaces import catalogue
-from nas.spaces.base import Architecture, Space
+from nas.spaces.base import Architecture, LiveForm, Space
 from nas.spaces.shape import NetworkShape
 from nas.spec import AugmentationSpec
 from nas.training.standalone import StandAloneRecipe
@@ -79,13 +79,10 @@ def table() -> StandAloneTable:
 def cells(space: Space) -> list[Architecture]:
     """Draw valid cells uniformly, each that computes something else than those before it."""
     rng = Random(0)
-    found: dict[tuple[str | None, ...], Architecture] = {}
+    found: dict[LiveForm, Architecture] = {}
     while len(found) < NUM_CELLS:
         cell = space.sample(rng)
-        computed = tuple(
-            name if alive else None for name, alive in zip(cell, space.live(cell), strict=True)
-        )
-        found.setdefault(computed, cell)
+        found.setdefault(space.live_form(cell), cell)
     return list(found.values())
 
 

@@ -21,7 +21,6 @@ Needs the shared data: `../shared/data`, or the folder that EFSNAS_SHARED_DATA n
 """
 
 import argparse
-import json
 import os
 import random
 import statistics
@@ -34,7 +33,7 @@ import torch
 import yaml
 from first_experiment import SHARED, SPEC, dataset
 from measuring.deployment import deployed, execute, workers
-from measuring.report import RESULTS, Row, keep, print_figures, print_table, provenance
+from measuring.report import RESULTS, Row, measured_row, print_figures, print_table
 
 from backend.runs import results
 from backend.runs.schemas import EventRead
@@ -70,7 +69,10 @@ def main() -> None:
     if any(os.environ.get(name) != value for name, value in ALLOCATION.items()):
         # glibc reads them when a process starts. Runners have them; here both ways do.
         os.execve(sys.executable, [sys.executable, *sys.argv], {**os.environ, **ALLOCATION})
-    rows = {name: _row(name, measure, short) for name, measure in MEASUREMENTS.items()}
+    rows = {
+        name: measured_row(KEPT, name, measure, short=short)
+        for name, measure in MEASUREMENTS.items()
+    }
     show(rows)
     failed = [] if short else missed(rows)
     if failed:
@@ -263,17 +265,6 @@ def missed(rows: Mapping[str, Row]) -> list[str]:
     if (minutes := _number(rows["all_cells"], "seconds") / 60) > MINUTES_LIMIT:
         found.append(f"all_cells_minutes is {minutes:.2f}, more than {MINUTES_LIMIT}")
     return found
-
-
-def _row(name: str, measure: Callable[[bool], Row], short: bool) -> Row:
-    if short:
-        return measure(True)
-    path = KEPT / f"{name}.json"
-    if not path.exists():
-        print(f"measuring: {name}", file=sys.stderr, flush=True)
-        keep(path, provenance() | measure(False))
-    row: Row = json.loads(path.read_text())
-    return row
 
 
 def _number(row: Row, name: str) -> float:

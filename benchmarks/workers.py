@@ -20,7 +20,6 @@ Needs the shared data: `../shared/data`, or the folder that EFSNAS_SHARED_DATA n
 """
 
 import argparse
-import json
 import statistics
 import sys
 import tempfile
@@ -32,7 +31,7 @@ from pathlib import Path
 import yaml
 from first_experiment import SHARED, SPEC, dataset
 from measuring.deployment import deployed, execute, workers
-from measuring.report import RESULTS, Row, keep, print_figures, print_table, provenance
+from measuring.report import RESULTS, Row, measured_row, print_figures, print_table
 from sqlalchemy.orm import Session
 
 from backend.db import Database
@@ -64,7 +63,10 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--short", action="store_true", help="measure on little work")
     short = parser.parse_args().short
-    rows = {name: _row(name, measure, short) for name, measure in MEASUREMENTS.items()}
+    rows = {
+        name: measured_row(KEPT, name, measure, short=short)
+        for name, measure in MEASUREMENTS.items()
+    }
     show(rows)
     failed = [] if short else missed(rows)
     if failed:
@@ -255,17 +257,6 @@ def missed(rows: Mapping[str, Row]) -> list[str]:
     if whole >= CHECKPOINT_LIMIT_MS:
         found.append(f"a checkpoint takes {whole:.0f} ms, not less than {CHECKPOINT_LIMIT_MS:.0f}")
     return found
-
-
-def _row(name: str, measure: Callable[[bool], Row], short: bool) -> Row:
-    if short:
-        return measure(True)
-    path = KEPT / f"{name}.json"
-    if not path.exists():
-        print(f"measuring: {name}", file=sys.stderr, flush=True)
-        keep(path, provenance() | measure(False))
-    row: Row = json.loads(path.read_text())
-    return row
 
 
 def _events(db: Database, run_id: int) -> list[EventRead]:

@@ -4,7 +4,8 @@ import json
 import os
 import platform
 import subprocess
-from collections.abc import Sequence
+import sys
+from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -37,6 +38,25 @@ def keep(path: Path, row: Row) -> None:
     partial = path.with_suffix(".partial")
     partial.write_text(json.dumps(row, indent=1) + "\n")
     partial.replace(path)
+
+
+def measured_row(folder: Path, name: str, measure: Callable[[bool], Row], *, short: bool) -> Row:
+    """Return one result of a script that measures several, measured if it is not kept yet.
+
+    Args:
+        folder: of what is kept.
+        name: of the result.
+        measure: measures it, given whether on little work.
+        short: whether to measure on little work, which is neither read nor kept.
+    """
+    if short:
+        return measure(True)
+    path = folder / f"{name}.json"
+    if not path.exists():
+        print(f"measuring: {name}", file=sys.stderr, flush=True)
+        keep(path, provenance() | measure(False))
+    row: Row = json.loads(path.read_text())
+    return row
 
 
 def print_table(header: Sequence[str], rows: Sequence[Sequence[str]]) -> None:

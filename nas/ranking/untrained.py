@@ -23,7 +23,7 @@ from torch.overrides import TorchFunctionMode
 
 from nas.errors import ScoreUndefined
 from nas.seeds import derive_seed
-from nas.spaces.base import Architecture
+from nas.spaces.base import Architecture, LiveForm
 from nas.spaces.cell import CellSpace
 from nas.spaces.shape import NetworkShape
 from nas.supernets.build import build_stand_alone
@@ -33,9 +33,6 @@ if TYPE_CHECKING:
     from nas.experiment import Experiment
     from nas.ranking.probe_images import Inputs, ProbeImages
     from nas.ranking.scorers.untrained import UntrainedScorer
-
-LiveForm = tuple[str | None, ...]
-"""The operations of the live decisions, None for a dead one."""
 
 RECTIFIERS = (relu, torch.relu, torch.nn.functional.relu6, hardtanh)
 """The functions of which `BatchPass.rectified` keeps the outputs: ReLU and ReLU6."""
@@ -65,7 +62,7 @@ class UntrainedScores:
         Raises:
             ScoreUndefined: if the score is not finite.
         """
-        key = scorer, self._live_form(architecture)
+        key = scorer, self._experiment.space.live_form(architecture)
         if key not in self._scores:
             self._scores[key] = self._score(scorer, architecture)
         return self._scores[key]
@@ -80,13 +77,13 @@ class UntrainedScores:
             architecture: a valid one of the run's space.
             index: of the initialisation.
         """
-        form = self._live_form(architecture)
+        form = self._experiment.space.live_form(architecture)
         if form != self._form:
             self._form = form
             self._networks.clear()
         key = scorer.width, scorer.cells_per_stage, index
         if key not in self._networks:
-            labels = ("dead" if name is None else name for name in form)
+            labels = (name or "dead" for name in form)
             seed = derive_seed(self._experiment.spec.seed, "untrained", index, *labels)
             self._networks[key] = UntrainedNetwork(
                 self._build(scorer, architecture, seed),
@@ -94,12 +91,6 @@ class UntrainedScores:
                 self._experiment.probe_images,
             )
         return self._networks[key]
-
-    def _live_form(self, architecture: Architecture) -> LiveForm:
-        live = self._experiment.space.live(architecture)
-        return tuple(
-            name if alive else None for name, alive in zip(architecture, live, strict=True)
-        )
 
     def _score(self, scorer: UntrainedScorer, architecture: Architecture) -> float:
         number = scorer.num_initialisations

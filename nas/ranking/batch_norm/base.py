@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from abc import ABC, abstractmethod
+from abc import ABC
 from typing import TYPE_CHECKING, ClassVar
 
 from nas.plugin import Strategy
@@ -29,11 +29,10 @@ class BatchNormPolicy(Strategy, ABC):
     keeps_running_statistics: ClassVar[bool] = False
 
     @property
-    @abstractmethod
     def label(self) -> str:
         """The policy with its parameters, as it stands among the conditions of a correlation."""
+        return self.kind
 
-    @abstractmethod
     def class_scores(
         self, supernet: Network, architectures: Sequence[Architecture], images: ScoringImages
     ) -> Iterator[tuple[Architecture, Tensor]]:
@@ -47,3 +46,7 @@ class BatchNormPolicy(Strategy, ABC):
             architectures: any number.
             images: to classify, and others to estimate statistics on.
         """
+        # The supernet as it is: batch statistics, or those that it keeps.
+        from nas.supernets.evaluation import class_scores
+
+        return class_scores(supernet, architectures, images.batches)

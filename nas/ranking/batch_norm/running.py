@@ -30,15 +30,10 @@ class Running(BatchNormPolicy):
     kind: Literal["running"] = "running"
     keeps_running_statistics: ClassVar[bool] = True
 
-    @property
-    def label(self) -> str:
-        return self.kind
-
     def class_scores(
         self, supernet: Network, architectures: Sequence[Architecture], images: ScoringImages
     ) -> Iterator[tuple[Architecture, Tensor]]:
-        from nas.supernets.evaluation import class_scores
         from nas.supernets.statistics import keeps_statistics
 
         assert keeps_statistics(supernet)
-        return class_scores(supernet, architectures, images.batches)
+        return super().class_scores(supernet, architectures, images)
