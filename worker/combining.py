@@ -2,7 +2,7 @@
 
 from collections import defaultdict
 
-from sqlalchemy import func, select
+from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from backend.models import Combination as CombinationRow
@@ -24,18 +24,6 @@ def final_scores(session: Session, run_id: int) -> dict[str, dict[str, float]]:
     for architecture, scorer, score in session.execute(statement):
         found[architecture][scorer] = score
     return dict(found)
-
-
-def num_combined(session: Session, experiment: Experiment, run_id: int) -> int:
-    """Return how many scores by combined scorers are stored."""
-    kinds = [scorer.kind for scorer in experiment.spec.ranking.combined_scorers]
-    number = session.scalar(
-        select(func.count())
-        .select_from(Score)
-        .where(Score.run_id == run_id, Score.stage == "final", Score.scorer.in_(kinds))
-    )
-    assert number is not None
-    return number
 
 
 def calibrations(session: Session, run_id: int) -> dict[str, Calibration | None]:

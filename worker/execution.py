@@ -94,7 +94,6 @@ class Execution:
         experiment: of the run.
         states: supernets that this process has at hand.
         team: who trains.
-        samples: the ranking sample by sub-space, once it has been needed.
     """
 
     db: Database
@@ -102,7 +101,6 @@ class Execution:
     experiment: Experiment
     states: States = field(default_factory=States)
     team: Team = field(default_factory=Team)
-    samples: tuple[tuple[Architecture, ...], ...] | None = None
 
     def open(self, unit: Unit) -> Work:
         """Prepare the execution of a unit from its newest readable checkpoint.
@@ -126,7 +124,7 @@ class Execution:
         raise ValueError(f"unit {unit.key} is of the unknown kind {unit.kind!r}")
 
     def _partition(self, unit: Unit) -> Work:
-        sizes = [len(part) for part in self._samples()]
+        sizes = [len(part) for part in self._samples]
         return Work(
             folder=checkpoints.unit_folder(unit),
             events=pipeline.partition_unit(self.experiment),
@@ -181,7 +179,7 @@ class Execution:
         assert unit.subspace is not None
         assert unit.chunk is not None
         start = unit.chunk * ARCHITECTURES_PER_CHUNK
-        chunk = self._samples()[unit.subspace][start : start + ARCHITECTURES_PER_CHUNK]
+        chunk = self._samples[unit.subspace][start : start + ARCHITECTURES_PER_CHUNK]
         with self.db.reading() as session:
             scored = scored_already(session, unit.run_id)
             key = train_key(self.experiment.spec, unit.subspace)
@@ -199,7 +197,8 @@ class Execution:
         with self.db.reading() as session:
             learned = combining.calibrations(session, unit.run_id)
             table = combining.final_scores(session, unit.run_id)
-            number = combining.num_combined(session, self.experiment, unit.run_id)
+        kinds = {scorer.kind for scorer in self.experiment.spec.ranking.combined_scorers}
+        number = sum(len(kinds & scores.keys()) for scores in table.values())
         return Work(
             folder=checkpoints.unit_folder(unit),
             events=pipeline.combine_unit(self.experiment, table, learned),
@@ -234,11 +233,10 @@ class Execution:
         sample = pipeline.unranked_sample(spec, space, self.experiment.landmarks)
         return frozenset(map(space.encode, sample))
 
+    @cached_property
     def _samples(self) -> tuple[tuple[Architecture, ...], ...]:
-        """What is scored after training, split by sub-space, found once per process."""
-        if self.samples is None:
-            self.samples = pipeline.ranking_parts(self.experiment)
-        return self.samples
+        """What is scored after training, split by sub-space."""
+        return pipeline.ranking_parts(self.experiment)
 
     def _initial_state(self, unit: Unit, work: Work) -> TrainState:
         training = self.experiment.spec.training
