@@ -1,13 +1,13 @@
 """Trains some cells of `nas-bench-201` alone, in a small network: a second benchmark of our own.
 
 Settings of scorers and of supernet training are chosen on this table and on `digits-mini`, so that
-the published table of NAS-Bench-201 can judge what was not fitted to it. 150 random valid cells that
+the published table of NAS-Bench-201 can judge what was not fitted to it. 100 random valid cells that
 compute different things; the same cells in a network of width 8 with one cell per stage, on 6,400
 images of CIFAR-10 at 16x16 pixels.
 
 Writes `nas/benchmarks/nas-bench-201-small.json`: recipe, test accuracy per seed, noise ceiling. A
 cell and seed trained before is read from `results/nas_bench_201_small/`, so the script can be stopped
-and started; give disjoint seeds to train some in parallel. About eighty minutes per seed on one core.
+and started; give disjoint seeds to train some in parallel. About fifty minutes per seed on one core.
 
     python benchmarks/nas_bench_201_small.py [--seed 0 ...]
 
@@ -31,7 +31,7 @@ from nas.spec import AugmentationSpec
 from nas.training.standalone import StandAloneRecipe
 
 NAME = "nas-bench-201-small"
-NUM_CELLS = 150
+NUM_CELLS = 100
 NUM_IMAGES = 6400
 SEEDS = (0, 1)
 RECIPE = StandAloneRecipe(
