@@ -170,13 +170,27 @@ def _lines(features_NCHW: Tensor) -> Tensor:
 
 
 def _box_sums(lines: Tensor, channels: int) -> Tensor:
-    along_width = lines.clone()
-    along_width[:, :, channels:] += lines[:, :, :-channels]
-    along_width[:, :, :-channels] += lines[:, :, channels:]
-    sums = along_width.clone()
-    sums[:, 1:] += along_width[:, :-1]
-    sums[:, :-1] += along_width[:, 1:]
+    along_width = torch.empty_like(lines)
+    _add_neighbours(lines, along_width, dim=2, step=channels)
+    sums = torch.empty_like(lines)
+    _add_neighbours(along_width, sums, dim=1, step=1)
     return sums
+
+
+def _add_neighbours(values: Tensor, sums: Tensor, *, dim: int, step: int) -> None:
+    """Write the sums of every value and those `step` before and behind it along a dimension.
+
+    The first addition writes where the sums are to lie: to copy the values first would be another
+    pass through memory, which is what this takes.
+    """
+    size = values.shape[dim] - step
+    torch.add(
+        values.narrow(dim, step, size),
+        values.narrow(dim, 0, size),
+        out=sums.narrow(dim, step, size),
+    )
+    sums.narrow(dim, 0, step).copy_(values.narrow(dim, 0, step))
+    sums.narrow(dim, 0, size).add_(values.narrow(dim, step, size))
 
 
 def _shares(features_NCHW: Tensor) -> Tensor:

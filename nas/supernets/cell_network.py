@@ -260,6 +260,7 @@ class Cell(nn.Module):
             for node, (prepare, features) in enumerate(zip(self.preprocess, given, strict=True))
         }
         rectified: dict[int, Tensor] = {}
+        sums: set[int] = set()
         for step in steps:
             read = nodes[step.source]
             if step.operation.takes_relu:
@@ -269,7 +270,13 @@ class Cell(nn.Module):
             modules = [self.operations[key] for key in step.keys]
             outputs = step.operation.apply_all(modules, read)
             for target, output in zip(step.targets, outputs, strict=True):
-                nodes[target] = nodes[target] + output if target in nodes else output
+                if target in sums:
+                    nodes[target] += output  # Nobody else holds a sum that is not whole yet.
+                elif target in nodes:
+                    nodes[target] = nodes[target] + output
+                    sums.add(target)
+                else:
+                    nodes[target] = output
         held = [
             nodes[node] if node in nodes else self.zeros(nodes[0]) for node in self.graph.outputs
         ]
