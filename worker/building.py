@@ -85,8 +85,12 @@ class BuildExecution:
     def _training(self, unit: Unit) -> Work:
         assert unit.chunk is not None
         chunk = chunk_of(self.building.spec, self.building.space, unit.chunk)
+        finished = select(BuildTraining.architecture, BuildTraining.seed).where(
+            BuildTraining.run_id == self.build_id,
+            BuildTraining.architecture.in_({code for code, _ in chunk}),
+        )
         with self.db.reading() as session:
-            stored = self._stored(session)
+            stored = {(code, seed) for code, seed in session.execute(finished)}
         missing = [training for training in chunk if training not in stored]
         return Work(
             folder=checkpoints.unit_folder(unit),
@@ -99,10 +103,7 @@ class BuildExecution:
         with self.db.reading() as session:
             told = self._told(session)
             stored = self._stored(session)
-        results = {
-            key: Trained(stored[key].accuracy, stored[key].seconds)
-            for key in trainings(spec, space)
-        }
+        results = {key: stored[key] for key in trainings(spec, space)}
         table = Table(self.building, results, told)
         if len(table.diverged) == len(results):
             raise TrainingDiverged(
@@ -117,12 +118,16 @@ class BuildExecution:
         self._table = work.held.enter_context(staged(table.contents(), space, folder))
         return work
 
-    def _stored(self, session: Session) -> dict[tuple[str, int], BuildTraining]:
-        rows = session.scalars(
-            select(BuildTraining).where(BuildTraining.run_id == self.build_id)
-        ).all()
-        session.expunge_all()
-        return {(row.architecture, row.seed): row for row in rows}
+    def _stored(self, session: Session) -> dict[tuple[str, int], Trained]:
+        rows = session.execute(
+            select(
+                BuildTraining.architecture,
+                BuildTraining.seed,
+                BuildTraining.accuracy,
+                BuildTraining.seconds,
+            ).where(BuildTraining.run_id == self.build_id)
+        )
+        return {(code, seed): Trained(accuracy, seconds) for code, seed, accuracy, seconds in rows}
 
     def _told(self, session: Session) -> dict[str, JsonValue]:
         """Return how the architectures were trained, for whoever reads the benchmark."""

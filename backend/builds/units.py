@@ -16,6 +16,9 @@ STORE = "benchmark"
 MOST_TRAINING_UNITS = 200
 """Slots share the work unit by unit; each unit costs some statements whenever one ends."""
 
+LARGEST_UNIT = 10_000
+"""Trainings, each of which is a parameter of a statement; only very large builds have more units."""
+
 
 def units_of(spec: BuildSpec, space: Space) -> list[Unit]:
     """Return the units of a build, without their run.
@@ -47,4 +50,4 @@ def chunk_of(spec: BuildSpec, space: Space, chunk: int) -> tuple[tuple[str, int]
 
 
 def _chunk_size(number: int) -> int:
-    return ceil(number / MOST_TRAINING_UNITS)
+    return min(ceil(number / MOST_TRAINING_UNITS), LARGEST_UNIT)

@@ -157,8 +157,14 @@ def build_benchmark(  # noqa: PLR0913 - the options of a command
             soft_wrap=True,
         )
         if wait:
-            _require_benchmark(watch_build(client, made.id, console))
-            _say_made(console, client.benchmark(client.build(made.id).benchmark or name))
+            ended = watch_build(client, made.id, console)
+            _require_benchmark(ended)
+            _say_made(console, client.benchmark(ended.benchmark or name))
+            if ended.num_diverged:
+                console.print(
+                    f"Warning: {ended.num_diverged} of {ended.num_trainings} trainings diverged. "
+                    "The benchmark has no value there, and its recipe lists them."
+                )
 
 
 @benchmarks.command("builds")

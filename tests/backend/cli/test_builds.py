@@ -82,8 +82,8 @@ def test_waiting_shows_the_trainings_and_ends_with_the_benchmark(server: str, st
             space = get(session, SearchSpace, "digits-mini")
             truth = GroundTruth({CONV: Entry(90.0, (89.0, 91.0))}, num_seeds=2)
             add_benchmark(session, "mine", space, truth)
-            for seed in (0, 1):
-                training = {"architecture": CONV, "seed": seed, "accuracy": 90.0}
+            for seed, accuracy in ((0, 90.0), (1, None)):
+                training = {"architecture": CONV, "seed": seed, "accuracy": accuracy}
                 session.add(BuildTraining(run_id=1, **training, seconds=1.0, device="cpu"))
             build.benchmark, build.state = get(session, Benchmark, "mine"), "succeeded"
 
@@ -95,6 +95,7 @@ def test_waiting_shows_the_trainings_and_ends_with_the_benchmark(server: str, st
     assert "Build 1: succeeded." in done.output
     assert "2/2" in done.output
     assert "mine@1: 1 architectures of digits-mini@1" in done.output
+    assert "Warning: 1 of 2 trainings diverged" in done.output
 
 
 def test_waiting_for_a_build_that_is_cancelled_fails(server: str, stocked: Database):
