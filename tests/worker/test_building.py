@@ -37,6 +37,7 @@ MIXED = "|nor_conv_1x1~0|+|skip_connect~0|nor_conv_3x3~1|"
 POOLS = "|avg_pool_3x3~0|+|avg_pool_3x3~0|avg_pool_3x3~1|"
 FIRST_EDGE_DEAD = "|nor_conv_3x3~0|+|nor_conv_1x1~0|none~1|"
 ITS_TWIN = "|skip_connect~0|+|nor_conv_1x1~0|none~1|"
+ALONE: dict[BuildSpec, dict[str, list[float]]] = {}
 CODES = (CONVOLUTIONS, MIXED, POOLS, FIRST_EDGE_DEAD, ITS_TWIN)
 
 
@@ -87,6 +88,12 @@ def images(deployment: Deployment) -> ImageDataset:
 
 def trained_alone(deployment: Deployment, spec: BuildSpec) -> dict[str, list[float]]:
     """What every architecture reaches by itself, trained in this process without any worker."""
+    if spec not in ALONE:
+        ALONE[spec] = _trained_alone(deployment, spec)
+    return ALONE[spec]
+
+
+def _trained_alone(deployment: Deployment, spec: BuildSpec) -> dict[str, list[float]]:
     building = Building(spec, SPACE, images(deployment))
     trainer = StandAloneTrainer(SPACE, building.dataset, spec.recipe, shape=building.shape)
     return {
