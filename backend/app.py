@@ -12,6 +12,7 @@ from starlette.routing import Match
 
 from backend import problems
 from backend.benchmarks.endpoints import router as benchmarks
+from backend.builds.endpoints import router as builds
 from backend.datasets.endpoints import router as datasets
 from backend.db import Database
 from backend.guards import LocalOnly
@@ -71,7 +72,7 @@ def create_app(settings: Settings, db: Database) -> FastAPI:
     registry.register(DeploymentCollector(db, events))
     problems.install(app)
     app.include_router(probes)
-    for router in (system, spaces, runs, results):
+    for router in (system, spaces, runs, results, builds):
         app.include_router(router, prefix=PREFIX)
     # Definitions are cut off far below their limit, with a reason that names the limit.
     for router in (definitions, datasets, benchmarks):

@@ -1,7 +1,7 @@
 """The tables. The database is the record of everything; files are named by it, never the reverse."""
 
 from datetime import datetime
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import (
     JSON,
@@ -17,6 +17,7 @@ from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.orm import Mapped, mapped_column, relationship
 
 from backend.db import Base, PydanticJSON, UtcDateTime, db_now
+from nas.benchmarks.build import BuildSpec
 from nas.ranking.calibration import Calibration
 from nas.spaces import AnySpace
 from nas.spec import RunSpec
@@ -126,19 +127,23 @@ class BenchmarkEntry(Base):
     count: Mapped[int]  # of nonlinear functions
 
 
-class Run(Base):
-    """One execution of a RunSpec."""
+class Job(Base):
+    """What worker slots execute in units: a run, or the build of a benchmark."""
 
     __tablename__ = "runs"
     # A deleted run's number is never given to another one.
     __table_args__ = (Index("ix_runs_state", "state"), {"sqlite_autoincrement": True})
+    __mapper_args__ = {"polymorphic_on": "kind"}  # noqa: RUF012 - SQLAlchemy reads it
 
     id: Mapped[int] = mapped_column(primary_key=True)
+    kind: Mapped[str] = mapped_column(String(16))  # run or benchmark
     name: Mapped[str] = mapped_column(String(100))
-    spec: Mapped[RunSpec] = mapped_column(PydanticJSON(RunSpec))
+    # Any: the spec of the kind, a RunSpec or a BuildSpec
+    spec: Mapped[Any] = mapped_column(PydanticJSON(RunSpec | BuildSpec))
     state: Mapped[str] = mapped_column(String(16), default="queued")
     space_id: Mapped[int] = mapped_column(ForeignKey("search_spaces.id"))
     dataset_id: Mapped[int] = mapped_column(ForeignKey("datasets.id"))
+    # That a run is compared with, or that a build has made.
     benchmark_id: Mapped[int | None] = mapped_column(ForeignKey("benchmarks.id"))
     # The column of the benchmark that scores are compared with.
     truth_id: Mapped[int | None] = mapped_column(ForeignKey("benchmark_columns.id"))
@@ -162,6 +167,42 @@ class Run(Base):
     benchmark: Mapped[Benchmark | None] = relationship()
     truth: Mapped[BenchmarkColumn | None] = relationship()
     units: Mapped[list["Unit"]] = relationship(back_populates="run", order_by="Unit.id")
+
+    @property
+    def title(self) -> str:
+        """What people call it."""
+        return f"Run {self.id}"
+
+    @property
+    def processes(self) -> int:
+        """How many processes execute a unit together."""
+        return 1
+
+
+class Run(Job):
+    """One execution of a RunSpec."""
+
+    __mapper_args__ = {"polymorphic_identity": "run"}  # noqa: RUF012 - likewise
+
+    if TYPE_CHECKING:
+        spec: Mapped[RunSpec]
+
+    @property
+    def processes(self) -> int:
+        return self.spec.training.processes
+
+
+class Build(Job):
+    """The making of one benchmark by a BuildSpec."""
+
+    __mapper_args__ = {"polymorphic_identity": "benchmark"}  # noqa: RUF012 - likewise
+
+    if TYPE_CHECKING:
+        spec: Mapped[BuildSpec]
+
+    @property
+    def title(self) -> str:
+        return f"Build {self.id}"
 
 
 class Unit(Base):
@@ -198,7 +239,7 @@ class Unit(Base):
     progress_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
     finished_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
 
-    run: Mapped[Run] = relationship(back_populates="units")
+    run: Mapped[Job] = relationship(back_populates="units")
 
 
 class SubspaceRow(Base):
@@ -237,6 +278,21 @@ class LandmarkRow(Base):
     accuracy: Mapped[float | None]  # percent, mean over the seeds; null until all are trained
     # Per training, in order; null where the benchmark does not tell.
     seeds: Mapped[list[float] | None] = mapped_column(Json)
+
+
+class BuildTraining(Base):
+    """One finished training of a benchmark that is being built; it is never made again."""
+
+    __tablename__ = "build_trainings"
+
+    run_id: Mapped[int] = mapped_column(
+        ForeignKey("runs.id", ondelete="CASCADE"), primary_key=True
+    )
+    architecture: Mapped[str] = mapped_column(String(2048), primary_key=True)
+    seed: Mapped[int] = mapped_column(primary_key=True)
+    accuracy: Mapped[float | None]  # percent, on the test images; null: it diverged
+    seconds: Mapped[float]  # of training
+    device: Mapped[str] = mapped_column(String(16))  # cpu or cuda
 
 
 class Metric(Base):

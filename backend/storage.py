@@ -20,6 +20,9 @@ def is_full(error: BaseException | None) -> bool:
             return True
         if isinstance(error, DBAPIError) and _database_is_full(error.orig):
             return True
+        # Of a temporary database that is used without SQLAlchemy.
+        if isinstance(error, sqlite3.Error) and _database_is_full(error):
+            return True
         error = error.__cause__
     return False
 

@@ -55,6 +55,10 @@ class InfeasibleInheritance(NasError):
     """The supernets of a run cannot start from those of another one."""
 
 
+class InfeasibleBuild(InfeasibleParameter):
+    """A benchmark cannot be built so. The parameter is one of the build's specification."""
+
+
 class InvalidBenchmark(NasError):
     """A ground-truth table holds unknown, repeated or non-finite rows."""
 

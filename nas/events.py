@@ -132,6 +132,25 @@ class StandAloneTrained:
 
 
 @dataclass(frozen=True, slots=True)
+class NetworkTrained:
+    """A network of a benchmark that is being built has been trained once.
+
+    Attributes:
+        architecture: whose network it is; others that compute the same share the result.
+        seed: of the training.
+        accuracy: in percent, on the test images; None where the training diverged.
+        seconds: that the training took, evaluation excluded.
+        reason: why there is no accuracy, for people; empty where there is one.
+    """
+
+    architecture: str
+    seed: int
+    accuracy: float | None
+    seconds: float
+    reason: str = ""
+
+
+@dataclass(frozen=True, slots=True)
 class ArchitectureScore:
     """One score of one architecture; higher is better."""
 
@@ -198,6 +217,7 @@ Event = (
     PartitionFound
     | StandAloneProgressed
     | StandAloneTrained
+    | NetworkTrained
     | TrainingProgressed
     | ArchitecturesScored
     | ScorerPrepared

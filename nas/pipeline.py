@@ -86,7 +86,7 @@ def landmarks_unit(
     trainer = StandAloneTrainer(experiment.space, dataset, source.recipe, experiment.device, shape)
     for architecture, number in trainings:
         seed = derive_seed(experiment.spec.seed, "landmark training", number)
-        accuracy = yield from trainer.validation_accuracy(architecture, seed, number)
+        accuracy = yield from trainer.reported_accuracy(architecture, seed, number)
         yield StandAloneTrained(experiment.space.encode(architecture), number, accuracy)
 
 

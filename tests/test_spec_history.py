@@ -1,6 +1,6 @@
 """Specs are stored for good: what a release wrote, every later one must read as the same.
 
-`spec_history/` keeps one file per release with run specs and search spaces as that release stored
+`spec_history/` keeps one file per release with specs of runs and of builds, and search spaces, as that release stored
 them, defaults included. A released file is never edited.
 """
 
@@ -12,6 +12,7 @@ import pytest
 from packaging.version import Version
 from pydantic import BaseModel, TypeAdapter
 
+from nas.benchmarks.build import BuildSpec
 from nas.spaces import AnySpace
 from nas.spec import RunSpec
 
@@ -20,6 +21,7 @@ FILES = sorted(
 )
 ADAPTERS: dict[str, TypeAdapter[Any]] = {
     "runs": TypeAdapter(RunSpec),
+    "builds": TypeAdapter(BuildSpec),
     "spaces": TypeAdapter(AnySpace),
 }
 STORED = [

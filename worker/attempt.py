@@ -4,6 +4,7 @@ import contextlib
 import time
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
+from typing import Protocol
 
 from sqlalchemy.orm import Session
 
@@ -17,10 +18,31 @@ from nas.events import Event
 from worker import checkpoints
 from worker.execution import Work
 from worker.plan import settle
-from worker.recorder import Recorder
+from worker.telemetry import UnitTelemetry
 from worker.writer import CheckpointWriter, Written
 
 Conclusion = Callable[[Session, Unit], None]
+
+
+class UnitRecorder(Protocol):
+    """Gathers the events of one attempt, and turns them into rows."""
+
+    telemetry: UnitTelemetry
+
+    def add(self, event: Event, seconds: float) -> None:
+        """Gather one event that took the science so many seconds."""
+
+    def rewind(self, session: Session, unit: Unit, position: int) -> None:
+        """Forget what an earlier attempt stored beyond the position that the unit resumes from."""
+
+    def write(self, session: Session, unit: Unit) -> None:
+        """Store what was gathered."""
+
+    def let_go(self, session: Session, unit: Unit) -> None:
+        """Store the rest of the telemetry, in the transaction in which the attempt ends."""
+
+    def finish(self, session: Session, unit: Unit) -> None:
+        """Draw the conclusions of a unit that is done, in the transaction that made it so."""
 
 
 class Attempt:
@@ -35,7 +57,7 @@ class Attempt:
     """
 
     def __init__(
-        self, db: Database, settings: Settings, lease: Lease, recorder: Recorder, folder: str
+        self, db: Database, settings: Settings, lease: Lease, recorder: UnitRecorder, folder: str
     ) -> None:
         self._db = db
         self._settings = settings
@@ -60,7 +82,7 @@ class Attempt:
             for level, message in work.log:
                 append_event(session, unit, "log", message, level=level)
             self._recorder.rewind(session, unit, work.position())
-            if unit.kind in ("landmarks", "rank", "combine"):
+            if unit.kind in ("landmarks", "rank", "combine", "stand-alone"):
                 unit.progress = work.position()
             named = checkpoints.newest_first(session, unit.id)
             debris = checkpoints.debris(self._root, unit, named)

@@ -1,6 +1,7 @@
 """How each kind of unit is executed: its events, its state, and where it resumes."""
 
 from collections.abc import Callable, Iterator
+from contextlib import ExitStack
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import TypeVar
@@ -23,6 +24,7 @@ from nas.spaces.base import Architecture
 from nas.training.state import TrainState, fresh_state, inherit, inherited_state
 from nas.training.team import Team
 from worker import checkpoints, combining
+from worker.correlations import Truth
 from worker.landmarks import landmark_log
 from worker.plan import (
     ARCHITECTURES_PER_CHUNK,
@@ -30,7 +32,10 @@ from worker.plan import (
     train_key,
     units_after_partition,
 )
-from worker.recorder import scored_already
+from worker.progress import TrainingProgress
+from worker.recorder import Recorder, scored_already
+from worker.resources import Resources
+from worker.telemetry import UnitTelemetry
 from worker.writer import Frozen
 
 Resumed = TypeVar("Resumed", TrainState, SearchState)
@@ -49,6 +54,7 @@ class Work:
         following: units that come after this one, without their run.
         log: level and text of what people should know about the start.
         unreadable: checkpoints that turned out damaged.
+        held: what is closed when the attempt ends.
     """
 
     folder: str
@@ -59,6 +65,7 @@ class Work:
     following: list[Unit] = field(default_factory=list)
     log: list[tuple[str, str]] = field(default_factory=list)
     unreadable: list[Artifact] = field(default_factory=list)
+    held: ExitStack = field(default_factory=ExitStack)
 
 
 class States:
@@ -92,6 +99,7 @@ class Execution:
         db: the database.
         settings: where the files are.
         experiment: of the run.
+        truth: its ground truth, if it has one.
         states: supernets that this process has at hand.
         team: who trains.
     """
@@ -99,6 +107,7 @@ class Execution:
     db: Database
     settings: Settings
     experiment: Experiment
+    truth: Truth | None = None
     states: States = field(default_factory=States)
     team: Team = field(default_factory=Team)
 
@@ -122,6 +131,44 @@ class Execution:
             case "search":
                 return self._search(unit)
         raise ValueError(f"unit {unit.key} is of the unknown kind {unit.kind!r}")
+
+    @property
+    def device(self) -> str:
+        """The torch device that the units are executed on."""
+        return self.experiment.device
+
+    def recorder(self, work: Work, resources: Resources, began: float) -> Recorder:
+        """Return what turns the events of a unit into rows.
+
+        Args:
+            work: as `open` returned it.
+            resources: of the processes that execute it.
+            began: moment (`time.monotonic`) at which the attempt began.
+        """
+        updates = 0 if work.state is None else work.state.updates
+        balance = () if work.state is None else work.state.balance
+        spec = self.experiment.spec
+        return Recorder(
+            spec=spec,
+            truth=self.truth,
+            num_validation=len(self.experiment.dataset.validation),
+            unranked=self.unranked,
+            training=TrainingProgress(
+                updates_before=updates,
+                penalty_sum=0.0 if spec.training.regularisers else None,
+            ),
+            telemetry=UnitTelemetry(
+                resources,
+                updates=updates,
+                images=sum(count.images for count in balance),
+                began=began,
+            ),
+        )
+
+    def keep(self, path: str, work: Work) -> None:
+        """Remember a supernet that is stored under `path` and that its unit no longer trains."""
+        if work.state is not None:
+            self.states.put(path, work.state)
 
     def _partition(self, unit: Unit) -> Work:
         sizes = [len(part) for part in self._samples]

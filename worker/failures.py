@@ -39,7 +39,10 @@ def failure_of(error: BaseException) -> Failure:
 
 
 ROOM_REMEDY = "The run goes on by itself once there is room again; free some space."
-MEMORY_REMEDY = "lower training.batch_size, ranking.batch_size or supernet.width"
+MEMORY_REMEDY = (
+    "lower training.batch_size, ranking.batch_size or supernet.width, or in the build of a benchmark "
+    "recipe.batch_size"
+)
 
 
 def failure_of_exit(returncode: int, *, out_of_memory_kills: int) -> Failure:

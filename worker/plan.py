@@ -18,9 +18,9 @@ from sqlalchemy.orm import Session
 
 from backend.db import wake_after_commit
 from backend.errors import NotFound
-from backend.models import Run, Unit
+from backend.models import Job, Unit
 from backend.runs.lifecycle import stop_if_idle
-from backend.runs.states import lock_run, move_run, move_unit
+from backend.runs.states import lock_job, move_run, move_unit
 from nas.spec import RunSpec
 
 ARCHITECTURES_PER_CHUNK = 250
@@ -82,7 +82,7 @@ def units_after_partition(spec: RunSpec, sample_sizes: Sequence[int]) -> list[Un
     return units
 
 
-def settle(session: Session, run_id: int) -> Run | None:
+def settle(session: Session, run_id: int) -> Job | None:
     """Draw the conclusions of the units' states: promote what may start, end what is over.
 
     Doing it again changes nothing, so that whoever changed a unit calls it, and the reaper calls
@@ -92,7 +92,7 @@ def settle(session: Session, run_id: int) -> Run | None:
         The run; None if it was deleted.
     """
     try:
-        run = lock_run(session, run_id)
+        run = lock_job(session, run_id, Job)
     except NotFound:
         return None
     if run.state not in ACTIVE:
@@ -116,7 +116,7 @@ def settle(session: Session, run_id: int) -> Run | None:
     if run.state == "queued":
         return run
     if units and all(unit.state == "done" for unit in units):
-        move_run(session, run, "succeeded", "The run succeeded.")
+        move_run(session, run, "succeeded", f"{run.title} succeeded.")
     else:
         stop_if_idle(session, run)
     return run
@@ -170,7 +170,7 @@ def _promote(session: Session, units: Sequence[Unit]) -> None:
             wake_after_commit(session, unit.run_id)
 
 
-def _fail_run(session: Session, run: Run, units: Sequence[Unit], failed: Unit) -> None:
+def _fail_run(session: Session, run: Job, units: Sequence[Unit], failed: Unit) -> None:
     # A leased unit loses its lease here, so whatever its runner still writes is refused.
     for unit in units:
         if unit.state in ("waiting", "ready", "lost", "leased"):

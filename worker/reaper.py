@@ -16,11 +16,11 @@ from sqlalchemy.orm import Session
 
 from backend.db import Database, db_now
 from backend.logs import configure_logs
-from backend.models import Artifact, EventRow, Run, Unit, WorkerSlot
+from backend.models import Artifact, EventRow, Job, Unit, WorkerSlot
 from backend.queue import wake
 from backend.runs import leases, lifecycle
 from backend.runs.leases import CLAIMABLE_RUN_STATES, Failure, FailureClass, Lease, StaleAttempt
-from backend.runs.states import ACTIVE_RUN_STATES, lock_run
+from backend.runs.states import ACTIVE_RUN_STATES, lock_job
 from backend.settings import Settings
 from backend.storage import has_room
 from worker.plan import settle
@@ -39,7 +39,7 @@ def reap(db: Database, settings: Settings) -> None:
     """Look once at everything."""
     with db.reading() as session:
         expired = leases.expired(session)
-        active = list(session.scalars(select(Run.id).where(Run.state.in_(ACTIVE_RUN_STATES))))
+        active = list(session.scalars(select(Job.id).where(Job.state.in_(ACTIVE_RUN_STATES))))
         without_room = _runs_without_room(session, settings)
     for lease in expired:
         return_expired(db, settings, lease)
@@ -77,7 +77,7 @@ def resume_if_room(db: Database, settings: Settings, run_id: int, num_bytes: int
         if not has_room(folder, settings.resume_free_bytes, num_bytes):
             return
     with db.unit_of_work() as session:
-        run = lock_run(session, run_id)
+        run = lock_job(session, run_id, Job)
         if _waits_for_room(run):
             lifecycle.resume(session, run, "Resumed: the disk has room again.")
 
@@ -108,22 +108,22 @@ def _runs_without_room(session: Session, settings: Settings) -> dict[int, int]:
     lately = (
         select(EventRow.id)
         .where(
-            EventRow.run_id == Run.id,
+            EventRow.run_id == Job.id,
             EventRow.kind == "run-state",
             EventRow.created_at > db_now(-settings.resume_seconds),
         )
         .exists()
     )
     rows = session.execute(
-        select(Run.id, func.coalesce(func.max(Artifact.num_bytes), 0))
-        .outerjoin(Artifact, Artifact.run_id == Run.id)
-        .where(Run.state == "paused", Run.failure_class == FailureClass.STORAGE, ~lately)
-        .group_by(Run.id)
+        select(Job.id, func.coalesce(func.max(Artifact.num_bytes), 0))
+        .outerjoin(Artifact, Artifact.run_id == Job.id)
+        .where(Job.state == "paused", Job.failure_class == FailureClass.STORAGE, ~lately)
+        .group_by(Job.id)
     )
     return {run_id: ROOM_IN_CHECKPOINTS * largest for run_id, largest in rows}
 
 
-def _waits_for_room(run: Run) -> bool:
+def _waits_for_room(run: Job) -> bool:
     return run.state == "paused" and run.failure_class == FailureClass.STORAGE
 
 
@@ -146,8 +146,8 @@ def _some_slot_is_idle(session: Session) -> bool:
 def _runs_with_work(session: Session) -> list[int]:
     statement = (
         select(Unit.run_id)
-        .join(Run)
-        .where(Unit.state == "ready", Run.state.in_(CLAIMABLE_RUN_STATES))
+        .join(Job)
+        .where(Unit.state == "ready", Job.state.in_(CLAIMABLE_RUN_STATES))
         .distinct()
     )
     return list(session.scalars(statement))

@@ -111,7 +111,7 @@ class Recorder:
             tables.append("telemetry")
         if tables:
             unit.progress_at = db_now()
-            _announce(session, unit, tables)
+            announce(session, unit, tables)
 
     def let_go(self, session: Session, unit: Unit) -> None:
         """Store the rest of the telemetry, in the transaction in which the attempt ends."""
@@ -125,10 +125,10 @@ class Recorder:
             return
         if unit.kind == "rank":
             correlator.finish_ranking(session, unit)
-            _announce(session, unit, ["correlations"])
+            announce(session, unit, ["correlations"])
         elif unit.kind == "combine":
             correlator.finish_combining(session, unit)
-            _announce(session, unit, ["correlations"])
+            announce(session, unit, ["correlations"])
 
     def rewind(self, session: Session, unit: Unit, position: int) -> None:
         """Forget what an earlier attempt stored beyond the checkpoint that the unit resumes from.
@@ -297,6 +297,7 @@ def scored_already(session: Session, run_id: int) -> set[str]:
     return set(session.scalars(statement.distinct()))
 
 
-def _announce(session: Session, unit: Unit, tables: list[str]) -> None:
+def announce(session: Session, unit: Unit, tables: list[str]) -> None:
+    """Tell whoever follows the history that a unit has stored new rows."""
     data = {"tables": tables, "progress": unit.progress}
     append_event(session, unit, "data", f"{unit.key}: new data.", data=data)

@@ -8,13 +8,10 @@ from __future__ import annotations
 import contextlib
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import psutil
 import structlog
-
-if TYPE_CHECKING:
-    from nas.experiment import Experiment
 
 _log = structlog.get_logger(__name__)
 
@@ -91,20 +88,20 @@ class Resources:
     processes: Sequence[psutil.Process] = field(default_factory=lambda: (psutil.Process(),))
 
     @classmethod
-    def of(cls, experiment: Experiment, processes: Sequence[psutil.Process] = ()) -> Resources:
-        """Return those of processes that compute on the experiment's device.
+    def of(cls, device: str, processes: Sequence[psutil.Process] = ()) -> Resources:
+        """Return those of processes that compute on a device.
 
         Args:
-            experiment: the run.
+            device: a torch device.
             processes: that train together, each on a GPU of its own if the device is one; none:
                 this one alone.
         """
         members = processes or (psutil.Process(),)
-        if not experiment.device.startswith("cuda"):
+        if not device.startswith("cuda"):
             return cls((), members)
         import torch
 
-        devices = [experiment.device]
+        devices = [device]
         if len(members) > 1:
             devices = [f"cuda:{number}" for number in range(len(members))]
         uuids = [torch.cuda.get_device_properties(device).uuid for device in devices]

@@ -32,13 +32,10 @@ from worker import checkpoints, team
 from worker.attempt import Attempt, record_failure
 from worker.control import CANCEL, Control, die_with_parent
 from worker.devices import own_device
-from worker.execution import Execution, Work
+from worker.execution import Work
 from worker.failures import failure_of
-from worker.loading import LoadedRun, load_run
-from worker.progress import TrainingProgress
-from worker.recorder import Recorder
+from worker.jobs import JobExecution, open_job
 from worker.resources import Resources
-from worker.telemetry import UnitTelemetry
 
 LINGER_SECONDS = 20.0
 """How long a runner with nothing to do waits for units of its run that others must make ready.
@@ -80,8 +77,7 @@ class Runner:
         self._settings = settings
         self._control = control
         self._first = lease
-        self._loaded: LoadedRun | None = None
-        self._execution: Execution | None = None
+        self._execution: JobExecution | None = None
         self._resources: Resources | None = None
 
     def work(self) -> None:
@@ -119,10 +115,10 @@ class Runner:
             self._db,
             self._settings,
             lease,
-            self._recorder(execution, work, began),
+            execution.recorder(work, self._used(execution), began),
             checkpoints.unit_folder(unit),
         )
-        with closing(attempt):
+        with closing(attempt), work.held:
             self._execute_events(work, attempt)
 
     def _execute_events(self, work: Work, attempt: Attempt) -> None:
@@ -146,8 +142,8 @@ class Runner:
 
     def _keep(self, work: Work, path: str | None) -> None:
         """Remember a supernet that is stored and that this unit no longer trains."""
-        if work.state is not None and path is not None:
-            self._open_run().states.put(path, work.state)
+        if path is not None:
+            self._open_run().keep(path, work)
 
     def _record_failure(self, lease: Lease, error: Exception) -> None:
         failure = failure_of(error)
@@ -165,38 +161,15 @@ class Runner:
                     raise
             time.sleep(NO_ROOM_POLL_SECONDS)
 
-    def _open_run(self) -> Execution:
+    def _open_run(self) -> JobExecution:
         if self._execution is None:
-            with self._db.reading() as session:
-                self._loaded = load_run(session, self._settings, self._first.run_id)
-            self._execution = Execution(
-                self._db, self._settings, self._loaded.experiment, team=self._team
-            )
+            self._execution = open_job(self._db, self._settings, self._first.run_id, self._team)
         return self._execution
 
-    def _recorder(self, execution: Execution, work: Work, began: float) -> Recorder:
-        assert self._loaded is not None
-        experiment = self._loaded.experiment
-        updates = 0 if work.state is None else work.state.updates
-        balance = () if work.state is None else work.state.balance
+    def _used(self, execution: JobExecution) -> Resources:
         if self._resources is None:
-            self._resources = Resources.of(experiment, team.members())
-        return Recorder(
-            spec=experiment.spec,
-            truth=self._loaded.truth,
-            num_validation=len(experiment.dataset.validation),
-            unranked=execution.unranked,
-            training=TrainingProgress(
-                updates_before=updates,
-                penalty_sum=0.0 if experiment.spec.training.regularisers else None,
-            ),
-            telemetry=UnitTelemetry(
-                self._resources,
-                updates=updates,
-                images=sum(count.images for count in balance),
-                began=began,
-            ),
-        )
+            self._resources = Resources.of(execution.device, team.members())
+        return self._resources
 
     def _next(self) -> Lease | None:
         """Claim the next unit of the run, waiting a little for one that others make ready."""

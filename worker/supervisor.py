@@ -13,7 +13,7 @@ import structlog
 from sqlalchemy.exc import DBAPIError
 
 from backend.db import Database
-from backend.models import Run
+from backend.models import Job
 from backend.runs import leases
 from backend.runs.leases import Failure, FailureClass, Lease, StaleAttempt
 from backend.settings import Settings
@@ -125,8 +125,8 @@ class Supervisor:
 
     def _processes(self, run_id: int) -> int:
         with self._db.reading() as session:
-            run = session.get(Run, run_id)
-            return 1 if run is None else run.spec.training.processes
+            run = session.get(Job, run_id)
+            return 1 if run is None else run.processes
 
     def _runner(self, processes: int = 1) -> RunnerProcess:
         if processes > 1:
@@ -201,7 +201,7 @@ class Supervisor:
 
     def _wanted(self, watch: Watch) -> str | None:
         with self._db.reading() as session:
-            run = session.get(Run, watch.run_id)
+            run = session.get(Job, watch.run_id)
             state = "deleted" if run is None else run.state
         order = ORDER_OF_STATE.get(state, CANCEL)
         if order is None and self._draining.is_set():

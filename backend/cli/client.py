@@ -10,6 +10,7 @@ import httpx
 from pydantic import TypeAdapter
 
 from backend.benchmarks.schemas import BenchmarkDetail, BenchmarkRead, EntryRead
+from backend.builds.schemas import BuildRead
 from backend.cli.errors import CliError
 from backend.datasets.schemas import DatasetRead
 from backend.paging import Page
@@ -170,6 +171,20 @@ class ApiClient:
     def import_benchmark(self, table: Path, fields: Mapping[str, str | int]) -> BenchmarkDetail:
         """Upload a table of stand-alone results."""
         return BenchmarkDetail.model_validate_json(self._upload("/benchmarks", table, fields))
+
+    def build_benchmark(self, spec: object) -> BuildRead:
+        """Have the workers make a benchmark."""
+        text = self._send("POST", "/benchmark-builds", json=spec, timeout=IMPORT_SECONDS)
+        return BuildRead.model_validate_json(text)
+
+    def build(self, build_id: int) -> BuildRead:
+        """Return the build of a benchmark."""
+        return BuildRead.model_validate_json(self._send("GET", f"/benchmark-builds/{build_id}"))
+
+    def builds(self, limit: int) -> Page[BuildRead]:
+        """Return the newest builds."""
+        text = self._send("GET", "/benchmark-builds", params={"limit": limit})
+        return Page[BuildRead].model_validate_json(text)
 
     def _all(self, path: str, model: type[Item]) -> list[Item]:
         adapter: TypeAdapter[Page[Item]] = TypeAdapter(Page[model])  # type: ignore[valid-type]  # a type at run time

@@ -80,7 +80,23 @@ def read_spec(path: Path) -> object:
         CliError: if the file cannot be read, or is neither YAML nor JSON.
     """
     try:
-        return yaml.safe_load(path.read_text(encoding="utf-8"))
+        return yaml.safe_load(_read_text(path))
+    except yaml.YAMLError as error:
+        raise CliError(f"{path}: {error}") from error
+
+
+def read_lines(path: Path) -> list[str]:
+    """Return the lines of a file that are not empty.
+
+    Raises:
+        CliError: if the file cannot be read.
+    """
+    return [line.strip() for line in _read_text(path).splitlines() if line.strip()]
+
+
+def _read_text(path: Path) -> str:
+    try:
+        return path.read_text(encoding="utf-8")
     except FileNotFoundError as error:
         raise CliError(f"there is no file {path}") from error
     except IsADirectoryError as error:
@@ -89,8 +105,6 @@ def read_spec(path: Path) -> object:
         raise CliError(f"{path} cannot be read: {error.strerror}") from error
     except UnicodeDecodeError as error:
         raise CliError(f"{path} is not UTF-8 text") from error
-    except yaml.YAMLError as error:
-        raise CliError(f"{path}: {error}") from error
 
 
 def require_success(run: RunRead) -> None:

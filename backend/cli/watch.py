@@ -13,11 +13,19 @@ from rich.progress import (
     TimeElapsedColumn,
 )
 
+from backend.builds.schemas import BuildRead
 from backend.cli.client import ApiClient
 from backend.runs.schemas import RunRead, UnitRead
 from backend.runs.states import FINISHED_RUN_STATES
 
 POLL_SECONDS = 0.5
+COLUMNS = (
+    TextColumn("{task.description:<10}"),
+    BarColumn(),
+    MofNCompleteColumn(),
+    TimeElapsedColumn(),
+    TextColumn("{task.fields[note]}"),
+)
 KINDS = ("partition", "landmarks", "warm-up", "train", "rank", "combine", "search")
 
 
@@ -32,14 +40,7 @@ def watch(
         console: where the bars are drawn.
         check: called at every look; raises to stop watching.
     """
-    columns = (
-        TextColumn("{task.description:<10}"),
-        BarColumn(),
-        MofNCompleteColumn(),
-        TimeElapsedColumn(),
-        TextColumn("{task.fields[note]}"),
-    )
-    with Progress(*columns, console=console) as bars:
+    with Progress(*COLUMNS, console=console) as bars:
         shown: dict[str, TaskID] = {}
         said = ""
         while True:
@@ -54,6 +55,25 @@ def watch(
                 said = news
             if run.state in FINISHED_RUN_STATES:
                 return run
+            time.sleep(POLL_SECONDS)
+
+
+def watch_build(client: ApiClient, build_id: int, console: Console) -> BuildRead:
+    """Show how many trainings of a build are done until it has ended; return it."""
+    with Progress(*COLUMNS, console=console) as bars:
+        bar = bars.add_task("trainings", note="")
+        said = ""
+        while True:
+            build = client.build(build_id)
+            bars.update(bar, completed=build.num_trained, total=build.num_trainings)
+            news = build.waiting_reason or f"Build {build_id}: {build.state}."
+            if build.state == "paused" and build.failure_message is not None:
+                news += f" {build.failure_message}"
+            if news != said:
+                bars.console.print(news)
+                said = news
+            if build.state in FINISHED_RUN_STATES:
+                return build
             time.sleep(POLL_SECONDS)
 
 

@@ -21,6 +21,7 @@ from nas.partition.base import Partition, Splitter
 from nas.partition.routing import Routing
 from nas.spaces.base import Space
 from nas.spec import RunSpec, TrainingSpec
+from nas.training.recipe import AugmentationSpec
 
 MAX_LIVE_ROUNDS = 2000
 """More would fill the tables and the figures of a run with what nobody can look at."""
@@ -68,7 +69,7 @@ def check_spec(session: Session, spec: RunSpec, artifact_folder: Path | None = N
         truth = find_truth(benchmark, spec.benchmark_column)
         _check_classes(session, dataset, truth)
     _check_batch(spec, dataset)
-    _check_shift(spec, dataset)
+    check_shift(spec.training.augmentation, "training.augmentation", dataset)
     _check_rounds(spec)
     shape = spec.supernet.shape(image_channels=dataset.channels, num_classes=len(dataset.classes))
     try:
@@ -82,7 +83,7 @@ def check_spec(session: Session, spec: RunSpec, artifact_folder: Path | None = N
         raise Unprocessable(f"splitter.{error.parameter}", error.reason) from error
     except InfeasibleSampling as error:
         raise Unprocessable(f"training.sampler.{error.parameter}", error.reason) from error
-    _check_image_size(space, dataset)
+    check_image_size(space, dataset)
     landmarks.check(session, spec, partition, truth)
     landmarks.check_images(spec, dataset)
     if spec.search is not None:
@@ -130,17 +131,32 @@ def _check_batch(spec: RunSpec, dataset: Dataset) -> None:
         )
 
 
-def _check_shift(spec: RunSpec, dataset: Dataset) -> None:
-    shift, side = spec.training.augmentation.shift_pixels, min(dataset.height, dataset.width)
+def check_shift(augmentation: AugmentationSpec, field: str, dataset: Dataset) -> None:
+    """Refuse shifts that leave nothing of an image.
+
+    Args:
+        augmentation: of the training images.
+        field: of the spec that holds it, as a dotted path.
+        dataset: with the images.
+
+    Raises:
+        Unprocessable: naming the field, and what is feasible.
+    """
+    shift, side = augmentation.shift_pixels, min(dataset.height, dataset.width)
     if shift >= side:
         raise Unprocessable(
-            "training.augmentation.shift_pixels",
+            f"{field}.shift_pixels",
             f"{shift} pixels move the whole image out of sight: {_images(dataset)}; the largest "
             f"feasible value is {side - 1}",
         )
 
 
-def _check_image_size(space: SearchSpace, dataset: Dataset) -> None:
+def check_image_size(space: SearchSpace, dataset: Dataset) -> None:
+    """Refuse images of which the networks of a space would leave nothing to halve.
+
+    Raises:
+        Unprocessable: naming the dataset, and the size that is needed.
+    """
     needed = space.definition.smallest_side
     if min(dataset.height, dataset.width) < needed:
         raise Unprocessable(

@@ -16,9 +16,9 @@ from sqlalchemy.orm import Session
 
 from backend.db import db_now
 from backend.errors import NotFound
-from backend.models import RoundPart, Run, Unit
+from backend.models import Job, RoundPart, Run, Unit
 from backend.runs.lifecycle import pause_for
-from backend.runs.states import append_event, lock_run, move_run, move_unit
+from backend.runs.states import append_event, lock_job, move_run, move_unit
 
 CLAIMABLE_RUN_STATES = ("queued", "running")
 
@@ -123,8 +123,8 @@ def may_get_ready(session: Session, run_id: int) -> bool:
         return False
     leased = (
         select(Unit.id)
-        .join(Run)
-        .where(Unit.run_id == run_id, Unit.state == "leased", Run.state.in_(CLAIMABLE_RUN_STATES))
+        .join(Job)
+        .where(Unit.run_id == run_id, Unit.state == "leased", Job.state.in_(CLAIMABLE_RUN_STATES))
     )
     return bool(ready) or session.scalar(leased.limit(1)) is not None
 
@@ -149,10 +149,10 @@ def claim(
         max_processes: leave runs alone whose units more processes train; None: take any.
     """
     for candidate in _runs_with_ready_units(session, run_id):
-        run = lock_run(session, candidate)
+        run = lock_job(session, candidate, Job)
         if run.state not in CLAIMABLE_RUN_STATES:
             continue
-        if max_processes is not None and run.spec.training.processes > max_processes:
+        if max_processes is not None and run.processes > max_processes:
             continue
         for unit_id in _claimable_units(session, run.id):
             lease = _take(session, unit_id, owner, lease_seconds)
@@ -163,14 +163,14 @@ def claim(
     return None
 
 
-def verify(session: Session, lease: Lease) -> tuple[Run, Unit]:
+def verify(session: Session, lease: Lease) -> tuple[Job, Unit]:
     """Lock the run and return it with the unit, if `lease` still holds.
 
     Raises:
         StaleAttempt: if the attempt must not write any more.
     """
     try:
-        run = lock_run(session, lease.run_id)
+        run = lock_job(session, lease.run_id, Job)
     except NotFound:
         raise StaleAttempt(lease) from None
     unit = session.get(Unit, lease.unit_id, populate_existing=True)
@@ -275,7 +275,7 @@ def fail(session: Session, lease: Lease, failure: Failure, max_fruitless_attempt
     if failure.final or (failure.halves and unit.micro_batches > 1):
         _give_up(session, unit, failure.kind, failure.message)
         return unit.state
-    if failure.halves and unit.kind in ("warm-up", "train"):
+    if failure.halves and isinstance(run, Run) and unit.kind in ("warm-up", "train"):
         _halve(session, run, unit, failure)
         return unit.state
     move_unit(session, unit, "lost", failure.message)
@@ -306,8 +306,8 @@ def training_advance(session: Session, run_id: int) -> TrainingAdvance:
 def _runs_with_ready_units(session: Session, run_id: int | None) -> list[int]:
     statement = (
         select(Unit.run_id)
-        .join(Run)
-        .where(Unit.state == "ready", Run.state.in_(CLAIMABLE_RUN_STATES))
+        .join(Job)
+        .where(Unit.state == "ready", Job.state.in_(CLAIMABLE_RUN_STATES))
         .distinct()
         .order_by(Unit.run_id)
     )

@@ -7,8 +7,8 @@ from sqlalchemy.orm import Session
 
 from backend.db import wake_after_commit
 from backend.errors import Conflict
-from backend.models import Run, Unit
-from backend.runs.states import lock_run, move_run, move_unit
+from backend.models import Job, Unit
+from backend.runs.states import Locked, lock_job, move_run, move_unit
 
 # Action -> states of the run in which it is allowed; `clone` and edits always are.
 ACTIONS: Mapping[str, frozenset[str]] = {
@@ -25,37 +25,42 @@ def allowed_actions(state: str) -> list[str]:
     return sorted([action for action, states in ACTIONS.items() if state in states] + ["clone"])
 
 
-def require(run: Run, action: str) -> None:
+def actions_of(job: Job) -> list[str]:
+    """Return the same of a run or a build; a build has no clones."""
+    return [name for name in allowed_actions(job.state) if name != "clone" or job.kind == "run"]
+
+
+def require(run: Job, action: str) -> None:
     """Refuse an action that the run's state forbids.
 
     Raises:
         Conflict: naming the allowed actions.
     """
     if run.state not in ACTIONS[action]:
-        allowed = allowed_actions(run.state)
+        allowed = actions_of(run)
         raise Conflict(
-            f"Run {run.id} is {run.state}: {action} is not possible now; "
+            f"{run.title} is {run.state}: {action} is not possible now; "
             f"possible: {', '.join(allowed)}.",
             state=run.state,
             allowed_actions=allowed,
         )
 
 
-def cancel(session: Session, run: Run) -> None:
+def cancel(session: Session, run: Job) -> None:
     """Stop a run: at once if no slot works on it, else when the last one has let go."""
     require(run, "cancel")
     move_run(session, run, "cancelling", "Cancel requested.")
     stop_if_idle(session, run)
 
 
-def pause(session: Session, run: Run) -> None:
+def pause(session: Session, run: Job) -> None:
     """Let the run's units return to `ready` at their next checkpoint, and start no others."""
     require(run, "pause")
     move_run(session, run, "pausing", "Pause requested.")
     stop_if_idle(session, run)
 
 
-def pause_for(session: Session, run: Run, cause: str, message: str) -> None:
+def pause_for(session: Session, run: Job, cause: str, message: str) -> None:
     """Pause a running run for a cause that goes away by itself; the worker then resumes it.
 
     A run that is being stopped already is left to that.
@@ -71,14 +76,14 @@ def pause_for(session: Session, run: Run, cause: str, message: str) -> None:
         move_run(session, run, "pausing", message)
 
 
-def resume(session: Session, run: Run, message: str = "Resumed.") -> None:
+def resume(session: Session, run: Job, message: str = "Resumed.") -> None:
     """Queue a paused run again."""
     require(run, "resume")
     move_run(session, run, "queued", message)
     wake_after_commit(session, run.id)
 
 
-def retry(session: Session, run: Run) -> None:
+def retry(session: Session, run: Job) -> None:
     """Queue a failed or cancelled run again; what is done stays done.
 
     Attempts keep counting, because they fence off writers of the past; the count of attempts
@@ -89,9 +94,9 @@ def retry(session: Session, run: Run) -> None:
     leased = [unit.key for unit in units if unit.state == "leased"]
     if leased:
         raise Conflict(
-            f"Run {run.id}: {', '.join(leased)} is still stopping; retry in a moment.",
+            f"{run.title}: {', '.join(leased)} is still stopping; retry in a moment.",
             state=run.state,
-            allowed_actions=["clone"],
+            allowed_actions=[name for name in actions_of(run) if name == "clone"],
         )
     move_run(session, run, "queued", "Retry requested.")
     done = {unit.key for unit in units if unit.state == "done"}
@@ -105,7 +110,7 @@ def retry(session: Session, run: Run) -> None:
     wake_after_commit(session, run.id)
 
 
-RUN_ACTIONS: Mapping[str, Callable[[Session, Run], None]] = {
+RUN_ACTIONS: Mapping[str, Callable[[Session, Job], None]] = {
     "cancel": cancel,
     "pause": pause,
     "resume": resume,
@@ -113,20 +118,20 @@ RUN_ACTIONS: Mapping[str, Callable[[Session, Run], None]] = {
 }
 
 
-def act(session: Session, run_id: int, action: str) -> Run:
-    """Do one of `RUN_ACTIONS` to a run and return it.
+def act(session: Session, job_id: int, action: str, kind: type[Locked]) -> Locked:
+    """Do one of `RUN_ACTIONS` to a run or a build and return it.
 
     Raises:
-        NotFound: if there is no such run.
+        NotFound: if there is none of this kind.
         Conflict: if its state forbids the action.
     """
-    run = lock_run(session, run_id)
+    run = lock_job(session, job_id, kind)
     RUN_ACTIONS[action](session, run)
     session.flush()
     return run
 
 
-def stop_if_idle(session: Session, run: Run) -> None:
+def stop_if_idle(session: Session, run: Job) -> None:
     """Complete a requested cancel or pause if no slot executes a unit of the run.
 
     To be called with the run's row taken (`lock_run`); doing it again changes nothing.
@@ -145,7 +150,7 @@ def stop_if_idle(session: Session, run: Run) -> None:
         move_run(session, run, "paused", "Paused; no unit is being executed.")
 
 
-def _units(session: Session, run: Run) -> list[Unit]:
+def _units(session: Session, run: Job) -> list[Unit]:
     session.flush()
     statement = select(Unit).where(Unit.run_id == run.id).order_by(Unit.id)
     return list(session.scalars(statement.execution_options(populate_existing=True)))

@@ -245,4 +245,4 @@ def merge_patch(target: Any, patch: Any) -> Any:  # Any: JSON values
 
 
 def _act(session: Session, run_id: int, action: str) -> RunRead:
-    return read_run(session, lifecycle.act(session, run_id, action))
+    return read_run(session, lifecycle.act(session, run_id, action, Run))

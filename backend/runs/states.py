@@ -6,7 +6,7 @@ ids rise in the order in which they are committed, on which resumable event stre
 """
 
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, TypeVar
 
 from sqlalchemy import select, update
 from sqlalchemy.orm import Session
@@ -15,7 +15,7 @@ from sqlalchemy.orm.util import identity_key
 from backend.columns import is_id
 from backend.db import db_now
 from backend.errors import IllegalTransition, NotFound
-from backend.models import EventRow, Run, Unit
+from backend.models import Build, EventRow, Job, Run, Unit
 
 # `pausing` may also end, because the last leased unit may finish or fail before it reaches a
 # checkpoint. It is begun by people, or by a unit that met a full disk: the run's failure class then
@@ -42,45 +42,54 @@ UNIT_TRANSITIONS: Mapping[str, frozenset[str]] = {
     "cancelled": frozenset({"waiting", "ready"}),
 }
 
+Locked = TypeVar("Locked", bound=Job)
+WORDS: Mapping[type[Job], str] = {Run: "run", Build: "benchmark build", Job: "run"}
+
 ACTIVE_RUN_STATES = frozenset({"queued", "running", "pausing", "paused", "cancelling"})
 FINISHED_RUN_STATES = frozenset({"succeeded", "failed", "cancelled"})
 
 
-def lock_run(session: Session, run_id: int) -> Run:
-    """Return the run as it is now, its row locked until the transaction ends.
+def lock_job(session: Session, job_id: int, kind: type[Locked]) -> Locked:
+    """Return a job of some kind as it is now, its row locked until the transaction ends.
+
+    Args:
+        session: a writing transaction.
+        job_id: of a run or of a build.
+        kind: `Run`, `Build`, or `Job` for either.
 
     Raises:
-        NotFound: if there is no such run.
+        NotFound: if there is none.
     """
-    if not is_id(run_id):
-        raise NotFound("run", run_id)
-    run = session.scalars(
-        select(Run)
-        .where(Run.id == run_id)
-        .with_for_update()
-        .execution_options(populate_existing=True)
-    ).one_or_none()
-    if run is None:
-        raise NotFound("run", run_id)
-    return run
+    found = None
+    if is_id(job_id):
+        statement = select(kind).where(kind.id == job_id).with_for_update()
+        found = session.scalars(statement.execution_options(populate_existing=True)).one_or_none()
+    if found is None:
+        raise NotFound(WORDS[kind], job_id)
+    return found
+
+
+def lock_run(session: Session, run_id: int) -> Run:
+    """Return a run likewise. Raises `NotFound`."""
+    return lock_job(session, run_id, Run)
 
 
 def bump(session: Session, run_id: int) -> None:
     """Raise the run's revision by one: something that a viewer may want to see has changed."""
     session.execute(
-        update(Run)
-        .where(Run.id == run_id)
-        .values(revision=Run.revision + 1)
+        update(Job)
+        .where(Job.id == run_id)
+        .values(revision=Job.revision + 1)
         .execution_options(synchronize_session=False)
     )
-    loaded = session.identity_map.get(identity_key(Run, run_id))
+    loaded = session.identity_map.get(identity_key(Job, run_id))
     if loaded is not None:
         session.expire(loaded, ["revision"])
 
 
 def append_event(
     session: Session,
-    row: Run | Unit,
+    row: Job | Unit,
     kind: str,
     message: str,
     *,
@@ -104,7 +113,7 @@ def append_event(
     session.flush()
 
 
-def move_run(session: Session, run: Run, to: str, message: str = "") -> None:
+def move_run(session: Session, run: Job, to: str, message: str = "") -> None:
     """Move a run to the state `to` and record it.
 
     Raises:
@@ -112,7 +121,7 @@ def move_run(session: Session, run: Run, to: str, message: str = "") -> None:
     """
     origin = run.state
     if to not in RUN_TRANSITIONS[origin]:
-        raise IllegalTransition(f"Run {run.id}", origin, to, RUN_TRANSITIONS[origin])
+        raise IllegalTransition(run.title, origin, to, RUN_TRANSITIONS[origin])
     run.state = to
     if to == "running" and run.started_at is None:
         run.started_at = db_now()
@@ -122,7 +131,7 @@ def move_run(session: Session, run: Run, to: str, message: str = "") -> None:
         run.finished_at = None
     if to in ("queued", "cancelling", "succeeded"):
         run.failure_class = run.failure_message = None
-    _record(session, run, "run-state", origin, message or f"Run {origin} -> {to}.")
+    _record(session, run, "run-state", origin, message or f"{run.title}: {origin} -> {to}.")
 
 
 def move_unit(session: Session, unit: Unit, to: str, message: str = "") -> None:
@@ -148,7 +157,7 @@ def move_unit(session: Session, unit: Unit, to: str, message: str = "") -> None:
     _record(session, unit, "unit-state", origin, message or f"{unit.key}: {origin} -> {to}.")
 
 
-def _record(session: Session, row: Run | Unit, kind: str, origin: str, message: str) -> None:
+def _record(session: Session, row: Job | Unit, kind: str, origin: str, message: str) -> None:
     data: dict[str, str | int] = {"from": origin, "to": row.state}
     if isinstance(row, Unit):
         data |= {"unit": row.key, "attempt": row.attempt}

@@ -10,7 +10,7 @@ from sqlalchemy import func, select
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from backend.db import Database
-from backend.models import Artifact, Run, Unit, WorkerSlot
+from backend.models import Artifact, Job, Unit, WorkerSlot
 from backend.runs.states import RUN_TRANSITIONS, UNIT_TRANSITIONS
 from backend.runs.streams import EventHub
 from backend.runs.waiting import slots
@@ -30,18 +30,20 @@ class DeploymentCollector(Collector):
     def collect(self) -> Iterator[Metric]:
         """Read everything in one transaction."""
         with self._db.reading() as session:
-            runs = dict(session.execute(select(Run.state, func.count()).group_by(Run.state)).all())
+            runs = dict(session.execute(select(Job.state, func.count()).group_by(Job.state)).all())
             units = dict(
                 session.execute(select(Unit.state, func.count()).group_by(Unit.state)).all()
             )
             queued_at = session.scalar(
-                select(func.min(Run.created_at)).where(Run.state == "queued")
+                select(func.min(Job.created_at)).where(Job.state == "queued")
             )
             stored = session.scalar(select(func.coalesce(func.sum(Artifact.num_bytes), 0)))
             known = session.scalar(select(func.count(WorkerSlot.name)))
             found = slots(session)
         yield _by_state(
-            "efsnas_runs", "Runs by state.", {s: runs.get(s, 0) for s in RUN_TRANSITIONS}
+            "efsnas_runs",
+            "Runs and builds of benchmarks by state.",
+            {s: runs.get(s, 0) for s in RUN_TRANSITIONS},
         )
         yield _by_state(
             "efsnas_units", "Units by state.", {s: units.get(s, 0) for s in UNIT_TRANSITIONS}

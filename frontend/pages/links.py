@@ -64,6 +64,11 @@ def benchmarks_page() -> str:
     return f"{PREFIX}benchmarks"
 
 
+def new_benchmark_page() -> str:
+    """The form of a benchmark that the workers are to make."""
+    return f"{PREFIX}new-benchmark"
+
+
 def benchmark_page(reference: str) -> str:
     """One benchmark, `name` or `name@version`."""
     return f"{benchmarks_page()}/{quote(reference)}"

@@ -11,23 +11,26 @@ import yaml
 from dash import ALL, Dash, Input, Output, State, ctx, dcc, html, no_update
 from pydantic import ValidationError
 
-from backend.benchmarks import service as benchmarks
-from backend.datasets import service as datasets
 from backend.errors import ApiError, Unprocessable
 from backend.runs import service
-from backend.spaces import service as spaces
 from backend.validation import field_errors, sentence
 from frontend.context import Context, threaded
 from frontend.forms.components import SHOW_CHOSEN, FormView
 from frontend.forms.fields import Group, form_of
-from frontend.forms.values import assemble, field_of, spread
+from frontend.forms.values import assemble, spread
 from frontend.pages import links
+from frontend.pages.form_parts import (
+    Errors,
+    input_values,
+    place_errors,
+    problems,
+    suggestions,
+)
 from frontend.pages.partition_preview import partition_preview
 from frontend.pages.parts import alert
 from nas.spec import RunSpec
 
 EXAMPLES = Path(__file__).parents[2] / "examples"
-MOST_SUGGESTIONS = 1000
 # What the form starts with; the remaining fields take the spec's own defaults.
 START: Mapping[str, Any] = {
     "name": "first experiment",
@@ -38,7 +41,6 @@ START: Mapping[str, Any] = {
 }
 
 Component = Any  # Dash's components are generated, without a useful common type
-Errors = list[dict[str, str]]  # each with `field`, a dotted path, and `message`
 
 
 @cache
@@ -63,7 +65,7 @@ def layout(
         Unprocessable: if `given` makes no spec.
     """
     document = _start(context, clone_of) if not given else started_with(given)
-    view = FormView(spread(run_form(), document), _suggestions(context))
+    view = FormView(spread(run_form(), document), suggestions(context))
     heading = "New run" if clone_of is None else f"New run, cloned from run {clone_of}"
     return html.Div(
         [
@@ -104,7 +106,7 @@ def _register_preview(dash: Dash, context: Context) -> None:
     )
     @threaded
     def preview(fields: list[Any], flags: list[Any]) -> Component:
-        return partition_preview(context, assemble(run_form(), _values(fields, flags)))
+        return partition_preview(context, assemble(run_form(), input_values(fields, flags)))
 
 
 def _register_paste(dash: Dash) -> None:
@@ -160,12 +162,17 @@ def _register_submit(dash: Dash, context: Context) -> None:
         keys = [place["id"]["key"] for place in ctx.outputs_list[2]]
         if not clicks:
             return no_update, no_update, [no_update] * len(keys), no_update
-        document = assemble(run_form(), _values(fields, flags, state=True))
+        document = assemble(run_form(), input_values(fields, flags, state=True))
         run_id, errors = create(context, document, clone_of)
         if run_id is not None:
             return links.run_page(run_id), "", [None] * len(keys), None
-        placed, rest = place_errors(errors)
-        return no_update, no_update, [placed.get(key) for key in keys], _problems(placed, rest)
+        placed, rest = place_errors(run_form(), errors)
+        return (
+            no_update,
+            no_update,
+            [placed.get(key) for key in keys],
+            problems("The run was not started", placed, rest),
+        )
 
 
 def create(
@@ -186,20 +193,6 @@ def create(
         return None, field_errors(error.errors(include_url=False), document)
     except ApiError as error:
         return None, error.extra.get("errors", [{"field": "", "message": error.message}])
-
-
-def place_errors(errors: Errors) -> tuple[dict[str, str], list[str]]:
-    """Sort errors into those that belong to an input, by its key, and the others."""
-    placed: dict[str, str] = {}
-    rest: list[str] = []
-    for error in errors:
-        parts = [int(part) if part.isdecimal() else part for part in error["field"].split(".")]
-        key = field_of(run_form(), parts)
-        if key is not None:
-            placed[key] = error["message"]
-        else:
-            rest.append(": ".join(part for part in (error["field"], error["message"]) if part))
-    return placed, rest
 
 
 def parse_document(text: str) -> tuple[dict[str, Any] | None, Component]:
@@ -264,40 +257,6 @@ def _start(context: Context, clone_of: int | None) -> dict[str, Any]:
         return service.get_run(session, clone_of).spec.model_dump(mode="json")
 
 
-def _suggestions(context: Context) -> dict[str, list[str]]:
-    with context.db.reading() as session:
-        found = {
-            "space": [
-                (item.name, item.version)
-                for item in spaces.list_spaces(session, MOST_SUGGESTIONS).items
-            ],
-            "dataset": [
-                (item.name, item.version)
-                for item in datasets.list_datasets(session, MOST_SUGGESTIONS).items
-            ],
-            "benchmark": [
-                (item.name, item.version)
-                for item in benchmarks.list_benchmarks(session, MOST_SUGGESTIONS).items
-            ],
-        }
-    return {
-        key: [
-            *dict.fromkeys(name for name, _ in versions),
-            *(f"{name}@{version}" for name, version in versions),
-        ]
-        for key, versions in found.items()
-    }
-
-
-def _values(fields: list[Any], flags: list[Any], *, state: bool = False) -> dict[str, Any]:
-    places = ctx.states_list[:2] if state else ctx.inputs_list[:2]
-    return {
-        place["id"]["key"]: value
-        for group, values in zip(places, (fields, flags), strict=True)
-        for place, value in zip(group, values, strict=True)
-    }
-
-
 def _submit_card() -> Component:
     return dmc.Paper(
         [
@@ -339,9 +298,3 @@ def _paste_card() -> Component:
         withBorder=True,
         p="md",
     )
-
-
-def _problems(placed: Mapping[str, str], rest: list[str]) -> Component:
-    marked = f"{len(placed)} field{'s' if len(placed) != 1 else ''} marked in the form."
-    lines = [*rest, *([marked] if placed else [])]
-    return alert("The run was not started", "\n".join(lines))

@@ -90,3 +90,14 @@ def alert(title: str, text: str) -> Any:  # Any: a Dash component
     return dmc.Alert(
         text, title=title, color="red", variant="light", mt="sm", style={"whiteSpace": "pre-line"}
     )
+
+
+def notification(title: str, message: str, colour: str) -> dict[str, Any]:  # Any: JSON
+    """Return what shows for some seconds in the corner of the page."""
+    return {
+        "action": "show",
+        "title": title,
+        "message": message,
+        "color": colour,
+        "autoClose": 6000,
+    }

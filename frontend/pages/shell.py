@@ -12,6 +12,7 @@ from frontend.pages import (
     benchmark,
     benchmarks,
     links,
+    new_benchmark,
     new_run,
     partition,
     runs,
@@ -30,6 +31,19 @@ THEME = {
     "defaultRadius": "md",
     "headings": {"fontWeight": "650"},
 }
+
+PAGES: tuple[Any, ...] = (  # Any: modules, each with `register`
+    runs,
+    new_run,
+    run,
+    compare,
+    space,
+    space_editor,
+    partition,
+    benchmarks,
+    benchmark,
+    new_benchmark,
+)
 
 MAX_DIGITS = 100
 """Python refuses to read a number of thousands."""
@@ -83,7 +97,7 @@ def register(dash: Dash, context: Context) -> None:
         Input("url", "pathname"),
         State("theme", "data"),
     )
-    for page in (runs, new_run, run, compare, space, space_editor, partition, benchmark):
+    for page in PAGES:
         page.register(dash, context)
 
 
@@ -102,6 +116,8 @@ def _page(context: Context, pathname: str, search: str) -> Any:  # Any: a Dash c
                 return new_run.layout(context, _number(clone), query)
             case ["runs", text] if (number := _number(text)) is not None:
                 return run.layout(context, number)
+            case ["new-benchmark"]:
+                return new_benchmark.layout(context)
             case ["compare"]:
                 return compare.layout(context, compare.chosen_runs(search))
             case ["space-editor"]:

@@ -126,6 +126,7 @@ def upgrade() -> None:
     op.create_table(
         "runs",
         sa.Column("id", sa.Integer(), nullable=False),
+        sa.Column("kind", sa.String(length=16), nullable=False),
         sa.Column("name", sa.String(length=100), nullable=False),
         sa.Column("spec", JSON, nullable=False),
         sa.Column("state", sa.String(length=16), nullable=False),
@@ -166,6 +167,19 @@ def upgrade() -> None:
     )
     op.create_index("ix_runs_inherits_from", "runs", ["inherits_from"], unique=False)
     op.create_index("ix_runs_state", "runs", ["state"], unique=False)
+    op.create_table(
+        "build_trainings",
+        sa.Column("run_id", sa.Integer(), nullable=False),
+        sa.Column("architecture", sa.String(length=2048), nullable=False),
+        sa.Column("seed", sa.Integer(), nullable=False),
+        sa.Column("accuracy", sa.Double(), nullable=True),
+        sa.Column("seconds", sa.Double(), nullable=False),
+        sa.Column("device", sa.String(length=16), nullable=False),
+        sa.ForeignKeyConstraint(
+            ["run_id"], ["runs.id"], name="fk_build_trainings_run_id_runs", ondelete="CASCADE"
+        ),
+        sa.PrimaryKeyConstraint("run_id", "architecture", "seed", name="pk_build_trainings"),
+    )
     op.create_table(
         "candidates",
         sa.Column("run_id", sa.Integer(), nullable=False),
@@ -473,6 +487,7 @@ def downgrade() -> None:
     op.drop_index("ix_correlations_run_id", table_name="correlations")
     op.drop_table("correlations")
     op.drop_table("candidates")
+    op.drop_table("build_trainings")
     op.drop_index("ix_runs_state", table_name="runs")
     op.drop_index("ix_runs_inherits_from", table_name="runs")
     op.drop_table("runs")

@@ -147,8 +147,13 @@ def update(
 
 def prepare_device(experiment: Experiment) -> None:
     """Set the process up for the arithmetic that the spec promises to repeat bit by bit."""
-    torch.set_num_threads(experiment.spec.training.threads)
-    if experiment.device.startswith("cuda"):
+    prepare_arithmetic(experiment.device, experiment.spec.training.threads)
+
+
+def prepare_arithmetic(device: str, threads: int) -> None:
+    """Set the process up to repeat bit by bit what it computes on a device, with so many threads."""
+    torch.set_num_threads(threads)
+    if device.startswith("cuda"):
         torch.backends.cudnn.benchmark = False
         torch.backends.cudnn.deterministic = True
         torch.backends.cudnn.allow_tf32 = False

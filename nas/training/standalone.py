@@ -76,15 +76,16 @@ class StandAloneTrainer:
             pass
         return self._accuracy(network, architecture, "test")
 
-    def validation_accuracy(
-        self, architecture: Architecture, seed: int, number: int
+    def reported_accuracy(
+        self, architecture: Architecture, seed: int, number: int, split: Split = "validation"
     ) -> Generator[StandAloneProgressed, None, float]:
-        """Train likewise, reporting meanwhile; return the accuracy on the validation images.
+        """Train likewise, reporting meanwhile; return the accuracy on held-out images.
 
         Args:
             architecture: a valid one.
             seed: of the training.
             number: of the training, for the reports.
+            split: whose images are classified.
 
         Raises:
             TrainingDiverged: if the trained network's outputs are not finite.
@@ -106,7 +107,7 @@ class StandAloneTrainer:
                 )
                 watch.begin()
                 began, reported = time.perf_counter(), step
-        return self._accuracy(network, architecture, "validation")
+        return self._accuracy(network, architecture, split)
 
     @property
     def num_steps(self) -> int:

@@ -30,7 +30,15 @@ def client(address, served_db):
 
 
 @pytest.mark.parametrize(
-    "path", ["/ui/", "/ui/new", "/ui/runs/1", "/ui/runs/1?tab=log", "/ui/compare?run=1"]
+    "path",
+    [
+        "/ui/",
+        "/ui/new",
+        "/ui/new-benchmark",
+        "/ui/runs/1",
+        "/ui/runs/1?tab=log",
+        "/ui/compare?run=1",
+    ],
 )
 def test_every_page_answers_its_address_on_reload(client, path):
     answer = client.get(path)

@@ -50,8 +50,9 @@ def sqlite_full() -> OperationalError:
         OSError(errno.ENOSPC, "No space left"),
         OSError(errno.EDQUOT, "Quota exceeded"),
         sqlite_full(),
+        sqlite_full().orig,
     ],
-    ids=["checkpoint", "disk", "quota", "database"],
+    ids=["checkpoint", "disk", "quota", "database", "temporary database"],
 )
 def test_a_full_disk_pauses_the_run_and_says_when_it_goes_on(error: Exception) -> None:
     failure = failure_of(error)

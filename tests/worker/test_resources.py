@@ -180,9 +180,9 @@ def test_the_gpu_is_that_of_the_experiment(install, monkeypatch):
         return SimpleNamespace(uuid=UUID.removeprefix("GPU-"))
 
     monkeypatch.setattr("torch.cuda.get_device_properties", properties)
-    assert Resources.of(experiment).read().gpu_share == 0.37
+    assert Resources.of(experiment.device).read().gpu_share == 0.37
     assert asked == ["cuda:1"]
     asked.clear()
     two = (psutil.Process(), psutil.Process())
-    assert Resources.of(experiment, two).read().gpu_memory_bytes == 6 << 30
+    assert Resources.of(experiment.device, two).read().gpu_memory_bytes == 6 << 30
     assert asked == ["cuda:0", "cuda:1"]

@@ -13,6 +13,7 @@ from backend.runs import service
 from backend.runs.schemas import RunPatch, RunRead
 from frontend.context import Context, threaded
 from frontend.pages import links
+from frontend.pages.parts import notification
 
 OFFERS = {"type": "offer", "name": ALL}
 """The pattern of what hides or shows each action."""
@@ -111,9 +112,9 @@ def register_actions(dash: Dash, context: Context) -> None:
                     said = f"Run {run_id} is {run.state}{', archived' * run.archived}."
         except ApiError as error:
             return [
-                _notification(f"{action.title} is not possible", error.message, "red")
+                notification(f"{action.title} is not possible", error.message, "red")
             ], no_update
-        return [_notification(f"{action.title} requested", said, "teal")], goes_to
+        return [notification(f"{action.title} requested", said, "teal")], goes_to
 
 
 def _button(name: str, action: Action, run_id: int) -> Component:
@@ -142,13 +143,3 @@ def _button(name: str, action: Action, run_id: int) -> Component:
         # With its button it then also disappears.
         withinPortal=False,
     )
-
-
-def _notification(title: str, message: str, colour: str) -> dict[str, Any]:
-    return {
-        "action": "show",
-        "title": title,
-        "message": message,
-        "color": colour,
-        "autoClose": 6000,
-    }

@@ -50,7 +50,7 @@ def test_an_action_in_a_wrong_state_is_a_conflict_that_names_the_possible_ones(
         with stocked.unit_of_work() as session:
             session.get_one(Run, run_id).state = state
         with pytest.raises(Conflict) as refused, stocked.unit_of_work() as session:
-            lifecycle.act(session, run_id, action)
+            lifecycle.act(session, run_id, action, Run)
         assert refused.value.status == 409
         assert refused.value.extra == {
             "state": state,

@@ -4,6 +4,7 @@ import pytest
 from pydantic import BaseModel, Field, create_model
 
 from frontend.forms.fields import Choice, Leaf, form_of, humanised, leaves, walk
+from nas.benchmarks.build import BuildSpec
 from nas.partition.nonlinearity import NonlinearitySplitter
 from nas.plugin import Strategy
 from nas.spec import RunSpec
@@ -29,13 +30,14 @@ def schema_paths(schema, definitions, path=()):
     return found
 
 
-def test_every_field_of_the_spec_has_an_input():
-    schema = RunSpec.model_json_schema()
+@pytest.mark.parametrize(("model", "most"), [(RunSpec, 30), (BuildSpec, 15)])
+def test_every_field_of_the_spec_has_an_input(model, most):
+    schema = model.model_json_schema()
     form = form_of(schema)
     shown = {leaf.path for leaf in leaves(form)}
     shown |= {(*node.path, "kind") for node in walk(form) if isinstance(node, Choice)}
     assert shown == schema_paths(schema, schema["$defs"])
-    assert len(shown) > 30
+    assert len(shown) > most
 
 
 def test_every_registered_strategy_can_be_chosen():

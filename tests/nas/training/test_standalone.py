@@ -65,7 +65,7 @@ def test_validation_accuracy_is_that_of_the_same_network_and_never_reads_test_im
     hidden = replace(dataset)
     object.__setattr__(hidden, "test", Unreadable())
     trainer = StandAloneTrainer(SPACE, hidden, recipe)
-    reports, accuracy = finished(trainer.validation_accuracy(CONVOLUTIONS, 3, 0))
+    reports, accuracy = finished(trainer.reported_accuracy(CONVOLUTIONS, 3, 0))
     assert accuracy == on_test
     assert reports[-1].step == reports[-1].num_steps == trainer.num_steps == 15
     assert sum(report.updates for report in reports) == 15
@@ -75,7 +75,7 @@ def test_validation_accuracy_is_that_of_the_same_network_and_never_reads_test_im
 def test_a_training_reports_as_it_goes(monkeypatch) -> None:
     monkeypatch.setattr(standalone, "REPORT_SECONDS", 0.0)
     trainer = StandAloneTrainer(SPACE, digits(), RECIPE.model_copy(update={"epochs": 1}))
-    reports, _ = finished(trainer.validation_accuracy(CONVOLUTIONS, 3, 2))
+    reports, _ = finished(trainer.reported_accuracy(CONVOLUTIONS, 3, 2))
     assert [report.step for report in reports] == list(range(1, 16))
     assert {report.seed for report in reports} == {2}
     assert all(report.part_seconds.forward > 0 for report in reports)

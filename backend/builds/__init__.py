@@ -1,0 +1,1 @@
+"""Builds: benchmarks that the workers make, training architectures alone."""
