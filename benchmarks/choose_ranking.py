@@ -10,7 +10,7 @@ committed before that table is read.
    rank sum has the highest mean tau.
 3. Calibration: the regression that predicts best, from 40 landmarks, the other architectures.
 
-Scores are kept under `var/benchmarks/scores/`, so the script can be stopped and started. About an
+Orders are kept under `results/scored/`, so the script can be stopped and started. About an
 hour on two cores.
 
     python benchmarks/choose_ranking.py [--processes 2]

@@ -1,6 +1,7 @@
-"""Scores of many architectures by one supernet, or before training, kept so that none is made twice.
+"""Orders of many architectures by one run's scorers, kept so that no supernet is trained twice.
 
-What is kept lies beside the checkout's other data and is not committed: figures are.
+What combines scorers, and what judges them, depends on the order of scores alone. So that is what is
+kept, two bytes per score: small enough to be committed beside the figures.
 """
 
 import hashlib
@@ -9,17 +10,18 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+import numpy as np
 from pydantic import TypeAdapter
 
 from measuring.arms import Arm
 from measuring.execution import Scores, execute, score_before_training
-from measuring.report import Row, keep, provenance
+from measuring.report import RESULTS, Row, provenance
 from nas.data.dataset import ImageDataset
 from nas.spaces import catalogue
 from nas.spaces.base import Architecture
 from nas.spec import RunSpec
 
-CACHE = Path(__file__).parents[2] / "var" / "benchmarks" / "scores"
+KEPT = RESULTS / "scored"
 
 LOSS: Row = {"kind": "loss"}
 
@@ -29,7 +31,8 @@ class Scored:
     """What scoring left behind.
 
     Attributes:
-        scores: of every architecture that was asked for.
+        scores: per kind of scorer the place of each architecture in its order, 0 for the worst;
+            equal scores have equal places.
         cpu_minutes: processor time of training and scoring.
         updates: optimizer steps of each supernet; empty before training.
         origin: commit, machine and date.
@@ -48,7 +51,7 @@ def trained_scores(
     members: Sequence[Architecture],
     accuracies: Mapping[str, float] | None = None,
 ) -> Scored:
-    """Train the supernets of a spec and score architectures with them.
+    """Train the supernets of a spec and score architectures with them, unless that is kept.
 
     Args:
         spec: of the arm.
@@ -58,7 +61,8 @@ def trained_scores(
         accuracies: of a benchmark from which landmarks are taken.
     """
 
-    def measure() -> Row:
+    def measure() -> Scored:
+        origin = provenance()
         done = execute(
             spec,
             catalogue()[spec.space],
@@ -67,11 +71,7 @@ def trained_scores(
             accuracies=accuracies,
             architectures=members,
         )
-        return {
-            "scores": _json(done.scores),
-            "cpu_minutes": done.cpu_minutes,
-            "updates": dict(done.updates),
-        }
+        return Scored(done.scores, done.cpu_minutes, done.updates, origin)
 
     return _kept(spec, members, measure)
 
@@ -81,28 +81,57 @@ def untrained_scores(
 ) -> Scored:
     """Score architectures by the scorers of a spec, none of which reads a trained supernet."""
 
-    def measure() -> Row:
+    def measure() -> Scored:
+        origin = provenance()
         scores, cpu_minutes = score_before_training(
             spec, catalogue()[spec.space], images(), spec.ranking.measured_scorers, members
         )
-        return {"scores": _json(scores), "cpu_minutes": cpu_minutes, "updates": {}}
+        return Scored(scores, cpu_minutes, {}, origin)
 
     return _kept(spec, members, measure)
 
 
-def _kept(spec: RunSpec, members: Sequence[Architecture], measure: Callable[[], Row]) -> Scored:
+def _kept(spec: RunSpec, members: Sequence[Architecture], measure: Callable[[], Scored]) -> Scored:
     space = catalogue()[spec.space]
-    told = json.dumps([spec.model_dump(mode="json"), [space.encode(one) for one in members]])
+    codes = [space.encode(one) for one in members]
+    told = json.dumps([spec.model_dump(mode="json"), codes])
     digest = hashlib.sha256(told.encode()).hexdigest()[:12]
-    path = CACHE / f"{spec.space}-{spec.name}-seed{spec.seed}-{digest}.json"
+    path = KEPT / f"{spec.space}-{spec.name}-seed{spec.seed}-{digest}.npz"
     if not path.exists():
-        origin = provenance()
-        keep(path, {"origin": origin, **measure()})
-    return _SCORED.validate_json(path.read_bytes())
+        save(path, measure(), codes)
+    return load(path, codes)
 
 
-def _json(scores: Scores) -> Row:
-    return {kind: dict(found) for kind, found in scores.items()}
+def save(path: Path, scored: Scored, codes: Sequence[str]) -> None:
+    """Keep the order of some architectures, whole or not at all."""
+    assert len(codes) <= np.iinfo(np.uint16).max
+    orders = {
+        kind: np.unique([found[code] for code in codes], return_inverse=True)[1].astype(np.uint16)
+        for kind, found in scored.scores.items()
+    }
+    told: Row = {
+        "cpu_minutes": round(scored.cpu_minutes, 3),
+        "updates": dict(scored.updates),
+        "origin": scored.origin,
+    }
+    path.parent.mkdir(parents=True, exist_ok=True)
+    partial = path.with_suffix(".partial")
+    with partial.open("wb") as file:
+        np.savez_compressed(file, **orders, **{TOLD: np.array(json.dumps(told))})
+    partial.replace(path)
 
 
+def load(path: Path, codes: Sequence[str]) -> Scored:
+    """Read what `save` kept of the same architectures."""
+    with np.load(path) as content:
+        told = json.loads(str(content[TOLD]))
+        scores = {
+            kind: dict(zip(codes, content[kind].astype(float).tolist(), strict=True))
+            for kind in content.files
+            if kind != TOLD
+        }
+    return _SCORED.validate_python({"scores": scores, **told})
+
+
+TOLD = "told"
 _SCORED = TypeAdapter(Scored)
