@@ -9,6 +9,7 @@ import json
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from pydantic import TypeAdapter
@@ -105,7 +106,7 @@ def _kept(spec: RunSpec, members: Sequence[Architecture], measure: Callable[[], 
 def save(path: Path, scored: Scored, codes: Sequence[str]) -> None:
     """Keep the order of some architectures, whole or not at all."""
     assert len(codes) <= np.iinfo(np.uint16).max
-    orders = {
+    orders: dict[str, Any] = {  # Any: else mypy takes them for the flag
         kind: np.unique([found[code] for code in codes], return_inverse=True)[1].astype(np.uint16)
         for kind, found in scored.scores.items()
     }
@@ -117,21 +118,20 @@ def save(path: Path, scored: Scored, codes: Sequence[str]) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
     partial = path.with_suffix(".partial")
     with partial.open("wb") as file:
-        np.savez_compressed(file, **orders, **{TOLD: np.array(json.dumps(told))})
+        np.savez_compressed(file, allow_pickle=False, **orders, told=np.array(json.dumps(told)))
     partial.replace(path)
 
 
 def load(path: Path, codes: Sequence[str]) -> Scored:
     """Read what `save` kept of the same architectures."""
     with np.load(path) as content:
-        told = json.loads(str(content[TOLD]))
+        told = json.loads(str(content["told"]))
         scores = {
             kind: dict(zip(codes, content[kind].astype(float).tolist(), strict=True))
             for kind in content.files
-            if kind != TOLD
+            if kind != "told"
         }
     return _SCORED.validate_python({"scores": scores, **told})
 
 
-TOLD = "told"
 _SCORED = TypeAdapter(Scored)
