@@ -12,10 +12,12 @@ from abc import ABC
 from collections.abc import Iterator
 from functools import reduce
 from operator import or_
-from typing import Annotated, Any
+from typing import Annotated, Any, TypeVar
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from pydantic_core import InitErrorDetails, PydanticCustomError
+
+Part = TypeVar("Part")
 
 
 class Strategy(BaseModel):
@@ -43,6 +45,16 @@ def refused_at(place: tuple[str | int, ...], reason: str) -> ValidationError:
     return ValidationError.from_exception_data("refused", [error])
 
 
+def one_of_each(package: str, base: type[Part]) -> tuple[Part, ...]:
+    """Import every module of `package` and return one of each direct subclass, ordered by name.
+
+    For families whose members are recognised by what they are given, and have no parameters.
+    """
+    _import_all(package)
+    found = [made for made in base.__subclasses__() if made.__module__.startswith(f"{package}.")]
+    return tuple(made() for made in sorted(found, key=lambda made: made.__name__))
+
+
 def concrete_subclasses(base: type[Strategy], package: str) -> Iterator[type[Strategy]]:
     """Yield the concrete descendants of `base` that are defined inside `package`.
 
@@ -61,8 +73,7 @@ def tagged_union(package: str, base: type[Strategy]) -> Any:  # Any: a runtime t
     Raises:
         TypeError: if two strategies share a `kind`, or if the package holds none.
     """
-    for module in pkgutil.iter_modules(importlib.import_module(package).__path__):
-        importlib.import_module(f"{package}.{module.name}")
+    _import_all(package)
     found: dict[str, type[Strategy]] = {}
     for strategy in concrete_subclasses(base, package):
         kind = strategy.model_fields["kind"].default
@@ -76,3 +87,8 @@ def tagged_union(package: str, base: type[Strategy]) -> Any:  # Any: a runtime t
         return ordered[0]
     union: Any = reduce(or_, ordered)  # Any: the union is built at run time
     return Annotated[union, Field(discriminator="kind")]
+
+
+def _import_all(package: str) -> None:
+    for module in pkgutil.iter_modules(importlib.import_module(package).__path__):
+        importlib.import_module(f"{package}.{module.name}")

@@ -2,7 +2,7 @@
 
 import sys
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from pydantic import JsonValue
@@ -12,9 +12,12 @@ from nas.events import TrainingProgressed
 from nas.experiment import Experiment
 from nas.landmarks.choosing import choose_landmarks
 from nas.pipeline import rank_unit, ranking_sample, train_unit
+from nas.ranking.evaluation import evaluations
 from nas.ranking.metrics import RankCorrelation, rank_correlation
-from nas.spaces.base import Space
+from nas.ranking.scorers.base import Scorer
+from nas.spaces.base import Architecture, Space
 from nas.spec import RunSpec
+from nas.training.loop import prepare_device
 from nas.training.state import TrainState, fresh_state, inherited_state
 
 Scores = dict[str, dict[str, float]]
@@ -47,6 +50,7 @@ def execute(
     *,
     rank_by_warm_up: bool = False,
     accuracies: Mapping[str, float] | None = None,
+    architectures: Sequence[Architecture] | None = None,
 ) -> Execution:
     """Split, train one supernet after the other, and rank.
 
@@ -57,6 +61,7 @@ def execute(
         rank_by_warm_up: score with the warm-up's shared supernet instead of the private ones.
         accuracies: of the valid architectures of the benchmark from which landmarks are taken, in
             percent by canonical string.
+        architectures: to be scored; None: the ranking sample.
     """
     wall, cpu = time.perf_counter(), time.process_time()
     partition = spec.partition(space)
@@ -68,7 +73,7 @@ def execute(
         warm = _train(experiment, fresh_state(experiment, None))
         updates["warm-up"] = warm.updates
     scores: Scores = {scorer.kind: {} for scorer in spec.ranking.scorers}
-    sample = ranking_sample(spec, space, landmarks)
+    sample = ranking_sample(spec, space, landmarks) if architectures is None else architectures
     for subspace in partition.subspaces:
         state = _train(
             experiment,
@@ -85,6 +90,27 @@ def execute(
     wall_minutes = (time.perf_counter() - wall) / 60
     cpu_minutes = (time.process_time() - cpu) / 60
     return Execution(experiment, updates, scores, wall_minutes, cpu_minutes)
+
+
+def score_before_training(
+    spec: RunSpec,
+    space: Space,
+    dataset: ImageDataset,
+    scorers: Sequence[Scorer],
+    architectures: Sequence[Architecture],
+) -> tuple[Scores, float]:
+    """Score by scorers that read no trained supernet; return also the processor's minutes."""
+    began = time.process_time()
+    experiment = Experiment(spec, space, spec.partition(space), dataset)
+    prepare_device(experiment)
+    nobody = fresh_state(experiment, None).supernet
+    scores: Scores = {scorer.kind: {} for scorer in scorers}
+    ordered = sorted(architectures, key=space.live_form)
+    images = experiment.scoring_images
+    for member, values in evaluations(experiment, nobody, ordered, images, scorers):
+        for scorer, value in zip(scorers, values, strict=True):
+            scores[scorer.kind][space.encode(member)] = value
+    return scores, (time.process_time() - began) / 60
 
 
 def correlate(

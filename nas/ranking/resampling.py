@@ -6,7 +6,7 @@ drawn. Copies of one architecture are tied with each other in score and truth.
 Letters: N architectures, R resamples, G groups of equal values.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 import numpy as np
 import scipy
@@ -42,6 +42,31 @@ def bootstrap(
     for name, part in PARTS.items():
         result[name] = judge.tau_within(part, draws)
     return result
+
+
+def paired_taus(
+    scores: Sequence[Values], truth: Values, *, seed: int, num_resamples: int
+) -> Values:
+    """Return Kendall's tau-b of several scorers in the same resamples; NaN where it is undefined.
+
+    Which architectures a resample holds depends on their number and the seed alone, so differences
+    of scorers can also be averaged over runs, resample by resample.
+
+    Args:
+        scores: of each scorer, for the same architectures in the same order.
+        truth: of these.
+        seed: of the draws.
+        num_resamples: how many to draw.
+
+    Returns:
+        Shape (scorers, resamples).
+    """
+    plans = [PairPlan(of_one, truth) for of_one in scores]
+    taus = [
+        np.stack([plan.tau(counts_NR.astype(np.float64)) for plan in plans])
+        for counts_NR in _draws(len(truth), num_resamples, np.random.default_rng(seed))
+    ]
+    return np.concatenate(taus, axis=1)
 
 
 def _draws(num: int, num_resamples: int, rng: np.random.Generator) -> Iterator[Places]:

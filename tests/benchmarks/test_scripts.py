@@ -3,6 +3,7 @@
 import json
 import random
 import re
+import subprocess
 import time
 from collections import Counter
 from collections.abc import Callable, Sequence
@@ -13,6 +14,7 @@ from pathlib import Path
 from types import ModuleType, SimpleNamespace
 from typing import Any
 
+import choose_ranking
 import combined_scorers
 import demo_ranking
 import digits_mini
@@ -26,11 +28,14 @@ import numpy as np
 import partition
 import pytest
 import ranking
+import ranking_quality
 import torch
 import training
 import workers
 import yaml
+from measuring.arms import ABLATION
 from measuring.execution import correlate
+from measuring.scored import LOSS, Scored, load, save
 from measuring.stand_alone import StandAloneTable
 
 from backend.catalogue import install_catalogue
@@ -44,7 +49,10 @@ from nas.data.dataset import ImageDataset, ImageSplit
 from nas.data.digits import digits
 from nas.events import ArchitecturesScored, RoundFinished
 from nas.experiment import Experiment
+from nas.landmarks.choices.spread import SpreadChoice
 from nas.partition.nonlinearity import NonlinearitySplitter
+from nas.ranking import combination
+from nas.ranking.scorers.calibrated import CalibratedScorer
 from nas.spaces import catalogue
 from nas.spaces.base import Architecture, Count, Space
 from nas.spaces.cell import CellSpace
@@ -371,7 +379,114 @@ def small_networks(place: Place) -> None:
     cells_trained(place, nas_bench_201_small, nas_bench_201_small.SEEDS)
 
 
+def two_recipes(place: Place) -> None:
+    """Of one small table everything is measured; more steps rank better, and FLOPs better still."""
+    table = choose_ranking.TABLES[0]
+    _, known = builtin()[table.benchmark]
+    rng = random.Random(0)
+
+    def scored(spread: Callable[[str], float]) -> Scored:
+        return Scored(
+            scores={
+                kind: {
+                    code: entry.accuracy + rng.gauss(0, spread(kind))
+                    for code, entry in known.entries.items()
+                }
+                for kind in ("loss", *choose_ranking.BEFORE_TRAINING)
+            },
+            cpu_minutes=1.0,
+            updates={},
+            origin={},
+        )
+
+    before = scored(lambda kind: 2.0 if kind == "flops" else 500.0)
+    del before.scores["loss"]
+    by_arm = {
+        arm: scored(lambda _: 8.0 / arm.steps)  # noqa: B023  # called at once
+        for one in choose_ranking.RECIPES
+        for arm in (one, choose_ranking.longer(one))
+    }
+    for arm in by_arm.values():
+        for kind in choose_ranking.BEFORE_TRAINING:
+            del arm.scores[kind]
+    choose_ranking.judge.cache_clear()
+    place.replace(
+        choose_ranking,
+        CHOSEN=place.folder / "chosen.json",
+        RUNS=((table, 0), (table, 1)),
+        CALIBRATIONS=choose_ranking.CALIBRATIONS[-2:],
+        NUM_DRAWS=1,
+        in_parallel=lambda *_: None,
+        before_training=lambda *_: before,
+        trained=lambda table, arm, seed: by_arm[arm],
+    )
+
+
+def quality_figures(tau: float) -> dict[str, Any]:
+    return {"tau": tau, "low": tau - 0.01, "high": tau + 0.01, "num_cells": 100}
+
+
+def quality_row(name: str, seed: int, tau: float = 0.8, gain: float = 0.02) -> dict[str, Any]:
+    both = {"loss": quality_figures(tau - 0.1), "rank_sum": quality_figures(tau)}
+    row: dict[str, Any] = {"row": name, "seed": seed, "cpu_minutes": 5.0, "forward_passes": 24000}
+    if name == "alone":
+        return row | {"scorers": {"flops": quality_figures(0.5), "loss": quality_figures(0.6)}}
+    if name != "headline":
+        return row | both | {"without_landmarks": both}
+    draw = {"precision_at_1_percent": 0.5, "best_accuracy": 94.0, "tau_before": tau}
+    return row | {
+        "num_cells": 100,
+        "rank_sum": quality_figures(tau),
+        "with_dead_cells": quality_figures(tau + 0.01),
+        "without_supernet": quality_figures(tau - gain),
+        "gain": gain,
+        "gains": [gain - 0.01 + 0.001 * step for step in range(21)],
+        "landmarks": {
+            str(number): [{**draw, "tau": tau + number / 1000 + 0.001 * index} for index in (0, 1)]
+            for number in ranking_quality.NUMBERS_OF_LANDMARKS
+        },
+        "cpu_minutes": {"all": 40.0 + seed},
+    }
+
+
+def a_choice() -> ranking_quality.Choice:
+    return ranking_quality.Choice(
+        recipe=ranking_quality.NARROW_BALANCED,
+        of=("loss", "flops", "synflow"),
+        weights=(2.0, 1.0, 1.0),
+        calibrated=CalibratedScorer(of=("loss", "flops", "synflow"), model="ridge"),
+        script_commit="a" * 12,
+        commit="b" * 12,
+    )
+
+
+def quality_rows(place: Place, **figures: float) -> None:
+    """Leave measurements, each to be made once, in the folder of the place."""
+    readme = place.folder / "README.md"
+    readme.write_text(f"What it says itself.\n\n{ranking_quality.MARKER}\n\nAn older table.\n")
+    made: set[tuple[str, int]] = set()
+    choice = a_choice()
+
+    def once(name: str) -> Callable[[Any, int], Any]:
+        def measure(_: object, seed: int) -> dict[str, Any]:
+            assert (name, seed) not in made
+            made.add((name, seed))
+            return quality_row(name, seed, **figures)
+
+        return measure
+
+    place.replace(
+        ranking_quality,
+        KEPT=place.folder,
+        README=readme,
+        Choice=SimpleNamespace(read=lambda: choice),
+        ROWS={name: once(name) for name in ranking_quality.ROWS},
+        truth=lambda: dict.fromkeys(map(str, range(110)), 90.0),
+    )
+
+
 CASES: list[tuple[str, Callable[[Place], None]]] = [
+    ("choose_ranking", two_recipes),
     ("combined_scorers", combined),
     ("demo_ranking", demo),
     ("digits_mini", every_seed),
@@ -384,12 +499,14 @@ CASES: list[tuple[str, Callable[[Place], None]]] = [
     ("live_cost", live),
     ("partition", exact),
     ("ranking", scores_side_by_side),
+    ("ranking_quality", quality_rows),
     ("workers", slots),
     ("training", steps_side_by_side),
 ]
 MAINS = {
     module.__name__: module.main
     for module in (
+        choose_ranking,
         combined_scorers,
         demo_ranking,
         digits_mini,
@@ -400,6 +517,7 @@ MAINS = {
         nas_bench_201_small,
         partition,
         ranking,
+        ranking_quality,
         workers,
         training,
     )
@@ -1127,3 +1245,189 @@ def test_combined_scorers_are_measured_on_what_is_no_landmark() -> None:
         assert list(scores) == others
         assert correlate(space, scores, worth, None).tau.value > 0.8
         assert (left_out is not None) == scorer.needs_landmarks
+
+
+class TestChooseRanking:
+    def test_what_ranks_best_is_chosen_and_can_be_read(
+        self, place: Place, capsys: pytest.CaptureFixture[str]
+    ) -> None:
+        two_recipes(place)
+        choose_ranking.main()
+        row = json.loads((place.folder / "chosen.json").read_text())
+        assert row["recipe"]["steps"] == choose_ranking.LONGER
+        taus = row["taus"]["recipes"]
+        assert taus[row["recipe"]["name"]] == max(taus.values())
+        assert row["of"] == ["loss", "flops"]
+        assert len(row["weights"]) == 2
+        assert row["taus"]["num_lists"] == 255 * len(choose_ranking.LOSS_WEIGHTS)
+        figures = printed(capsys).figures
+        assert figures["tau"] == max(row["taus"]["lists"].values())
+        place.replace(ranking_quality, commit_of=lambda _: "c" * 12)
+        choice = ranking_quality.Choice.read(place.folder / "chosen.json")
+        assert choice.recipe == choose_ranking.longer(
+            next(arm for arm in choose_ranking.RECIPES if arm.name in row["recipe"]["name"])
+        )
+        assert choice.calibrated.of == choice.rank_sum.of == ("loss", "flops")
+        assert choice.without_supernet.of == ("flops",)
+
+    def test_a_table_is_judged_among_the_reference_sample(self, place: Place) -> None:
+        two_recipes(place)
+        judged = choose_ranking.judge(choose_ranking.TABLES[0], choose_ranking.RECIPES[0], 0)
+        places = np.exp(judged.log_places(["flops"]))[:, 0] * 116
+        flops = [judged.scores[code]["flops"] for code in judged.codes]
+        # All valid cells of the space are both the table and the reference sample.
+        assert sorted(places) == pytest.approx(list(range(1, 117)))
+        assert np.argsort(places).tolist() == np.argsort(flops).tolist()
+
+
+class TestRankingQuality:
+    def test_the_last_line_has_the_means_of_all_seeds(
+        self, place: Place, capsys: pytest.CaptureFixture[str]
+    ) -> None:
+        quality_rows(place)
+        ranking_quality.main()
+        found = printed(capsys).figures
+        assert list(found)[:4] == [
+            "tau_no_truth",
+            "tau_50_landmarks",
+            "supernet_gain",
+            "core_minutes",
+        ]
+        assert found["tau_no_truth"] == 0.8
+        assert found["tau_50_landmarks"] == pytest.approx(0.8505)
+        assert found["supernet_gain"] == 0.02
+        assert found["core_minutes"] == 42.0
+
+    @pytest.mark.parametrize(
+        ("figures", "complaint"),
+        [
+            ({"tau": 0.75}, "tau_no_truth is 0.75, less than 0.78"),
+            ({"gain": 0.01}, "supernet_gain is 0.01"),
+        ],
+    )
+    def test_it_fails_below_a_promise(
+        self, figures: dict[str, float], complaint: str, place: Place
+    ) -> None:
+        quality_rows(place, **figures)
+        with pytest.raises(SystemExit, match=complaint):
+            ranking_quality.main()
+
+    def test_some_rows_are_shown_and_not_judged(self, place: Place) -> None:
+        quality_rows(place, tau=0.5)
+        place.call_with("--seed", "1", "--row", "headline")
+        ranking_quality.main()
+
+    def test_the_tables_are_written_below_what_the_readme_says_itself(self, place: Place) -> None:
+        quality_rows(place)
+        ranking_quality.main()
+        text = (place.folder / "README.md").read_text()
+        assert text.startswith("What it says itself.")
+        assert "An older table." not in text
+        assert "2 times loss, flops, synflow" in text
+        for arm in ranking_quality.ABLATION:
+            assert f"| {arm.title} |" in text
+
+    def test_a_choice_that_is_not_committed_is_refused(self, tmp_path: Path) -> None:
+        def git(*arguments: str) -> None:
+            identity = ["-c", "user.name=x", "-c", "user.email=x@x"]
+            subprocess.run(["git", "-C", tmp_path, *identity, *arguments], check=True)
+
+        with pytest.raises(SystemExit, match="nothing is chosen yet"):
+            ranking_quality.Choice.read(tmp_path / "chosen.json")
+        path = tmp_path / "chosen.json"
+        path.write_text("{}")
+        git("init", "-q")
+        with pytest.raises(SystemExit, match="not committed"):
+            ranking_quality.commit_of(path)
+        git("add", "chosen.json")
+        git("commit", "-qm", "chosen")
+        assert re.fullmatch(r"[0-9a-f]{12}", ranking_quality.commit_of(path))
+        path.write_text('{"of": []}')
+        with pytest.raises(SystemExit, match="not committed"):
+            ranking_quality.commit_of(path)
+
+    def test_cells_are_judged_with_and_without_supernet_and_on_what_is_no_landmark(
+        self, place: Place
+    ) -> None:
+        space = catalogue()["nas-bench-201"]
+        rng = random.Random(1)
+        members = list(ranking_quality._reference())[:400]
+        truth = {space.encode(one): space.flops(one) / 1e6 + rng.random() for one in members}
+        dead = space.encode(next(one for one in space.enumerate() if not space.is_valid(one)))
+
+        def noisy(*kinds: str) -> Scored:
+            scores = {
+                kind: {code: value + rng.gauss(0, 20) for code, value in truth.items()}
+                for kind in kinds
+            }
+            return Scored(scores, 3.0, {"all": 9}, {"commit": "d" * 12})
+
+        trained, before = noisy("loss"), noisy(*choose_ranking.BEFORE_TRAINING)
+        place.replace(
+            ranking_quality,
+            NUM_DRAWS=2,
+            NUMBERS_OF_LANDMARKS=(20,),
+            NUM_RESAMPLES=25,
+            valid=lambda: tuple(members),
+            truth=lambda: {**truth, dead: 10.0},
+            _reference=lambda: tuple(members),
+            trained_scores=lambda *_: trained,
+            untrained_scores=lambda *_: before,
+        )
+        place.replace(combination, reference_sample=lambda *_: tuple(members))
+        place.replace(
+            SpreadChoice, choose=lambda self, _, known, rng: tuple(rng.sample(members, self.count))
+        )
+        row: Any = ranking_quality.headline(a_choice(), seed=3)
+        assert row["num_cells"] == 400
+        assert row["with_dead_cells"]["num_cells"] == 401
+        assert row["gain"] == pytest.approx(
+            row["rank_sum"]["tau"] - row["without_supernet"]["tau"], abs=2e-5
+        )
+        assert row["gain"] > 0
+        assert len(row["gains"]) == 25
+        assert row["cpu_minutes"]["all"] == pytest.approx(6, abs=0.5)
+        first, second = row["landmarks"]["20"]
+        assert first["tau"] != second["tau"]
+        assert 0.5 < first["tau"] < 1
+        assert all(300 < draw["num_cells"] <= 380 for draw in (first, second))
+
+
+def test_kept_orders_are_those_of_the_scores(tmp_path: Path) -> None:
+    codes = ["a", "b", "c", "d"]
+    scores = {"loss": dict(zip(codes, [-1.5, -9.0, -1.5, 0.25], strict=True))}
+    origin: dict[str, Any] = {"commit": "e" * 12}
+    save(tmp_path / "one.npz", Scored(scores, 1.25, {"warm-up": 7}, origin), codes)
+    found = load(tmp_path / "one.npz", codes)
+    assert found.scores == {"loss": {"a": 1.0, "b": 0.0, "c": 1.0, "d": 2.0}}
+    assert (found.cpu_minutes, found.updates, found.origin) == (1.25, {"warm-up": 7}, origin)
+    assert [path.name for path in tmp_path.iterdir()] == ["one.npz"]
+
+
+def test_arms_differ_in_what_their_names_say() -> None:
+    specs = {arm.name: arm.spec("nas-bench-201-cifar10", 5, [LOSS]) for arm in ABLATION}
+    steps = {name: spec.training.steps for name, spec in specs.items()}
+    assert {name: number for name, number in steps.items() if number != 24_000} == {
+        "narrow-balanced": 24_001,
+        "narrow-balanced-landmarks": 24_001,
+        "warm-private-all-equal-passes": 8_000,
+    }
+    passes = {name: ranking_quality._passes(spec) for name, spec in specs.items()}
+    assert {name: number for name, number in passes.items() if number != 24_000} == {
+        "warm-private-all": 72_000
+    }
+    assert specs["one-shot"].supernet.width == 16
+    assert {spec.supernet.width for name, spec in specs.items() if name != "one-shot"} == {5}
+    assert [name for name, spec in specs.items() if spec.landmarks is not None] == [
+        "narrow-balanced-landmarks",
+        "warm-private-landmarks",
+    ]
+    space = catalogue()["nas-bench-201"]
+    sizes = {
+        name: [part.size.valid for part in spec.partition(space).subspaces]
+        for name, spec in specs.items()
+    }
+    by_count = [8_764, 5_520, 1_000]
+    assert sizes.pop("one-shot") == sizes.pop("narrow-one-shot") == [15_284]
+    assert sizes.pop("random-partition") != by_count
+    assert all(found == by_count for found in sizes.values())

@@ -1,7 +1,5 @@
 """The formats in which tables of results are found, one file each; told by how a file begins."""
 
-import importlib
-import pkgutil
 from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import cache
@@ -10,6 +8,7 @@ from pathlib import Path
 from nas.benchmarks.contents import Contents
 from nas.benchmarks.formats.base import Format
 from nas.errors import InvalidBenchmark
+from nas.plugin import one_of_each
 
 HEAD_BYTES = 65_536
 """How much of a file's beginning tells its format."""
@@ -17,11 +16,8 @@ HEAD_BYTES = 65_536
 
 @cache
 def formats() -> tuple[Format, ...]:
-    """Return one of each format: the concrete subclasses of `Format` in this package."""
-    for module in pkgutil.iter_modules(__path__):
-        importlib.import_module(f"{__name__}.{module.name}")
-    found = [made for made in Format.__subclasses__() if made.__module__.startswith(__name__)]
-    return tuple(made() for made in sorted(found, key=lambda made: made.__name__))
+    """Return one of each format in this package."""
+    return one_of_each(__name__, Format)  # type: ignore[type-abstract]  # all are concrete
 
 
 @contextmanager

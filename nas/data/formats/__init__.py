@@ -1,23 +1,19 @@
 """The layouts in which datasets are found, one file each; they are told by the names of files."""
 
-import importlib
-import pkgutil
 from collections.abc import Sequence
 from functools import cache
 
 from nas.data.formats.base import Format
 from nas.errors import InvalidDataset
+from nas.plugin import one_of_each
 
 NUM_SHOWN = 5
 
 
 @cache
 def formats() -> tuple[Format, ...]:
-    """Return one of each format: the concrete subclasses of `Format` in this package."""
-    for module in pkgutil.iter_modules(__path__):
-        importlib.import_module(f"{__name__}.{module.name}")
-    found = [made for made in Format.__subclasses__() if made.__module__.startswith(__name__)]
-    return tuple(made() for made in sorted(found, key=lambda made: made.__name__))
+    """Return one of each format in this package."""
+    return one_of_each(__name__, Format)  # type: ignore[type-abstract]  # all are concrete
 
 
 def recognised(names: Sequence[str]) -> Format:

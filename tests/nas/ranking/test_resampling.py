@@ -7,8 +7,8 @@ from hypothesis import strategies as st
 
 from nas.ranking import resampling
 from nas.ranking.measures import MEASURES, PARTS
-from nas.ranking.metrics import rank_correlation
-from nas.ranking.resampling import bootstrap
+from nas.ranking.metrics import kendall_tau, rank_correlation
+from nas.ranking.resampling import bootstrap, paired_taus
 
 SMALL = st.integers(0, 9).map(float)
 
@@ -47,6 +47,19 @@ def test_every_measure_of_a_resample_is_that_of_the_repeated_architectures(pairs
         for name, values in found.items():
             value = expected.measures[name].value
             assert defined(values[column]) == pytest.approx(value, abs=1e-9), name
+
+
+def test_several_scorers_are_judged_in_the_same_resamples() -> None:
+    rng = np.random.default_rng(2)
+    truth = rng.integers(0, 9, size=30).astype(float)
+    scores = [truth + rng.normal(size=30), rng.normal(size=30), np.zeros(30)]
+    found = paired_taus(scores, truth, seed=4, num_resamples=6)
+    assert found.shape == (3, 6)
+    for column, times in enumerate(drawn(30, 6).T):
+        for row, of_one in enumerate(scores[:2]):
+            expected = kendall_tau(np.repeat(of_one, times), np.repeat(truth, times))
+            assert found[row, column] == pytest.approx(expected, abs=1e-9)
+    assert np.isnan(found[2]).all()
 
 
 def test_as_many_are_drawn_as_there_are_each_with_equal_chance() -> None:
