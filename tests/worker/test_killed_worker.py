@@ -28,19 +28,22 @@ from tests.worker.support import Deployment
 
 EXAMPLE = Path(__file__).parents[2] / "examples" / "nas-bench-201-cifar10.yaml"
 SECONDS = 420.0
-"""Two runs of 3,000 steps side by side take a minute or two."""
+"""Two runs of 2,000 steps, one in spite of a kill, take a minute at most."""
 
 pytestmark = [pytest.mark.slow, pytest.mark.data]
 
 
 def shortened() -> RunSpec:
-    """Return the real experiment with an eighth of its steps and little to rank."""
+    """Return the real experiment with a few checkpoints' worth of steps and little to rank.
+
+    The weights of a thousand steps differ as soon as one step does.
+    """
     spec = yaml.safe_load(EXAMPLE.read_text())
-    spec["training"] |= {"steps": 3000, "warm_up_steps": 1500}
+    spec["training"] |= {"steps": 1000, "warm_up_steps": 500}
     spec["ranking"] |= {
         "num_architectures": 6,
         "live_architectures": 6,
-        "every_steps": 1000,
+        "every_steps": 300,
         "num_images": 250,
     }
     return RunSpec.model_validate(spec | {"search": None})
@@ -65,8 +68,8 @@ def deployment_in(home: Path) -> Deployment:
         lease_seconds=5.0,
         renew_seconds=1.0,
         reap_seconds=0.5,
-        record_seconds=0.5,
-        checkpoint_seconds=4.0,
+        record_seconds=0.2,
+        checkpoint_seconds=1.0,
     )
     return Deployment(Database(settings.database), settings)
 
