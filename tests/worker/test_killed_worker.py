@@ -88,9 +88,10 @@ def homes(
         deployment.db.close()
 
 
-def trains_beyond_a_checkpoint(deployment: Deployment, run_id: int) -> tuple[str, int] | None:
+def trains_beyond_a_checkpoint(
+    deployment: Deployment, run_id: int, spec: RunSpec
+) -> tuple[str, int] | None:
     """Return a unit that has stored progress since its newest checkpoint, and its position."""
-    spec = shortened()
     with deployment.db.reading() as session:
         newest = {row.unit: row.step for row in results.artifacts(session, run_id)}
         for unit in results.units(session, run_id):
@@ -105,7 +106,8 @@ def test_a_killed_worker_costs_no_bit_of_the_result(
     homes: tuple[Deployment, Deployment], tmp_path: Path
 ) -> None:
     calm, struck = homes
-    runs = calm.create(shortened()), struck.create(shortened())
+    spec = shortened()
+    runs = calm.create(spec), struck.create(spec)
     with ExitStack() as processes:
 
         def start(deployment: Deployment, module: str, name: str) -> subprocess.Popen[bytes]:
@@ -116,7 +118,7 @@ def test_a_killed_worker_costs_no_bit_of_the_result(
         start(struck, "worker.reaper", "reaper")
         worker = start(struck, "worker.main", "first")
         key, position = wait_until(
-            lambda: trains_beyond_a_checkpoint(struck, runs[1]),
+            lambda: trains_beyond_a_checkpoint(struck, runs[1], spec),
             seconds=SECONDS,
             what="training between two checkpoints",
         )
