@@ -118,21 +118,25 @@ def test_correlations_count_the_ranking_sample_alone(ordered: Deployment) -> Non
         assert row.conditions.get("reference") == (NUM_VALID if is_combined else None)
 
 
-def test_what_is_measured_does_not_depend_on_whether_it_is_combined(eager: Deployment) -> None:
+def test_what_is_measured_does_not_depend_on_whether_it_is_combined(
+    embedded: Deployment, eager: Deployment
+) -> None:
     plain, combined = (
         eager.create(spec) for spec in (spec_with(searched="loss"), spec_with("rank-sum"))
     )
     for run_id in (plain, combined):
-        run_to_end(eager, run_id)
+        run_to_end(embedded, run_id)
     for scorer in ("loss", "flops"):
         found = stored_scores(eager, plain, scorer=scorer)
         assert len(found) == NUM_RANKED
         assert found == stored_scores(eager, combined, scorer=scorer, ranked=True)
 
 
-def test_an_interrupted_combine_unit_goes_on_where_it_was(eager: Deployment) -> None:
+def test_an_interrupted_combine_unit_goes_on_where_it_was(
+    embedded: Deployment, eager: Deployment
+) -> None:
     calm, disturbed = eager.create(spec_with("rank-sum")), eager.create(spec_with("rank-sum"))
-    run_to_end(eager, calm)
+    run_to_end(embedded, calm)
     assert run_here(eager, disturbed, DrainWhen(has_combined(eager, disturbed, 30)), "first")
     stored = stored_scores(eager, disturbed, scorer="rank-sum")
     assert 30 <= len(stored) < NUM_VALID
@@ -140,7 +144,7 @@ def test_an_interrupted_combine_unit_goes_on_where_it_was(eager: Deployment) -> 
         unit = unit_of(session, disturbed, "combine")
         assert (unit.state, unit.progress) == ("ready", len(stored))
     assert run_here(eager, disturbed, DrainWhen(has_combined(eager, disturbed, 60)), "second")
-    run_to_end(eager, disturbed)
+    run_to_end(embedded, disturbed)
     found = stored_scores(eager, disturbed, scorer="rank-sum")
     assert found == stored_scores(eager, calm, scorer="rank-sum")
     assert stored.items() <= found.items()
@@ -150,9 +154,11 @@ class Killed(BaseException):
     """Ends a runner as a signal would: nothing is put back."""
 
 
-def test_a_killed_combine_unit_is_taken_up_by_another_slot(eager: Deployment) -> None:
+def test_a_killed_combine_unit_is_taken_up_by_another_slot(
+    embedded: Deployment, eager: Deployment
+) -> None:
     calm, killed = eager.create(spec_with("rank-sum")), eager.create(spec_with("rank-sum"))
-    run_to_end(eager, calm)
+    run_to_end(embedded, calm)
     enough = has_combined(eager, killed, 20)
 
     def die() -> bool:
@@ -166,7 +172,7 @@ def test_a_killed_combine_unit_is_taken_up_by_another_slot(eager: Deployment) ->
         assert unit_of(session, killed, "combine").state == "leased"
         session.execute(update(Unit).where(Unit.run_id == killed).values(lease_until=db_now(-1.0)))
     reap(eager.db, eager.settings)
-    run_to_end(eager, killed)
+    run_to_end(embedded, killed)
     assert eager.state(killed) == "succeeded"
     with eager.db.reading() as session:
         assert unit_of(session, killed, "combine").attempt == 2

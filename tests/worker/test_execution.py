@@ -68,10 +68,13 @@ def chunked(embedded: Deployment, monkeypatch: pytest.MonkeyPatch) -> Deployment
 
 @pytest.mark.parametrize("control", [DrainWhen, KilledWhen])
 def test_a_struck_rank_unit_resumes_with_the_rest_and_gives_the_same_scores(
-    chunked: Deployment, control: type[DrainWhen], monkeypatch: pytest.MonkeyPatch
+    embedded: Deployment,
+    chunked: Deployment,
+    control: type[DrainWhen],
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     calm, struck = chunked.create(spec()), chunked.create(spec())
-    run_to_end(chunked, calm)
+    run_to_end(embedded, calm)
     strike = control(lambda: len(scores(chunked, struck)) >= 28)
     if control is KilledWhen:
         with pytest.raises(Killed):
@@ -89,7 +92,7 @@ def test_a_struck_rank_unit_resumes_with_the_rest_and_gives_the_same_scores(
         return rank_unit(experiment, state, architectures)
 
     monkeypatch.setattr(pipeline, "rank_unit", counted)
-    run_to_end(chunked, struck)
+    run_to_end(embedded, struck)
     assert len(evaluated) == 100 - len(before)
     assert not before.keys() & set(evaluated)
     assert chunked.state(struck) == "succeeded"

@@ -28,19 +28,22 @@ from tests.worker.support import Deployment
 
 EXAMPLE = Path(__file__).parents[2] / "examples" / "nas-bench-201-cifar10.yaml"
 SECONDS = 420.0
-"""Two runs of 3,000 steps side by side take a minute or two."""
+"""Two runs of 2,000 steps, one in spite of a kill, take a minute at most."""
 
 pytestmark = [pytest.mark.slow, pytest.mark.data]
 
 
 def shortened() -> RunSpec:
-    """Return the real experiment with an eighth of its steps and little to rank."""
+    """Return the real experiment with a few checkpoints' worth of steps and little to rank.
+
+    The weights of a thousand steps differ as soon as one step does.
+    """
     spec = yaml.safe_load(EXAMPLE.read_text())
-    spec["training"] |= {"steps": 3000, "warm_up_steps": 1500}
+    spec["training"] |= {"steps": 1000, "warm_up_steps": 500}
     spec["ranking"] |= {
         "num_architectures": 6,
         "live_architectures": 6,
-        "every_steps": 1000,
+        "every_steps": 300,
         "num_images": 250,
     }
     return RunSpec.model_validate(spec | {"search": None})
@@ -65,8 +68,8 @@ def deployment_in(home: Path) -> Deployment:
         lease_seconds=5.0,
         renew_seconds=1.0,
         reap_seconds=0.5,
-        record_seconds=0.5,
-        checkpoint_seconds=4.0,
+        record_seconds=0.2,
+        checkpoint_seconds=1.0,
     )
     return Deployment(Database(settings.database), settings)
 
@@ -85,9 +88,10 @@ def homes(
         deployment.db.close()
 
 
-def trains_beyond_a_checkpoint(deployment: Deployment, run_id: int) -> tuple[str, int] | None:
+def trains_beyond_a_checkpoint(
+    deployment: Deployment, run_id: int, spec: RunSpec
+) -> tuple[str, int] | None:
     """Return a unit that has stored progress since its newest checkpoint, and its position."""
-    spec = shortened()
     with deployment.db.reading() as session:
         newest = {row.unit: row.step for row in results.artifacts(session, run_id)}
         for unit in results.units(session, run_id):
@@ -102,7 +106,8 @@ def test_a_killed_worker_costs_no_bit_of_the_result(
     homes: tuple[Deployment, Deployment], tmp_path: Path
 ) -> None:
     calm, struck = homes
-    runs = calm.create(shortened()), struck.create(shortened())
+    spec = shortened()
+    runs = calm.create(spec), struck.create(spec)
     with ExitStack() as processes:
 
         def start(deployment: Deployment, module: str, name: str) -> subprocess.Popen[bytes]:
@@ -113,7 +118,7 @@ def test_a_killed_worker_costs_no_bit_of_the_result(
         start(struck, "worker.reaper", "reaper")
         worker = start(struck, "worker.main", "first")
         key, position = wait_until(
-            lambda: trains_beyond_a_checkpoint(struck, runs[1]),
+            lambda: trains_beyond_a_checkpoint(struck, runs[1], spec),
             seconds=SECONDS,
             what="training between two checkpoints",
         )

@@ -36,7 +36,7 @@ def _frequent_reports(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.fixture
 def eager(embedded: Deployment) -> Deployment:
-    """Stores at every event."""
+    """`embedded`, but stores at every event: for what is interrupted, since it takes its time."""
     eager_settings = embedded.settings.model_copy(
         update={"record_seconds": 1e-6, "checkpoint_seconds": 1e-6}
     )
@@ -158,7 +158,7 @@ def test_seeds_that_a_benchmark_does_not_tell_are_null(embedded: Deployment) -> 
 
 
 def test_a_new_attempt_trains_only_what_the_lost_one_had_not_finished(
-    eager: Deployment, monkeypatch: pytest.MonkeyPatch
+    embedded: Deployment, eager: Deployment, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     trained = []
     real = pipeline.landmarks_unit
@@ -170,7 +170,7 @@ def test_a_new_attempt_trains_only_what_the_lost_one_had_not_finished(
     monkeypatch.setattr(pipeline, "landmarks_unit", noted)
     spec = tiny_spec(landmarks=TRAINED, search=None)
     calm, disturbed = eager.create(spec), eager.create(spec)
-    run_to_end(eager, calm)
+    run_to_end(embedded, calm)
     assert [len(chunk) for chunk in trained] == [10, 2]
     whole = list(trained[0])
     trained.clear()
@@ -179,7 +179,7 @@ def test_a_new_attempt_trains_only_what_the_lost_one_had_not_finished(
     with eager.db.reading() as session:
         assert len(known_accuracies(session, disturbed)) < 6
     assert run_here(eager, disturbed, after_looks(35), owner="second")
-    run_to_end(eager, disturbed)
+    run_to_end(embedded, disturbed)
     assert eager.state(disturbed) == "succeeded"
     first, second, third, *_ = trained
     assert first == whole
@@ -201,7 +201,7 @@ def test_a_new_attempt_trains_only_what_the_lost_one_had_not_finished(
 
 @pytest.mark.parametrize("make_spec", [tiny_spec, banked_spec])
 def test_a_regularised_run_spread_over_slots_ends_as_an_uninterrupted_one(
-    eager: Deployment, make_spec
+    embedded: Deployment, eager: Deployment, make_spec
 ) -> None:
     spec = make_spec(
         benchmark="digits-mini",
@@ -210,11 +210,11 @@ def test_a_regularised_run_spread_over_slots_ends_as_an_uninterrupted_one(
         search=None,
     )
     calm, disturbed, plain = (eager.create(one) for one in (spec, spec, _without_term(spec)))
-    run_to_end(eager, calm)
+    run_to_end(embedded, calm)
     for looks in (6, 13, 21):
         assert run_here(eager, disturbed, after_looks(looks), owner=f"slot-{looks}")
-    run_to_end(eager, disturbed)
-    run_to_end(eager, plain)
+    run_to_end(embedded, disturbed)
+    run_to_end(embedded, plain)
     assert sum("resumed from step" in text for text in eager.messages(disturbed)) >= 2
     weights = final_tensors(eager, calm)
     assert same_bits(weights, final_tensors(eager, disturbed))

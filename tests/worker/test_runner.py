@@ -196,9 +196,11 @@ def test_a_run_ends_with_the_weights_that_the_science_alone_gives(
     assert same_bits(expected, undisturbed)
 
 
-def test_a_run_spread_over_five_slots_ends_as_an_uninterrupted_one(eager: Deployment) -> None:
+def test_a_run_spread_over_five_slots_ends_as_an_uninterrupted_one(
+    embedded: Deployment, eager: Deployment
+) -> None:
     calm, disturbed = eager.create(tiny_spec()), eager.create(tiny_spec())
-    run_to_end(eager, calm)
+    run_to_end(embedded, calm)
     for looks in (4, 9, 17, 30):
         interrupted(eager, disturbed, looks)
     run_to_end(eager, disturbed)

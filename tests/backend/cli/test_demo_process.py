@@ -38,10 +38,10 @@ SPEC = {
     "benchmark": "digits-mini",
     "splitter": {"kind": "nonlinearity", "num_subspaces": 3},
     "supernet": {"width": 2},
-    "training": {"steps": 300, "warm_up_steps": 100, "batch_size": 16},
+    "training": {"steps": 120, "warm_up_steps": 40, "batch_size": 16},
     "ranking": {
         "num_architectures": 125,
-        "every_steps": 100,
+        "every_steps": 40,
         "live_architectures": 20,
         "live_images": 40,
         "num_images": 80,
@@ -251,15 +251,15 @@ def require_whole_table(text: str) -> None:
         found = re.fullmatch(pattern, rows.pop(what))
         assert found is not None
         updates.append(int(found[1]))
-    assert sum(updates) == 200
+    assert sum(updates) == 80
     assert min(updates) > 0
     number = r"-?[01]\.\d{3}"
     patterns = {
         "training balance": r"normalised entropy of updates [01]\.\d{3} "
         r"\(even = 1; target 1\.000\)",
-        "warm-up": "100 updates, shared by all sub-spaces",
+        "warm-up": "40 updates, shared by all sub-spaces",
         "rank correlation": rf"tau = {number}, 95 % interval {number} to {number}, n = 116 "
-        r"\(final, scorer loss, step 300\)",
+        r"\(final, scorer loss, step 120\)",
         "noise ceiling": r"0\.912 \(10 seeds\)",
         "best cell": r"\|\w+~0\|\+\|\w+~0\|\w+~1\|",
         "its score": r"-\d+\.\d{4}, evaluation \d+ of 20",
@@ -297,7 +297,7 @@ def test_a_taken_port_is_named_and_another_one_used(place: Place, failed: Ended)
 def test_a_second_demo_in_the_same_home_shows_its_progress_and_what_it_found(serving: Terminal):
     text = serving.text
     assert f"Dashboard: {address(text)}/ui/runs/2\n" in text
-    totals = {"partition": 1, "warm-up": 100, "train": 200, "rank": 116, "search": 20}
+    totals = {"partition": 1, "warm-up": 40, "train": 80, "rank": 116, "search": 20}
     for kind, total in totals.items():
         assert progress(text, kind)[-1] == (total, total)
     assert progress(text, "partition")[0] == (0, 1)
