@@ -79,7 +79,8 @@ def tangent_kernel(network: nn.Module, images_NCHW: Tensor, *arguments: object) 
             for rows_NW in _gradients(layer, read[layer], gradient):
                 rows_NW = rows_NW.flatten(1).double()
                 kernel_NN += (rows_NW @ rows_NW.T).cpu()
-    return kernel_NN
+    # Some processors round the two halves of a product with its own transpose differently.
+    return (kernel_NN + kernel_NN.T) / 2
 
 
 LAYERS = (nn.Conv2d, nn.Linear, nn.BatchNorm2d)
