@@ -146,7 +146,7 @@ def assert_counted(space: CellSpace, labelling: Labelling) -> None:
 
 
 @settings(
-    max_examples=200,
+    max_examples=120,
     deadline=None,
     derandomize=True,
     suppress_health_check=[HealthCheck.filter_too_much, HealthCheck.too_slow],

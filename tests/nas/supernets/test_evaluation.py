@@ -42,7 +42,7 @@ def built(kind: str) -> Network:
     return on_device(build_supernet(space, shape, partition), "cpu")
 
 
-def drawn(space: Space, number: int = 24) -> list[Architecture]:
+def drawn(space: Space, number: int = 16) -> list[Architecture]:
     """Random ones; of cells also some with dead edges and one that is dead as a whole."""
     rng = random.Random(4)
     found = [space.sample(rng) for _ in range(number)]
