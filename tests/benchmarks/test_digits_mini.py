@@ -8,8 +8,7 @@ import pytest
 from nas.spaces.base import Architecture
 from nas.training.standalone import StandAloneTrainer
 from tests.benchmarks.prepared import cells_trained
-from tests.benchmarks.printed import Place, printed
-from tests.benchmarks.test_scripts import ROOT
+from tests.benchmarks.printed import ROOT, Place, printed
 
 
 class TestDigitsMini:

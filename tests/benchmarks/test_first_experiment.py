@@ -9,8 +9,7 @@ import pytest
 
 from nas.data.dataset import ImageDataset, ImageSplit
 from tests.benchmarks.prepared import first_experiment_row, shortened
-from tests.benchmarks.printed import Place, printed
-from tests.benchmarks.test_scripts import ROOT
+from tests.benchmarks.printed import ROOT, Place, printed
 
 
 class TestFirstExperiment:

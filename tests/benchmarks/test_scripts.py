@@ -1,7 +1,6 @@
 """Every script of benchmarks/ prints a table, ends with a line of JSON, and reads what was measured before."""
 
 from collections.abc import Callable
-from pathlib import Path
 
 import choose_ranking
 import combined_scorers
@@ -37,10 +36,7 @@ from tests.benchmarks.prepared import (
     two_seeds,
     without_few_shot,
 )
-from tests.benchmarks.printed import Place, printed
-
-ROOT = Path(__file__).parents[2]
-
+from tests.benchmarks.printed import ROOT, Place, printed
 
 SCRIPTS = {path.stem for path in (ROOT / "benchmarks").glob("*.py")}
 
