@@ -1,9 +1,12 @@
 """A database with spaces, a dataset and a small benchmark, and an application over it."""
 
 from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
+from typing import Any, cast
 
 import pytest
+from fastapi import FastAPI
 
 from backend.app import close_api, create_app
 from backend.benchmarks.service import add_benchmark
@@ -78,8 +81,53 @@ def plain_settings(tmp_path: Path, database_url: str) -> Settings:
     return Settings(home=tmp_path / "home", database_url=database_url, event_poll_seconds=0.05)
 
 
+class Current:
+    """Stands for whatever object the running test has.
+
+    Attributes:
+        target: that object.
+    """
+
+    target: Any = None
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self.target, name)
+
+
+@dataclass(frozen=True)
+class SharedApp:
+    """One application for all tests of a process: FastAPI takes longer to build it than to answer.
+
+    Attributes:
+        app: the application.
+        settings: those of the running test.
+        db: likewise.
+    """
+
+    app: FastAPI
+    settings: Current
+    db: Current
+
+
+@pytest.fixture(scope="session")
+def shared_app() -> SharedApp:
+    settings, db = Current(), Current()
+    settings.target = Settings()
+    app = create_app(cast(Settings, settings), cast(Database, db))
+    close_api(app)
+    return SharedApp(app, settings, db)
+
+
 @pytest.fixture
-def api(stocked: Database, plain_settings: Settings) -> Api:
+def api(shared_app: SharedApp, stocked: Database, plain_settings: Settings) -> Api:
+    """Calls the application that all tests share."""
+    shared_app.settings.target, shared_app.db.target = plain_settings, stocked
+    return Api(shared_app.app)
+
+
+@pytest.fixture
+def fresh_api(stocked: Database, plain_settings: Settings) -> Api:
+    """Calls an application of the test's own, which may be given more routes, or counted."""
     app = create_app(plain_settings, stocked)
     close_api(app)
     return Api(app)

@@ -16,13 +16,13 @@ def test_an_unknown_address_is_a_problem(path: str, api: Api):
     problem_of(api.get(path), 404)
 
 
-def test_an_unknown_api_address_is_a_problem_even_beside_a_page_servers_catch_all(api: Api):
-    @api.app.get("/{rest:path}")
+def test_an_unknown_api_address_is_a_problem_even_beside_a_page_servers_catch_all(fresh_api: Api):
+    @fresh_api.app.get("/{rest:path}")
     def page(rest: str) -> str:
         return "a page"
 
-    assert api.get("/somewhere").json() == "a page"
-    problem_of(api.get("/api/v1/nothing"), 404)
+    assert fresh_api.get("/somewhere").json() == "a page"
+    problem_of(fresh_api.get("/api/v1/nothing"), 404)
 
 
 def test_a_wrong_method_is_a_problem_that_allows_the_right_ones(api: Api):
@@ -36,12 +36,12 @@ def test_a_path_parameter_of_a_wrong_type_is_named(api: Api):
     assert [error["field"] for error in problem["errors"]] == ["run_id"]
 
 
-def test_an_unexpected_error_is_a_problem_without_details_of_the_code(api: Api):
-    @api.app.get("/broken")
+def test_an_unexpected_error_is_a_problem_without_details_of_the_code(fresh_api: Api):
+    @fresh_api.app.get("/broken")
     def broken() -> None:
         raise RuntimeError("secret")
 
-    problem = problem_of(api.get("/broken"), 500)
+    problem = problem_of(fresh_api.get("/broken"), 500)
     assert "secret" not in problem["detail"]
 
 

@@ -73,13 +73,13 @@ class TestFolder:
         return sqlite_url
 
     def test_a_server_on_a_full_disk_is_not_ready(
-        self, api: Api, plain_settings: Settings, monkeypatch: pytest.MonkeyPatch
+        self, fresh_api: Api, plain_settings: Settings, monkeypatch: pytest.MonkeyPatch
     ):
         def refuse(_):
             raise OSError(errno.ENOSPC, "No space left on device")
 
         monkeypatch.setattr(os, "fsync", refuse)
-        response = api.get("/readyz")
+        response = fresh_api.get("/readyz")
         assert (response.status_code, response.json()["storage"]) == (503, "full")
         assert list(plain_settings.artifact_folder.iterdir()) == []
 
@@ -93,9 +93,9 @@ class TestFolder:
         assert (response.status_code, response.json()["storage"]) == (503, "not writable")
 
     def test_a_full_disk_below_the_log_too_is_a_problem(
-        self, api: Api, monkeypatch: pytest.MonkeyPatch
+        self, fresh_api: Api, monkeypatch: pytest.MonkeyPatch
     ):
-        @api.app.get("/broken")
+        @fresh_api.app.get("/broken")
         def broken() -> None:
             raise OSError(errno.ENOSPC, "No space left on device")
 
@@ -107,19 +107,19 @@ class TestFolder:
         before = structlog.get_config()
         configure_logs()
         try:
-            problem_of(api.get("/broken"), 507)
+            problem_of(fresh_api.get("/broken"), 507)
         finally:
             structlog.configure(**before)
 
     def test_an_upload_that_does_not_fit_is_a_problem(
-        self, api: Api, monkeypatch: pytest.MonkeyPatch
+        self, fresh_api: Api, monkeypatch: pytest.MonkeyPatch
     ):
         def refuse(*_):
             raise OSError(errno.ENOSPC, "No space left on device")
 
         monkeypatch.setattr("starlette.datastructures.UploadFile.write", refuse)
         data = {"name": "b", "space": "digits-mini"}
-        response = api.post("/api/v1/benchmarks", data=data, files={"file": b"x"})
+        response = fresh_api.post("/api/v1/benchmarks", data=data, files={"file": b"x"})
         problem_of(response, 507)
 
 

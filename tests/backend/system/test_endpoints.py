@@ -78,11 +78,11 @@ def test_workers_are_listed_with_what_they_execute(api: Api, stocked: Database, 
     assert 'efsnas_worker_slots{state="silent"} 1.0' in text
 
 
-def test_metrics_count_runs_units_and_requests(api: Api, new_run):
+def test_metrics_count_runs_units_and_requests(fresh_api: Api, new_run):
     run_id = new_run()
     new_run()
-    api.post(f"/api/v1/runs/{run_id}/cancel")
-    text = api.get("/metrics").text
+    fresh_api.post(f"/api/v1/runs/{run_id}/cancel")
+    text = fresh_api.get("/metrics").text
     assert 'efsnas_runs{state="queued"} 1.0' in text
     assert 'efsnas_runs{state="cancelled"} 1.0' in text
     assert 'efsnas_units{state="ready"} 1.0' in text
