@@ -220,6 +220,7 @@ def candidate(evaluation, value, *, best=None, accuracy=None, rank=None, subspac
         flops=1000,
         parameters=100,
         nonlinearity_count=1,
+        objectives={"loss": value},
         true_accuracy=accuracy,
         true_rank=rank,
     )

@@ -67,6 +67,7 @@ def _candidate(evaluation: int, score: float, rank: int) -> CandidateRead:
         flops=1,
         parameters=1,
         nonlinearity_count=1,
+        objectives={"loss": score},
         true_accuracy=91.25,
         true_rank=rank,
     )

@@ -49,6 +49,8 @@ def database_url(sqlite_url: str) -> str:
         ),
         ({"search": {"kind": "oracle"}}, "search"),
         ({"search": {"kind": "random", "budget": 0}}, "search.budget"),
+        ({"search": {"kind": "random", "objectives": ["latency"]}}, "search.objectives"),
+        ({"search": {"kind": "evolution", "objectives": ["flops"]}}, "search.objectives"),
         ({"search": {"kind": "random", "constraints": {"flops": 1}}}, "search.constraints"),
         ({"ranking": {"scorers": [{"kind": "loss"}, {"kind": "x"}]}}, "ranking.scorers.1"),
         ({"training": {"steps": 10, "batch_size": 1001}}, "training.batch_size"),

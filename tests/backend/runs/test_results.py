@@ -118,6 +118,7 @@ def run_id(stocked: Database, new_run) -> int:
                 flops=2**40,
                 parameters=5,
                 nonlinearity_count=2,
+                objectives={"loss": 1.0, "flops": float(2**40)},
                 true_accuracy=90.0,
                 true_rank=1,
             )

@@ -80,6 +80,7 @@ def test_only_the_chosen_kinds_parameters_are_sent():
     values = spread(FORM, document()) | {"search.kind": "random", "search[random].budget": 5}
     assert assemble(FORM, values)["search"] == {
         "kind": "random",
+        "objectives": None,
         "budget": 5,
         "constraints": {"flops": None, "parameters": None},
     }
