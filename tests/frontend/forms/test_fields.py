@@ -7,6 +7,7 @@ from frontend.forms.fields import Choice, Leaf, form_of, humanised, leaves, walk
 from nas.partition.nonlinearity import NonlinearitySplitter
 from nas.plugin import Strategy
 from nas.spec import RunSpec
+from tests.nas.search.searching import KINDS
 
 
 def by_key(model):
@@ -40,7 +41,7 @@ def test_every_field_of_the_spec_has_an_input():
 
 def test_every_registered_strategy_can_be_chosen():
     nodes = by_key(RunSpec)
-    assert list(nodes["search"].variants) == ["evolution", "random"]
+    assert list(nodes["search"].variants) == list(KINDS)
     assert list(nodes["splitter"].variants) == ["none", "nonlinearity", "random", "random-edge"]
     assert list(nodes["training.sampler"].variants) == [
         "fair",

@@ -199,6 +199,27 @@ def test_evolution_finds_a_better_cell_than_random_search_on_nas_bench_201() -> 
     assert max(best["random"]) < 6
 
 
+PLANTED = NB201.sample(random.Random(7))
+
+
+@pytest.mark.parametrize("kind", [kind for kind in KINDS if kind not in ("random", "exhaustive")])
+@pytest.mark.parametrize("seed", range(2))
+def test_a_planted_optimum_is_found_with_a_tenth_of_the_space(kind: str, seed: int) -> None:
+    def agreement(architectures: Sequence[Architecture]) -> list[list[float]]:
+        pairs = [zip(cell, PLANTED, strict=True) for cell in architectures]
+        return [[float(sum(a == b for a, b in pair))] for pair in pairs]
+
+    partition = NonlinearitySplitter().split(NB201)
+    searcher = searcher_of(kind, 1500, NB201)
+    best = 0.0
+    for event in search(searcher, partition, agreement, SearchState(), seed):
+        best = event.best_score
+        if best == 6:
+            assert NB201.decode(event.architecture) == PLANTED
+            break
+    assert best == 6
+
+
 def test_mutants_stay_close_to_the_best_of_all_evaluations() -> None:
     searcher = EvolutionSearcher(
         population_size=20, num_parents=1, num_mutations=20, num_crossovers=0
