@@ -89,13 +89,13 @@ class Searcher(Strategy, ABC):
     def observe(
         self, space: Space, history: History, memory: Memory, newest: range, rng: Random
     ) -> Memory:
-        """Return what is remembered after a generation; by default nothing, for history is enough.
+        """Return what to remember after a generation; nothing where the history is enough.
 
         Args:
             space: that is searched.
             history: all evaluations.
             memory: of those before `newest`.
-            newest: places of the evaluations since.
+            newest: places of the evaluations since, at least one.
             rng: of this generation.
         """
         return memory

@@ -32,12 +32,7 @@ class LocalSearcher(Searcher):
     def observe(
         self, space: Space, history: History, memory: Memory, newest: range, rng: Random
     ) -> Memory:
-        if memory.population:
-            (place,) = memory.population
-        elif newest:
-            place = newest[0]
-        else:
-            return memory
+        (place,) = memory.population or newest
         summit = self._climb(space, history, place)
         return Memory(population=() if summit is None else (summit,))
 

@@ -84,10 +84,10 @@ def search(
 def _next_generation(
     searcher: Searcher, space: Space, history: History, state: SearchState, seed: int
 ) -> None:
-    newest = range(state.observed, len(history))
-    rng = stream(seed, "search observation", state.generation)
-    state.memory = searcher.observe(space, history, state.memory, newest, rng)
-    state.observed = len(history)
+    if newest := range(state.observed, len(history)):
+        rng = stream(seed, "search observation", state.generation)
+        state.memory = searcher.observe(space, history, state.memory, newest, rng)
+        state.observed = len(history)
     rng = stream(seed, "search", state.generation)
     state.pending = searcher.propose(space, history, state.memory, rng)
     state.generation += 1

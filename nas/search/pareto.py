@@ -1,6 +1,6 @@
 """Which of several points are worth having, where lower is better in every objective."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 Point = Sequence[float]
 """Losses: one number per objective, lower is better."""
@@ -21,7 +21,9 @@ def pareto_front(points: Sequence[Point]) -> list[int]:
     return sorted(front)
 
 
-def admitted(archive: Sequence[int], points: Sequence[Point], place: int) -> list[int]:
+def admitted(
+    archive: Sequence[int], points: Mapping[int, Point] | Sequence[Point], place: int
+) -> list[int]:
     """Return the archive, places of mutually non-dominated points, after one more was offered.
 
     What it dominates leaves. If a member dominates or equals it, nothing changes.

@@ -30,6 +30,8 @@ SMALL: dict[str, dict[str, Any]] = {
         "num_mutations": 4,
         "num_crossovers": 4,
     },
+    "nsga2": {"population_size": 10},
+    "pareto-novelty": {"population_size": 10},
     "regularised-evolution": {"population_size": 10, "sample_size": 4},
 }
 """Generations of which several fit into a test's budget, where the default ones do not."""

@@ -1,7 +1,9 @@
 import itertools
 import random
 
+import numpy as np
 import pytest
+from pymoo.indicators.hv import HV
 
 from nas.search.pareto import admitted, dominates, hypervolume, pareto_front
 
@@ -77,3 +79,10 @@ def test_the_hypervolume_is_the_number_of_dominated_unit_cubes(
     )
     # Cubes begin at 0 to 5 and end at the reference 6.
     assert hypervolume(points, (6,) * size) == covered
+
+
+@pytest.mark.parametrize("size", [2, 3, 4])
+def test_the_hypervolume_is_that_of_pymoo(size: int) -> None:
+    points = np.random.default_rng(size).random((20, size)) * 1.2
+    expected = HV(ref_point=np.ones(size))(points)
+    assert hypervolume(points.tolist(), [1.0] * size) == pytest.approx(expected, rel=1e-12)
