@@ -38,6 +38,12 @@ class Searcher(Strategy, ABC):
         "stands before the name. null: the scorer alone, or with flops where several are needed.",
     )
     budget: int = Field(1000, ge=1, le=1_000_000, description="Evaluations at most.")
+    budget_seconds: float | None = Field(
+        None,
+        gt=0,
+        description="Seconds of searching after which no more candidates are begun; null for no "
+        "limit. With one, how far a search gets depends on the machine.",
+    )
     constraints: Constraints = Field(
         default_factory=Constraints, description="Limits that every candidate keeps."
     )

@@ -1,6 +1,7 @@
 """The search itself: propose, evaluate, report."""
 
 import math
+import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 
 from nas.errors import ScoreUndefined
@@ -28,8 +29,9 @@ def search(
     evaluate: Evaluate,
     state: SearchState,
     seed: int,
+    clock: Callable[[], float] = time.monotonic,
 ) -> Iterator[CandidateEvaluated]:
-    """Evaluate candidates until the budget is spent or no feasible one is left.
+    """Evaluate candidates until a budget is spent or no feasible one is left.
 
     `state` is consistent at every event: stored then (it dumps to JSON) and passed in again, the
     search goes on with the same candidates as if it had not stopped.
@@ -40,6 +42,7 @@ def search(
         evaluate: scores some candidates.
         state: a new `SearchState()`, or that of an earlier call with the same other arguments.
         seed: of the run.
+        clock: in seconds; time that passes while an event is handled does not count.
 
     Raises:
         InfeasibleSearch: if the space cannot be searched so.
@@ -50,7 +53,8 @@ def search(
     aims, kinds = searcher.aims, searcher.scorers
     history = History(state.evaluations)
     best_score = max((done.score for done in state.evaluations), default=-math.inf)
-    while len(history) < searcher.budget:
+    started = clock()
+    while len(history) < searcher.budget and not _time_is_up(searcher, state, clock() - started):
         if not state.pending:
             _next_generation(searcher, space, history, state, seed)
             if not state.pending:
@@ -68,6 +72,7 @@ def search(
             state.evaluations.append(evaluation)
             history.add(evaluation)
             state.pending = state.pending[1:]
+            state.seconds += clock() - started
             yield CandidateEvaluated(
                 evaluation=len(history),
                 architecture=space.encode(architecture),
@@ -79,6 +84,12 @@ def search(
                 nonlinearity_count=costs["nonlinearity-count"],
                 objectives=objectives,
             )
+            started = clock()
+
+
+def _time_is_up(searcher: Searcher, state: SearchState, since: float) -> bool:
+    limit = searcher.budget_seconds
+    return limit is not None and state.seconds + since >= limit
 
 
 def _next_generation(

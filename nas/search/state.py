@@ -46,6 +46,7 @@ class SearchState(BaseModel):
         evaluations: evaluated candidates in order.
         memory: of the searcher.
         observed: how many evaluations `memory` takes into account.
+        seconds: of searching behind the evaluations, over all attempts.
     """
 
     model_config = ConfigDict(extra="forbid")
@@ -55,6 +56,7 @@ class SearchState(BaseModel):
     evaluations: list[Evaluation] = Field(default_factory=list)
     memory: Memory = Memory()
     observed: int = Field(0, ge=0)
+    seconds: float = Field(0.0, ge=0, allow_inf_nan=False)
 
 
 class History:

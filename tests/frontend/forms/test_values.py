@@ -82,6 +82,7 @@ def test_only_the_chosen_kinds_parameters_are_sent():
         "kind": "random",
         "objectives": None,
         "budget": 5,
+        "budget_seconds": None,
         "constraints": {"flops": None, "parameters": None},
     }
 
