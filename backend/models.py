@@ -452,6 +452,7 @@ class Candidate(Base):
     flops: Mapped[int] = mapped_column(BigInteger)
     parameters: Mapped[int] = mapped_column(BigInteger)
     nonlinearity_count: Mapped[int]
+    objectives: Mapped[dict[str, float]] = mapped_column(Json)  # by name, not turned around
     true_accuracy: Mapped[float | None]
     true_rank: Mapped[int | None]  # 1 is best, among the benchmark's valid architectures
 

@@ -31,8 +31,8 @@ class InfeasibleSampling(InfeasibleParameter):
     """The sampler cannot draw from the partition. The parameter is one of the sampler."""
 
 
-class InfeasibleSearch(NasError):
-    """No architecture satisfies the constraints."""
+class InfeasibleSearch(InfeasibleParameter):
+    """The search space cannot be searched as asked. The parameter is one of the searcher."""
 
 
 class InfeasibleSupernet(InfeasibleParameter):

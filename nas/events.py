@@ -4,6 +4,7 @@ Every event is cumulative or keyed by its step, so recording one twice after a r
 nothing.
 """
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 from nas.landmarks.landmark import NO_LANDMARKS, Landmarks
@@ -201,6 +202,7 @@ class CandidateEvaluated:
     Attributes:
         evaluation: 1-based number of the evaluation.
         best_score: highest score up to and including this evaluation.
+        objectives: values of the searcher's objectives by name, in their order.
     """
 
     evaluation: int
@@ -211,6 +213,7 @@ class CandidateEvaluated:
     flops: int
     parameters: int
     nonlinearity_count: int
+    objectives: Mapping[str, float]
 
 
 Event = (

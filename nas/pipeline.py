@@ -7,7 +7,8 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
-from itertools import islice
+from itertools import chain, islice
+from types import MappingProxyType
 from typing import TYPE_CHECKING
 
 from nas.errors import InfeasibleLandmarks
@@ -278,7 +279,7 @@ def search_unit(
     experiment: Experiment,
     states: Sequence[TrainState],
     search_state: SearchState,
-    combination: Combination | None = None,
+    combinations: Mapping[str, Combination] = MappingProxyType({}),
 ) -> Iterator[CandidateEvaluated]:
     """Search for the architecture with the best score.
 
@@ -286,8 +287,8 @@ def search_unit(
         experiment: of a spec that has a search.
         states: the trained supernets, by index of their sub-space; those of weight banks are one.
         search_state: updated in place; stored at any event, the search goes on exactly.
-        combination: the scorer whose scores are maximised, if it combines others: as it scored the
-            ranking.
+        combinations: by kind, those of the searcher's scorers that combine others: as they scored
+            the ranking.
 
     Raises:
         InfeasibleSearch: if no valid architecture keeps the constraints.
@@ -300,11 +301,15 @@ def search_unit(
     searcher = experiment.spec.search
     assert searcher is not None
     assert all(state.subspace in (None, index) for index, state in enumerate(states))
-    kinds = (searcher.scorer,) if combination is None else combination.components
+    wanted = searcher.scorers
+    parts = {
+        kind: combinations[kind].components if kind in combinations else (kind,) for kind in wanted
+    }
+    kinds = list(dict.fromkeys(chain.from_iterable(parts.values())))
     by_kind = {scorer.kind: scorer for scorer in experiment.spec.ranking.measured_scorers}
     scorers = [by_kind[kind] for kind in kinds]
 
-    def scores(architectures: Sequence[Architecture]) -> list[float]:
+    def scores(architectures: Sequence[Architecture]) -> list[tuple[float, ...]]:
         found: dict[Architecture, tuple[float, ...]] = {}
         for state, own in zip(states, _by_subspace(experiment, architectures), strict=True):
             evaluated = evaluations(
@@ -315,10 +320,16 @@ def search_unit(
                 scorers,
             )
             found.update(evaluated)
-        values = [found[architecture] for architecture in architectures]
-        if combination is None:
-            return [value for (value,) in values]
-        return combination.scores(architectures, values)
+        measured = [dict(zip(kinds, found[member], strict=True)) for member in architectures]
+        columns = [
+            combinations[kind].scores(
+                architectures, [[values[part] for part in parts[kind]] for values in measured]
+            )
+            if kind in combinations
+            else [values[kind] for values in measured]
+            for kind in wanted
+        ]
+        return list(zip(*columns, strict=True))
 
     yield from search(searcher, experiment.partition, scores, search_state, experiment.spec.seed)
 

@@ -34,6 +34,7 @@ from nas.ranking.scorers.base import CombinedScorer, Scorer, SupernetScorer
 from nas.ranking.scorers.loss import LossScorer
 from nas.search import AnySearcher
 from nas.search.evolution import EvolutionSearcher
+from nas.search.objectives import COSTS
 from nas.spaces.base import Space
 from nas.spaces.shape import NetworkShape
 from nas.spec_part import SpecPart as SpecPart
@@ -494,10 +495,19 @@ class RunSpec(SpecPart):
     @model_validator(mode="after")
     def _search_uses_a_scorer_of_the_run(self) -> Self:
         kinds = [scorer.kind for scorer in self.ranking.scorers]
-        if self.search is not None and self.search.scorer not in kinds:
+        if self.search is None:
+            return self
+        if self.search.scorer not in kinds:
             raise ValueError(
                 f"search.scorer {self.search.scorer!r} is not among ranking.scorers {kinds}"
             )
+        for aim in self.search.aims:
+            if not aim.is_cost and aim.name not in kinds:
+                raise refused_at(
+                    ("search", "objectives"),
+                    f"{aim.name!r} is neither one of {', '.join(COSTS)} nor among ranking.scorers "
+                    f"{kinds}: add it there, or name another",
+                )
         return self
 
 

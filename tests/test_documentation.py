@@ -18,6 +18,8 @@ from nas.plugin import concrete_subclasses
 from nas.ranking.scorers.base import ArchitectureScorer, Scorer, SupernetScorer
 from nas.ranking.scorers.gradient import GradientScorer
 from nas.ranking.scorers.untrained import UntrainedScorer
+from nas.search.base import Searcher
+from nas.search.pareto_searcher import ParetoSearcher
 from nas.spaces import catalogue
 from nas.spec import RunSpec
 
@@ -48,6 +50,17 @@ def test_the_sampler_of_the_strategy_guide_works(tmp_path: Path, monkeypatch: py
     assert Counter(route.subspace for route in routes)[0] / 2000 == pytest.approx(
         roots[0] / sum(roots), abs=0.03
     )
+
+
+def test_the_guide_to_search_names_every_searcher_with_its_objectives():
+    guide = (ROOT / "docs" / "search.md").read_text()
+    rows = dict(re.findall(r"^\| `([a-z0-9-]+)` \| (any|one|two or more) \|", guide, re.MULTILINE))
+    expected = {}
+    for searcher in concrete_subclasses(Searcher, "nas.search"):
+        several = "two or more" if issubclass(searcher, ParetoSearcher) else "any"
+        kind = searcher.model_fields["kind"].default
+        expected[kind] = "one" if searcher.max_objectives == 1 else several
+    assert rows == expected
 
 
 def shown_commands() -> set[tuple[str, frozenset[str]]]:

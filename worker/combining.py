@@ -10,7 +10,6 @@ from backend.models import Score
 from nas.experiment import Experiment
 from nas.ranking.calibration import Calibration
 from nas.ranking.combination import Combination, combine
-from nas.ranking.scorers.base import CombinedScorer
 
 
 def final_scores(session: Session, run_id: int) -> dict[str, dict[str, float]]:
@@ -32,19 +31,17 @@ def calibrations(session: Session, run_id: int) -> dict[str, Calibration | None]
     return {row.scorer: row.calibration for row in rows}
 
 
-def searched_combination(
+def searched_combinations(
     session: Session, experiment: Experiment, run_id: int
-) -> Combination | None:
-    """Return the combined scorer that the run's search maximises; None if it maximises another."""
+) -> dict[str, Combination]:
+    """Return, by kind, those of the searcher's scorers that combine others."""
     ranking, searcher = experiment.spec.ranking, experiment.spec.search
     assert searcher is not None
-    scorer = next(one for one in ranking.scorers if one.kind == searcher.scorer)
-    if not isinstance(scorer, CombinedScorer):
-        return None
-    return combine(
-        ranking,
-        experiment.partition,
-        scorer,
-        final_scores(session, run_id),
-        calibrations(session, run_id)[scorer.kind],
-    )
+    combined = [one for one in ranking.combined_scorers if one.kind in searcher.scorers]
+    if not combined:
+        return {}
+    scores, learned = final_scores(session, run_id), calibrations(session, run_id)
+    return {
+        one.kind: combine(ranking, experiment.partition, one, scores, learned[one.kind])
+        for one in combined
+    }

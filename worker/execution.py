@@ -262,7 +262,7 @@ class Execution:
                 )
                 for subspace in self.experiment.partition.subspaces
             ]
-            combination = combining.searched_combination(session, self.experiment, unit.run_id)
+            combinations = combining.searched_combinations(session, self.experiment, unit.run_id)
 
         def freeze() -> Frozen:
             data = search_state.model_dump_json().encode()
@@ -270,7 +270,7 @@ class Execution:
 
         work.freeze = freeze
         work.position = lambda: len(search_state.evaluations)
-        work.events = pipeline.search_unit(self.experiment, states, search_state, combination)
+        work.events = pipeline.search_unit(self.experiment, states, search_state, combinations)
         return work
 
     @cached_property

@@ -9,6 +9,7 @@ from backend.benchmarks.schemas import BenchmarkRead, ColumnRead
 from backend.cli.client import ApiClient
 from backend.runs.balance import balance_summary, newest
 from backend.runs.conditions import further_conditions, unusual_conditions
+from backend.runs.fronts import front_of
 from backend.runs.measures import (
     OVERALL,
     Moment,
@@ -253,6 +254,10 @@ def _best_rows(found: Outcome) -> list[tuple[str, str]]:
             f"{best.score:.4f}, evaluation {best.evaluation} of {len(found.candidates)}",
         ),
     ]
+    search = found.run.spec.search
+    if search is not None and (front := front_of(search, found.candidates)):
+        aims = ", ".join(map(str, search.aims))
+        rows.append(("Pareto front", f"{len(front)} of {len(found.candidates)}: {aims}"))
     column = _truth(found)
     if best.true_accuracy is not None and column is not None:
         rank = f"rank {best.true_rank} of {column.num_valid}"

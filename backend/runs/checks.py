@@ -88,9 +88,9 @@ def check_spec(session: Session, spec: RunSpec, artifact_folder: Path | None = N
     landmarks.check_images(spec, dataset)
     if spec.search is not None:
         try:
-            spec.search.constraints.check(space.definition)
+            spec.search.check(space.definition)
         except InfeasibleSearch as error:
-            raise Unprocessable("search.constraints", str(error)) from error
+            raise Unprocessable(f"search.{error.parameter}", error.reason) from error
     source = inheritance.check(session, spec, supernets, artifact_folder)
     return References(
         space=space, dataset=dataset, benchmark=benchmark, truth=truth, source=source

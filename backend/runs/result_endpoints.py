@@ -9,6 +9,7 @@ from backend.dependencies import Db
 from backend.paging import Cursor, Limit, Listing, Page
 from backend.runs import results, service, telemetry
 from backend.runs.balance import balance_summary
+from backend.runs.fronts import front_of
 from backend.runs.schemas import (
     ArtifactRead,
     BalanceRead,
@@ -177,6 +178,15 @@ def list_candidates(
     """List the searcher's evaluations in order."""
     listing = results.candidate_listing(run_id, after_evaluation)
     return _page(db, run_id, listing, limit, cursor)
+
+
+@router.get("/front")
+def list_front(run_id: int, db: Db) -> Page[CandidateRead]:
+    """List the evaluations that no other beats in all objectives; none for a single objective."""
+    with db.reading() as session:
+        search = service.get_run(session, run_id).spec.search
+        found = results.candidates(session, run_id)
+    return Page(items=[] if search is None else front_of(search, found), next_cursor=None)
 
 
 @router.get("/log")

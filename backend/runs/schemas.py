@@ -289,6 +289,7 @@ class CandidateRead(ReadModel):
     flops: int
     parameters: int
     nonlinearity_count: int
+    objectives: dict[str, float]  # of the search, by name, not turned around
     true_accuracy: float | None
     true_rank: int | None
 

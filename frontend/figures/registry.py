@@ -26,6 +26,8 @@ from frontend.figures.benchmark import (
 from frontend.figures.cell import TITLE as CELL_TITLE
 from frontend.figures.cell import best_cell
 from frontend.figures.chosen import USUAL, Chosen
+from frontend.figures.front import TITLE as FRONT_TITLE
+from frontend.figures.front import pareto_front
 from frontend.figures.histogram import TITLE as HISTOGRAM_TITLE
 from frontend.figures.histogram import histogram
 from frontend.figures.partition import TITLE as SIZES_TITLE
@@ -120,6 +122,7 @@ FIGURES: Mapping[str, FigureDefinition] = {
         FigureDefinition("throughput", SPEED_TITLE, ("subspaces", "telemetry"), throughput),
         FigureDefinition("time-shares", TIME_TITLE, ("telemetry",), time_shares),
         FigureDefinition("best-so-far", SEARCH_TITLE, ("subspaces", "candidates"), best_so_far),
+        FigureDefinition("pareto-front", FRONT_TITLE, ("subspaces", "candidates"), pareto_front),
         FigureDefinition("best-cell", CELL_TITLE, ("candidates", "space"), best_cell),
     )
 }

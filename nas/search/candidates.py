@@ -1,9 +1,10 @@
 """Collecting legal candidates: new, valid and within the constraints."""
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from random import Random
 
 from nas.search.constraints import Constraints
+from nas.search.state import History
 from nas.spaces.base import Architecture, Space
 
 TRIES_PER_CANDIDATE = 10
@@ -16,12 +17,11 @@ MAX_ENUMERATED = 100_000
 class CandidateList:
     """Legal candidates in the order in which they were found."""
 
-    def __init__(
-        self, space: Space, constraints: Constraints, visited: Iterable[Architecture]
-    ) -> None:
+    def __init__(self, space: Space, constraints: Constraints, history: History) -> None:
         self._space = space
         self._constraints = constraints
-        self._taken = set(visited)
+        self._history = history
+        self._taken: set[Architecture] = set()
         self.found: list[Architecture] = []
 
     def collect(self, number: int, propose: Callable[[], Architecture]) -> None:
@@ -55,6 +55,7 @@ class CandidateList:
     def _is_legal(self, architecture: Architecture) -> bool:
         return (
             architecture not in self._taken
+            and architecture not in self._history
             and self._space.is_valid(architecture)
             and self._constraints.allow(self._space, architecture)
         )

@@ -32,8 +32,9 @@ class Constraints(BaseModel):
         lowest = sorted({(space.flops(member), space.parameters(member)) for member in cheapest})
         costs = " or ".join(f"{flops} FLOPs with {number} parameters" for flops, number in lowest)
         raise InfeasibleSearch(
+            "constraints",
             f"no valid architecture of {space.name} is within {self._described()}; "
-            f"the cheapest need {costs}"
+            f"the cheapest need {costs}",
         )
 
     def _described(self) -> str:

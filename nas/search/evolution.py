@@ -9,7 +9,7 @@ from pydantic import Field, model_validator
 
 from nas.search.base import Searcher
 from nas.search.candidates import CandidateList
-from nas.search.state import Evaluation
+from nas.search.state import History, Memory
 from nas.spaces.base import Architecture, Space
 
 
@@ -44,12 +44,10 @@ class EvolutionSearcher(Searcher):
         return self
 
     def propose(
-        self, space: Space, evaluations: Sequence[Evaluation], rng: Random
+        self, space: Space, history: History, memory: Memory, rng: Random
     ) -> list[Architecture]:
-        visited = [evaluation.architecture for evaluation in evaluations]
-        candidates = CandidateList(space, self.constraints, visited)
-        best = sorted(evaluations, key=lambda evaluation: evaluation.score, reverse=True)
-        parents = [evaluation.architecture for evaluation in best[: self.num_parents]]
+        candidates = CandidateList(space, self.constraints, history)
+        parents = [evaluation.architecture for evaluation in history.best(self.num_parents)]
         if parents:
             candidates.collect(self.num_mutations, partial(self._mutated, space, parents, rng))
             candidates.collect(self.num_crossovers, partial(_crossed, parents, rng))

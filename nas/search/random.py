@@ -1,12 +1,11 @@
 """Random search, the control of every other one."""
 
-from collections.abc import Sequence
 from random import Random
-from typing import Literal, final
+from typing import ClassVar, Literal, final
 
 from nas.search.base import Searcher
 from nas.search.candidates import CandidateList
-from nas.search.state import Evaluation
+from nas.search.state import History, Memory
 from nas.spaces.base import Architecture, Space
 
 BATCH = 50
@@ -16,12 +15,13 @@ BATCH = 50
 class RandomSearcher(Searcher):
     """Evaluate architectures drawn uniformly, without repetition, among the feasible ones."""
 
+    max_objectives: ClassVar[int | None] = None
+
     kind: Literal["random"] = "random"
 
     def propose(
-        self, space: Space, evaluations: Sequence[Evaluation], rng: Random
+        self, space: Space, history: History, memory: Memory, rng: Random
     ) -> list[Architecture]:
-        visited = [evaluation.architecture for evaluation in evaluations]
-        candidates = CandidateList(space, self.constraints, visited)
-        candidates.collect_random(min(BATCH, self.budget - len(visited)), rng)
+        candidates = CandidateList(space, self.constraints, history)
+        candidates.collect_random(min(BATCH, self.budget - len(history)), rng)
         return candidates.found

@@ -1,17 +1,40 @@
 """What a search knows so far, as JSON: enough to continue it exactly."""
 
-from pydantic import BaseModel, ConfigDict, Field
+from bisect import insort
+from collections.abc import Iterable
+
+from pydantic import BaseModel, ConfigDict, Field, FiniteFloat
 
 from nas.spaces.base import Architecture
 
 
 class Evaluation(BaseModel):
-    """One evaluated candidate; a higher score is better."""
+    """One evaluated candidate.
+
+    Attributes:
+        score: by the searcher's scorer; higher is better.
+        objectives: values of the searcher's objectives in their order, not turned around.
+    """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     architecture: Architecture
-    score: float = Field(allow_inf_nan=False)
+    score: FiniteFloat
+    objectives: tuple[FiniteFloat, ...] = ()
+
+
+class Memory(BaseModel):
+    """What a searcher carries from one generation to the next, as places in the history.
+
+    Attributes:
+        population: whom the next candidates descend from.
+        archive: the best of all times, by whatever the searcher means by it.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    population: tuple[int, ...] = ()
+    archive: tuple[int, ...] = ()
 
 
 class SearchState(BaseModel):
@@ -21,6 +44,9 @@ class SearchState(BaseModel):
         generation: proposals asked for so far; names the random stream of the next one.
         pending: proposed candidates that are not evaluated yet, next one first.
         evaluations: evaluated candidates in order.
+        memory: of the searcher.
+        observed: how many evaluations `memory` takes into account.
+        seconds: of searching behind the evaluations, over all attempts.
     """
 
     model_config = ConfigDict(extra="forbid")
@@ -28,3 +54,44 @@ class SearchState(BaseModel):
     generation: int = Field(0, ge=0)
     pending: list[Architecture] = Field(default_factory=list)
     evaluations: list[Evaluation] = Field(default_factory=list)
+    memory: Memory = Memory()
+    observed: int = Field(0, ge=0)
+    seconds: float = Field(0.0, ge=0, allow_inf_nan=False)
+
+
+class History:
+    """Evaluations in order, with what searchers look up in them; a function of these alone.
+
+    It grows with the search, so that no look-up goes through all evaluations.
+    """
+
+    def __init__(self, evaluations: Iterable[Evaluation] = ()) -> None:
+        self._evaluations: list[Evaluation] = []
+        self._places: dict[Architecture, int] = {}
+        self._ranked: list[tuple[float, int]] = []
+        for evaluation in evaluations:
+            self.add(evaluation)
+
+    def add(self, evaluation: Evaluation) -> None:
+        """Append one evaluation."""
+        place = len(self._evaluations)
+        self._evaluations.append(evaluation)
+        self._places[evaluation.architecture] = place
+        insort(self._ranked, (-evaluation.score, place))
+
+    def __len__(self) -> int:
+        return len(self._evaluations)
+
+    def __getitem__(self, place: int) -> Evaluation:
+        return self._evaluations[place]
+
+    def __contains__(self, architecture: Architecture) -> bool:
+        return architecture in self._places
+
+    def place(self, architecture: Architecture) -> int | None:
+        """Return where an architecture was evaluated, None if it was not."""
+        return self._places.get(architecture)
+
+    def best(self, number: int) -> list[Evaluation]:
+        """Return those with the highest scores, best first; ties keep the earlier one first."""
+        return [self._evaluations[place] for _, place in self._ranked[:number]]

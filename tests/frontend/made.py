@@ -33,6 +33,12 @@ def spec(**changes):
     return RunSpec.model_validate({**document, **changes})
 
 
+def trading_run(**changes):
+    """A run whose search trades the loss for FLOPs."""
+    search = {"kind": "random", "budget": 10, "objectives": ["loss", "flops"]}
+    return run(spec=spec(search=search), **changes)
+
+
 def run(**changes):
     values = {
         "id": 7,
@@ -210,16 +216,19 @@ def combination(scorer, *, tau=None, landmarks=0, offsets=None):
     )
 
 
-def candidate(evaluation, value, *, best=None, accuracy=None, rank=None, subspace=0, code="a"):
+def candidate(
+    evaluation, value, *, best=None, accuracy=None, rank=None, subspace=0, code="a", flops=1000
+):
     return CandidateRead(
         evaluation=evaluation,
         architecture=code,
         subspace=subspace,
         score=value,
         best_score=value if best is None else best,
-        flops=1000,
+        flops=flops,
         parameters=100,
         nonlinearity_count=1,
+        objectives={"loss": value, "flops": float(flops)},
         true_accuracy=accuracy,
         true_rank=rank,
     )

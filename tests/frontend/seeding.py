@@ -229,6 +229,7 @@ class SeededRun:
                         flops=space.flops(architecture),
                         parameters=space.parameters(architecture),
                         nonlinearity_count=space.nonlinearity_count(architecture),
+                        objectives={"loss": score, "flops": float(space.flops(architecture))},
                         true_accuracy=90 + 5 * self.rng.random(),
                         true_rank=1 + evaluation,
                     )

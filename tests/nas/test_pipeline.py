@@ -4,6 +4,7 @@ import hashlib
 import random
 import subprocess
 import sys
+import time
 from collections import Counter
 from dataclasses import replace
 
@@ -11,7 +12,9 @@ import numpy as np
 import pytest
 import torch
 
+from nas import pipeline
 from nas.data.dataset import ImageSplit
+from nas.data.digits import digits
 from nas.errors import InfeasibleLandmarks
 from nas.events import (
     ArchitecturesScored,
@@ -31,6 +34,7 @@ from nas.pipeline import (
     search_unit,
     train_unit,
 )
+from nas.search.loop import search
 from nas.search.state import SearchState
 from nas.seeds import stream
 from nas.spaces import catalogue
@@ -430,6 +434,41 @@ def test_search_scores_each_candidate_with_its_own_supernet_and_resumes(make_exp
                 break
         stored = SearchState.model_validate_json(state.model_dump_json())
         assert first + list(search_unit(experiment, states, stored)) == whole
+
+
+def test_a_search_spends_under_a_twentieth_of_its_time_outside_of_scoring(monkeypatch) -> None:
+    space = catalogue()["nas-bench-201"]
+    spec = RunSpec.model_validate(
+        {
+            "name": "overhead",
+            "space": space.name,
+            "dataset": "digits",
+            "training": {"steps": 10},
+            "search": {"kind": "evolution", "budget": 50},
+        }
+    )
+    experiment = Experiment(spec, space, spec.splitter.split(space), digits())
+    states = [
+        fresh_state(experiment, index) for index in range(len(experiment.partition.subspaces))
+    ]
+    list(search_unit(experiment, states, SearchState()))  # what is loaded and counted once
+    scoring = 0.0
+
+    def timed_search(searcher, partition, evaluate, *rest):
+        def timed(architectures):
+            nonlocal scoring
+            before = time.process_time()
+            scores = evaluate(architectures)
+            scoring += time.process_time() - before
+            return scores
+
+        yield from search(searcher, partition, timed, *rest)
+
+    monkeypatch.setattr(pipeline, "search", timed_search)
+    before = time.process_time()
+    assert len(list(search_unit(experiment, states, SearchState()))) == 50
+    whole = time.process_time() - before
+    assert (whole - scoring) / whole < 0.05
 
 
 def executed(experiment) -> tuple[list[TrainState], list[tuple], list[CandidateEvaluated]]:

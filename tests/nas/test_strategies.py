@@ -4,6 +4,7 @@ import inspect
 import json
 import math
 import random
+from collections.abc import Sequence
 from typing import Any, Literal, get_origin
 
 import numpy as np
@@ -11,7 +12,7 @@ import pytest
 import torch
 from pydantic import TypeAdapter, ValidationError
 
-from nas.errors import InfeasibleLandmarks, ScoreUndefined
+from nas.errors import InfeasibleLandmarks, InfeasibleSearch, ScoreUndefined
 from nas.landmarks.choices import AnyLandmarkChoice
 from nas.landmarks.choices.base import LandmarkChoice
 from nas.landmarks.landmark import Landmark
@@ -342,16 +343,29 @@ def test_a_combined_scorer_gives_an_architecture_one_score_that_follows_its_comp
 
 @every(Searcher, "nas.search", "searcher")
 def test_a_searcher_keeps_budget_and_constraints_and_repeats_itself(searcher: Searcher) -> None:
-    limited = searcher.model_copy(update={"budget": 45, "constraints": Constraints(flops=240_000)})
+    constraints = Constraints(flops=240_000)
+    limited = searcher.model_copy(update={"budget": 45, "constraints": constraints})
+    feasible = sum(
+        SPACE.is_valid(cell) and constraints.allow(SPACE, cell) for cell in SPACE.enumerate()
+    )
+    try:
+        limited.check(SPACE)
+    except InfeasibleSearch as error:
+        # The exhaustive one searches all or nothing.
+        if error.parameter != "budget":
+            raise
+        limited = limited.model_copy(update={"budget": feasible})
     partition = NonlinearitySplitter().split(SPACE)
 
     def trajectory(seed: int) -> list[str]:
-        score_by_flops = lambda cells: [float(SPACE.flops(cell)) for cell in cells]  # noqa: E731
+        def score_by_flops(cells: Sequence[Architecture]) -> list[list[float]]:
+            return [[float(SPACE.flops(cell))] * len(limited.scorers) for cell in cells]
+
         events = search(limited, partition, score_by_flops, SearchState(), seed)
         return [event.architecture for event in events]
 
     visited = trajectory(0)
-    assert len(visited) == len(set(visited)) == 45
+    assert len(visited) == len(set(visited)) == limited.budget <= feasible
     for code in visited:
         assert SPACE.is_valid(SPACE.decode(code))
         assert SPACE.flops(SPACE.decode(code)) <= 240_000

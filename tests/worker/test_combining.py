@@ -30,12 +30,17 @@ MEASURED = [{"kind": "loss"}, {"kind": "flops"}]
 NUM_LANDMARKS = 15
 
 
-def spec_with(*combined: str, searched: str = "rank-sum", **changes: Any) -> RunSpec:
+def spec_with(
+    *combined: str,
+    searched: str = "rank-sum",
+    objectives: tuple[str, ...] | None = None,
+    **changes: Any,
+) -> RunSpec:
     return tiny_spec(
         **changes,
         benchmark="ordered",
         ranking={"scorers": [*MEASURED, *({"kind": kind} for kind in combined)]},
-        search={"kind": "random", "scorer": searched, "budget": 12},
+        search={"kind": "random", "scorer": searched, "budget": 12, "objectives": objectives},
     )
 
 
@@ -92,6 +97,28 @@ def test_a_run_combines_its_scores_and_searches_by_them(ordered: Deployment) -> 
         )
     assert (combination.components, combination.num_reference) == (["loss", "flops"], NUM_VALID)
     assert (combination.landmarks, combination.left_out_tau) == ([], None)
+
+
+def test_every_objective_of_a_search_is_stored_also_what_combines_others(
+    ordered: Deployment,
+) -> None:
+    objectives = ("flops", "rank-sum", "loss", "nonlinearity-count")
+    run_id = ordered.create(spec_with("rank-sum", searched="loss", objectives=objectives))
+    run_to_end(ordered, run_id)
+    assert ordered.state(run_id) == "succeeded", ordered.messages(run_id)
+    by_loss = stored_scores(ordered, run_id, scorer="loss")
+    combined = stored_scores(ordered, run_id, scorer="rank-sum")
+    with ordered.db.reading() as session:
+        found = results.candidates(session, run_id)
+    assert len(found) == 12
+    for row in found:
+        assert row.objectives == {
+            "flops": row.flops,
+            "rank-sum": combined[row.architecture],
+            "loss": by_loss[row.architecture],
+            "nonlinearity-count": row.nonlinearity_count,
+        }
+        assert row.score == by_loss[row.architecture]
 
 
 def test_correlations_count_the_ranking_sample_alone(ordered: Deployment) -> None:

@@ -21,7 +21,7 @@ class OutOfMemoryError(RuntimeError):
     ("error", "kind", "final"),
     [
         (NasError("correct this"), FailureClass.BAD_SPEC, True),
-        (InfeasibleSearch("at least 5"), FailureClass.BAD_SPEC, True),
+        (InfeasibleSearch("constraints", "at least 5"), FailureClass.BAD_SPEC, True),
         (InvalidDataset("damaged"), FailureClass.STORAGE, True),
         (OSError(errno.EACCES, "Permission denied"), FailureClass.BUG, False),
         (MemoryError(), FailureClass.OUT_OF_MEMORY, False),

@@ -4,7 +4,9 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from backend.runs.fronts import front_of
 from backend.runs.schemas import CandidateRead, EventRead, RunRead, SubspaceRead
+from frontend.figures.front import objectives_text
 from frontend.figures.style import subspace_colour
 
 Row = dict[str, Any]  # Any: JSON values of a grid's row
@@ -34,10 +36,15 @@ def candidate_rows(
 ) -> list[Row]:
     """Return one row per evaluation."""
     labels = {part.index: part.label for part in subspaces}
+    search = run.spec.search
+    names = [] if search is None else [aim.name for aim in search.aims]
+    front = set() if search is None else {row.evaluation for row in front_of(search, candidates)}
     return [
         {
             "key": str(candidate.evaluation),
             **candidate.model_dump(mode="json", exclude={"best_score"}),
+            "objectives": objectives_text(candidate, names) if len(names) > 1 else "–",
+            "front": "★" if candidate.evaluation in front else "–",
             "label": labels.get(candidate.subspace, str(candidate.subspace)),
             "colour": subspace_colour(candidate.subspace),
         }
@@ -86,6 +93,8 @@ GRIDS: Mapping[str, Grid] = {
             {**_numeric("nonlinearity_count", "Count"), "width": 90},
             _numeric("flops", "FLOPs"),
             _numeric("parameters", "Parameters"),
+            {"field": "front", "headerName": "Front", "width": 80},
+            {"field": "objectives", "headerName": "Objectives", "width": 260},
             {
                 "field": "architecture",
                 "headerName": "Architecture",

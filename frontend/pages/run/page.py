@@ -50,6 +50,7 @@ def layout(context: Context, run_id: int) -> Component:
             tabs(
                 run_id,
                 banked=run.spec.supernet.has_banks,
+                traded=run.spec.search is not None and len(run.spec.search.aims) > 1,
                 scorers=scorer_kinds(run),
                 shown=shown_scorer(run),
             ),

@@ -30,7 +30,9 @@ HEIGHT = 380
 """Of a figure, in pixels, where it has no other."""
 
 
-def tabs(run_id: int, *, banked: bool, scorers: Sequence[str], shown: str) -> Component:
+def tabs(
+    run_id: int, *, banked: bool, traded: bool, scorers: Sequence[str], shown: str
+) -> Component:
     """Return the tabs with their figures, panels and grids still empty.
 
     All of them stay in the page, the hidden ones as they were when last open.
@@ -38,6 +40,7 @@ def tabs(run_id: int, *, banked: bool, scorers: Sequence[str], shown: str) -> Co
     Args:
         run_id: the run.
         banked: whether its supernet has weight banks.
+        traded: whether its search has several objectives.
         scorers: its scorers' kinds.
         shown: the scorer to begin with.
     """
@@ -48,7 +51,7 @@ def tabs(run_id: int, *, banked: bool, scorers: Sequence[str], shown: str) -> Co
                 dmc.TabsPanel(
                     [
                         *([choices(scorers, shown)] if tab == CHOICE_TAB else []),
-                        _content(tab, run_id, banked),
+                        _content(tab, run_id, banked, traded),
                     ],
                     value=tab,
                     pt=16,
@@ -62,7 +65,7 @@ def tabs(run_id: int, *, banked: bool, scorers: Sequence[str], shown: str) -> Co
     )
 
 
-def _content(tab: str, run_id: int, banked: bool) -> Component:
+def _content(tab: str, run_id: int, banked: bool, traded: bool) -> Component:
     panel, grid = partial(panel_place, "panel", tab=tab), partial(_grid, tab=tab)
     card = partial(_figure_card, run_id, tab)
 
@@ -89,7 +92,13 @@ def _content(tab: str, run_id: int, banked: bool) -> Component:
             ]
         )
     if tab == "search":
-        return dmc.Stack([pair("best-so-far", "best-cell", 460), grid("candidates")])
+        return dmc.Stack(
+            [
+                pair("best-so-far", "best-cell", 460),
+                *([card("pareto-front", 460)] if traded else []),
+                grid("candidates"),
+            ]
+        )
     if tab == "telemetry":
         return dmc.Stack([pair("throughput", "time-shares", 460), panel("telemetry")])
     if tab == "log":

@@ -23,6 +23,7 @@ from backend.runs.schemas import (
     SubspaceRead,
 )
 from nas.ranking.measures import MEASURES
+from nas.search.random import RandomSearcher
 from nas.spec import RunSpec
 from tests.ranked import stored_correlation
 
@@ -67,6 +68,7 @@ def _candidate(evaluation: int, score: float, rank: int) -> CandidateRead:
         flops=1,
         parameters=1,
         nonlinearity_count=1,
+        objectives={"loss": score, "flops": 1.0},
         true_accuracy=91.25,
         true_rank=rank,
     )
@@ -277,6 +279,20 @@ def test_the_table_tells_sizes_updates_ceiling_and_the_best_cells_rank(found: Ou
     assert CELL in text
     assert "-0.2000, evaluation 2 of 3" in text
     assert "91.25 %, rank 4 of 116" in text
+
+
+def test_the_size_of_the_front_is_told_where_there_are_several_objectives(found: Outcome):
+    def text_of(outcome: Outcome) -> str:
+        console = Console(width=200)
+        with console.capture() as captured:
+            console.print(summary(outcome))
+        return captured.get()
+
+    assert "Pareto front" not in text_of(found)
+    search = RandomSearcher(objectives=("loss", "flops"))
+    spec = found.run.spec.model_copy(update={"search": search})
+    trading = replace(found, run=found.run.model_copy(update={"spec": spec}))
+    assert "2 of 3: maximise loss, minimise flops" in text_of(trading)
 
 
 def test_landmarks_are_shown_with_what_is_known_of_them(found: Outcome):

@@ -11,6 +11,7 @@ from backend.models import (
     Correlation,
     LandmarkRow,
     Metric,
+    Run,
     Score,
     SearchSpace,
     SubspaceRow,
@@ -21,6 +22,7 @@ from backend.runs import results, service
 from nas.benchmarks.table import Entry, GroundTruth
 from nas.ranking.calibration import Calibration, Scales
 from nas.ranking.regression import Regression
+from nas.spec import RunSpec
 from tests.backend.api import Api, problem_of
 from tests.backend.conftest import CONV, SKIP
 from tests.ranked import stored_correlation
@@ -118,6 +120,7 @@ def run_id(stocked: Database, new_run) -> int:
                 flops=2**40,
                 parameters=5,
                 nonlinearity_count=2,
+                objectives={"loss": 1.0, "flops": float(2**40)},
                 true_accuracy=90.0,
                 true_rank=1,
             )
@@ -250,6 +253,7 @@ NUMBERS = {
     "scores": 4,
     "combinations": 1,
     "candidates": 1,
+    "front": 0,
     "log": 1,
     "artifacts": 1,
 }
@@ -260,6 +264,25 @@ def test_every_list_is_served_whole_and_404_for_an_unknown_run(api: Api, run_id:
         page = api.get(f"/api/v1/runs/{run_id}/{what}").json()
         assert (what, len(page["items"]), page["next_cursor"]) == (what, number, None)
         problem_of(api.get(f"/api/v1/runs/4711/{what}"), 404)
+
+
+def test_the_front_of_several_objectives_is_served(api: Api, stocked: Database, run_id: int):
+    with stocked.unit_of_work() as session:
+        run = session.get_one(Run, run_id)
+        document = run.spec.model_dump(mode="json")
+        document["search"] = {"kind": "random", "objectives": ["loss", "flops"]}
+        run.spec = RunSpec.model_validate(document)
+        first = session.get_one(Candidate, (run_id, 1))
+        columns = {
+            column.name: getattr(first, column.name) for column in Candidate.__table__.columns
+        }
+        for evaluation, loss, flops in ((2, 2.0, 2**41), (3, 0.5, 2**41), (4, 0.5, 2**10)):
+            values = {"loss": loss, "flops": float(flops)}
+            session.add(Candidate(**columns | {"evaluation": evaluation, "objectives": values}))
+    found = api.get(f"/api/v1/runs/{run_id}/front").json()["items"]
+    # The third is worse than the first in both.
+    assert [row["evaluation"] for row in found] == [1, 2, 4]
+    assert found[1]["objectives"] == {"loss": 2.0, "flops": 2**41}
 
 
 def test_a_calibrated_scorer_is_served_with_its_landmarks(api: Api, run_id: int):

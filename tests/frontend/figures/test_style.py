@@ -16,7 +16,7 @@ from nas.spaces import catalogue
 from tests.frontend import made
 
 ROWS = {
-    "run": made.run(),
+    "run": made.trading_run(),
     "subspaces": made.subspaces(30, 10),
     "balance": [
         made.balance(0, 3, operations=[{"a": 3}], banks=[{"0": 3, "1": 0}]),

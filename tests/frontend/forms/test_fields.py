@@ -8,6 +8,7 @@ from nas.benchmarks.build import BuildSpec
 from nas.partition.nonlinearity import NonlinearitySplitter
 from nas.plugin import Strategy
 from nas.spec import RunSpec
+from tests.nas.search.searching import KINDS
 
 
 def by_key(model):
@@ -42,7 +43,7 @@ def test_every_field_of_the_spec_has_an_input(model, most):
 
 def test_every_registered_strategy_can_be_chosen():
     nodes = by_key(RunSpec)
-    assert list(nodes["search"].variants) == ["evolution", "random"]
+    assert list(nodes["search"].variants) == list(KINDS)
     assert list(nodes["splitter"].variants) == ["none", "nonlinearity", "random", "random-edge"]
     assert list(nodes["training.sampler"].variants) == [
         "fair",

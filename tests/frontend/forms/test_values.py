@@ -80,7 +80,9 @@ def test_only_the_chosen_kinds_parameters_are_sent():
     values = spread(FORM, document()) | {"search.kind": "random", "search[random].budget": 5}
     assert assemble(FORM, values)["search"] == {
         "kind": "random",
+        "objectives": None,
         "budget": 5,
+        "budget_seconds": None,
         "constraints": {"flops": None, "parameters": None},
     }
 

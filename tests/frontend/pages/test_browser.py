@@ -143,6 +143,7 @@ def test_every_tab_of_a_run_shows_its_data(quiet_page, address, finished):
     quiet_page.get_by_role("tab", name="Search").click()
     wait_for_points(quiet_page, "best-so-far")
     wait_for_points(quiet_page, "best-cell")
+    expect(figure(quiet_page, "pareto-front")).to_have_count(0)
     expect(quiet_page.locator(".ag-row:visible").first).to_be_visible()
     quiet_page.get_by_role("tab", name="Telemetry").click()
     for name in ("throughput", "time-shares"):
@@ -154,6 +155,20 @@ def test_every_tab_of_a_run_shows_its_data(quiet_page, address, finished):
     expect(quiet_page.locator(".ag-row:visible").first).to_contain_text("Partition found.")
     quiet_page.get_by_role("tab", name="Spec").click()
     expect(quiet_page.locator("pre:visible")).to_contain_text("warm_up_steps: 200")
+
+
+def test_the_front_of_several_objectives_is_drawn_and_marked(quiet_page, address, served_db):
+    search = {"kind": "random", "budget": 30, "objectives": ["loss", "flops"]}
+    run = seeded(served_db, name="the trading one", search=search)
+    run.search(30)
+    quiet_page.goto(f"{address}/ui/runs/{run.run_id}")
+    quiet_page.get_by_role("tab", name="Search").click()
+    *_, front = wait_for_points(quiet_page, "pareto-front")
+    assert 1 <= front <= 30
+    expect(figure(quiet_page, "pareto-front")).to_contain_text(
+        f"n = 30 candidates, {front} on the front of maximise loss, minimise flops"
+    )
+    expect(quiet_page.locator(".ag-cell:visible", has_text="★").first).to_be_visible()
 
 
 def test_the_figure_over_steps_shows_the_measure_that_is_chosen(quiet_page, address, finished):

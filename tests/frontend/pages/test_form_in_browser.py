@@ -100,6 +100,20 @@ def test_choosing_another_kind_shows_its_parameters(form):
     expect(field(form, "search[evolution].num_parents")).to_be_hidden()
 
 
+def test_objectives_are_written_as_a_list_and_refused_at_their_field(form, served_db):
+    field(form, "search[evolution].objectives").fill("loss, flops")
+    form.get_by_role("button", name="Start the run").click()
+    marked = form.locator(".mantine-InputWrapper-error:visible", has_text="leave objectives out")
+    expect(marked).to_be_visible()
+    field(form, "search.kind").click()
+    form.get_by_role("option", name="nsga2").click()
+    field(form, "search[nsga2].objectives").fill("loss, maximise nonlinearity-count, flops")
+    field(form, "search[nsga2].budget_seconds").fill("60")
+    search = spec_of(served_db, submitted(form)).search
+    assert (search.kind, search.budget_seconds) == ("nsga2", 60)
+    assert search.objectives == ("loss", "maximise nonlinearity-count", "flops")
+
+
 @pytest.mark.parametrize("write", [json.dumps, lambda document: f"# spec\n{json.dumps(document)}"])
 def test_a_pasted_document_fills_the_form(form, served_db, write):
     spec = small_spec(

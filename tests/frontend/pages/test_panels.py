@@ -196,6 +196,23 @@ def test_grid_rows_have_unique_keys_and_the_log_begins_with_the_newest():
     assert [(row["key"], row["label"]) for row in found] == [("1", "count 0"), ("2", "count 1")]
 
 
+def test_candidates_on_the_front_are_marked_beside_their_objectives():
+    rows = [
+        made.candidate(1, 1.0, flops=500),
+        made.candidate(2, 0.5, flops=600),
+        made.candidate(3, 2.0, flops=1_000_000),
+    ]
+    shown = candidate_rows(made.trading_run(), candidates=rows, subspaces=made.subspaces(1))
+    assert [row["front"] for row in shown] == ["★", "–", "★"]
+    assert [row["objectives"] for row in shown] == [
+        "loss 1 · flops 500",
+        "loss 0.5 · flops 600",
+        "loss 2 · flops 1e+06",
+    ]
+    alone = candidate_rows(made.run(), candidates=rows, subspaces=made.subspaces(1))
+    assert {(row["front"], row["objectives"]) for row in alone} == {("–", "–")}
+
+
 def test_combined_scorers_stand_beside_what_they_learned():
     scorers = [{"kind": "loss"}, {"kind": "rank-sum"}, {"kind": "calibrated"}]
     landmarks = {"kind": "stand-alone"}

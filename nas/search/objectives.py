@@ -1,0 +1,50 @@
+"""What a search optimises: scores and costs of architectures, each in one direction."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Annotated, Self
+
+from pydantic import Field
+
+from nas.spaces.base import Architecture, Space
+
+COSTS: Mapping[str, Callable[[Space, Architecture], int]] = {
+    "flops": lambda space, architecture: space.flops(architecture),
+    "parameters": lambda space, architecture: space.parameters(architecture),
+    "nonlinearity-count": lambda space, architecture: space.nonlinearity_count(architecture),
+}
+"""Of the full stand-alone network, by name; no supernet is asked for them."""
+
+ObjectiveText = Annotated[str, Field(pattern="^((minimise|maximise) )?[a-z0-9][a-z0-9-]*$")]
+"""As people write it: a name, behind a direction if it is not the usual one."""
+
+
+@dataclass(frozen=True, slots=True)
+class Objective:
+    """One thing to optimise.
+
+    Attributes:
+        name: of a cost, or the kind of a scorer.
+        maximised: else it is minimised.
+    """
+
+    name: str
+    maximised: bool
+
+    @classmethod
+    def parse(cls, text: str) -> Self:
+        """Read what `ObjectiveText` allows: costs are minimised and scores maximised by default."""
+        direction, _, name = text.rpartition(" ")
+        return cls(name, direction == "maximise" if direction else name not in COSTS)
+
+    @property
+    def is_cost(self) -> bool:
+        """Whether it is computed from the architecture alone, without any scorer."""
+        return self.name in COSTS
+
+    def loss(self, value: float) -> float:
+        """Return a value such that lower is better."""
+        return -value if self.maximised else value
+
+    def __str__(self) -> str:
+        return f"{'maximise' if self.maximised else 'minimise'} {self.name}"

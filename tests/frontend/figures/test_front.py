@@ -1,0 +1,42 @@
+from frontend.figures.front import pareto_front
+from frontend.figures.style import is_empty
+from tests.frontend import made
+
+ROWS = [
+    made.candidate(1, 1.0, flops=500, code="a"),
+    made.candidate(2, 0.5, flops=600, code="b", subspace=1),
+    made.candidate(3, 2.0, flops=900, code="c", subspace=1),
+    made.candidate(4, 0.1, flops=100, code="d"),
+]
+
+
+def test_the_front_is_marked_among_all_candidates():
+    drawn = pareto_front(made.trading_run(), subspaces=made.subspaces(1, 1), candidates=ROWS)
+    traces = {trace.name: trace for trace in drawn.data}
+    assert list(traces) == ["count 0", "count 1", "front"]
+    assert list(zip(traces["count 1"].x, traces["count 1"].y, strict=True)) == [
+        (600, 0.5),
+        (900, 2.0),
+    ]
+    # By FLOPs: the second candidate is dearer and worse than the first.
+    assert list(zip(traces["front"].x, traces["front"].y, strict=True)) == [
+        (100, 0.1),
+        (500, 1.0),
+        (900, 2.0),
+    ]
+    assert drawn.layout.xaxis.title.text == "minimise flops"
+    assert drawn.layout.yaxis.title.text == "maximise loss"
+    assert drawn.layout.title.subtitle.text == (
+        "n = 4 candidates, 3 on the front of maximise loss, minimise flops"
+    )
+
+
+def test_a_search_with_one_objective_has_no_front():
+    drawn = pareto_front(made.run(), subspaces=made.subspaces(1), candidates=ROWS)
+    assert is_empty(drawn)
+    assert "one objective" in drawn.layout.annotations[0].text
+
+
+def test_before_the_search_the_figure_says_when_it_starts():
+    drawn = pareto_front(made.trading_run(), subspaces=[], candidates=[])
+    assert "starts after" in drawn.layout.annotations[0].text.replace("<br>", " ")

@@ -1,0 +1,76 @@
+"""Searches whose worker was killed: what they find is what an undisturbed one finds."""
+
+import pytest
+from sqlalchemy import select
+
+from backend.models import Candidate
+from backend.runs import leases
+from nas.spec import RunSpec
+from tests.worker.running import DrainWhen, run_here, run_to_end
+from tests.worker.support import Deployment, tiny_spec, unit_of
+from worker.control import Control
+from worker.reaper import reap
+
+SEARCHES = {"local-search": {}, "pareto-novelty": {"population_size": 8}}
+"""Those that remember most."""
+
+
+class Killed(BaseException):
+    """What no part of the worker catches, as nothing outlives kill -9."""
+
+
+def spec_of(kind: str) -> RunSpec:
+    return tiny_spec(
+        training={"steps": 10, "warm_up_steps": 0},
+        ranking={"scorers": [{"kind": "loss"}, {"kind": "accuracy"}]},
+        search={"kind": kind, "budget": 60, **SEARCHES[kind]},
+    )
+
+
+def found(deployment: Deployment, run_id: int) -> list[tuple]:
+    with deployment.db.reading() as session:
+        return [
+            tuple(row)
+            for row in session.execute(
+                select(Candidate.evaluation, Candidate.architecture, Candidate.objectives)
+                .where(Candidate.run_id == run_id)
+                .order_by(Candidate.evaluation)
+            )
+        ]
+
+
+def run_on(deployment: Deployment, run_id: int, control: Control, owner: str) -> None:
+    while run_here(deployment, run_id, control, owner):
+        pass
+
+
+@pytest.mark.parametrize("kind", SEARCHES)
+def test_a_search_that_lost_its_worker_ends_with_the_same_candidates(
+    kind: str, embedded: Deployment
+) -> None:
+    changes = {"record_seconds": 1e-6, "checkpoint_seconds": 0.02}
+    eager = Deployment(embedded.db, embedded.settings.model_copy(update=changes))
+    calm, struck = eager.create(spec_of(kind)), eager.create(spec_of(kind))
+    run_to_end(eager, calm)
+    for number, owner in ((19, "first"), (37, "second")):
+
+        def dies(number: int = number) -> bool:
+            if len(found(eager, struck)) >= number:
+                raise Killed
+            return False
+
+        with pytest.raises(Killed):
+            run_on(eager, struck, DrainWhen(dies), owner)
+        with eager.db.unit_of_work() as session:
+            leases.renew(session, owner, -1.0)
+        reap(eager.db, eager.settings)
+    run_to_end(eager, struck)
+    assert eager.state(struck) == "succeeded", eager.messages(struck)
+    whole = found(eager, calm)
+    assert [evaluation for evaluation, *_ in whole] == list(range(1, 61))
+    assert len({architecture for _, architecture, _ in whole}) == 60
+    assert found(eager, struck) == whole
+    with eager.db.reading() as session:
+        assert unit_of(session, struck, "search").attempt == 3
+    resumed = [text for text in eager.messages(struck) if "search: resumed from step" in text]
+    assert resumed
