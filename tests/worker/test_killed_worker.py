@@ -40,7 +40,7 @@ pytestmark = [pytest.mark.slow, pytest.mark.data]
 def shortened() -> RunSpec:
     """Return the real experiment with a few checkpoints' worth of steps and little to rank."""
     spec = yaml.safe_load(EXAMPLE.read_text())
-    spec["training"] |= {"steps": 3000, "warm_up_steps": 1500}
+    spec["training"] |= {"steps": 3000, "warm_up_steps": 2000}
     spec["ranking"] |= {
         "num_architectures": 6,
         "live_architectures": 6,
@@ -70,7 +70,7 @@ def deployment_in(home: Path) -> Deployment:
         renew_seconds=1.0,
         reap_seconds=0.5,
         record_seconds=0.2,
-        checkpoint_seconds=4.0,
+        checkpoint_seconds=1.0,
     )
     return Deployment(Database(settings.database), settings)
 

@@ -36,6 +36,8 @@ def slots(deployment: Deployment) -> list[str]:
         return list(session.scalars(select(WorkerSlot.name)))
 
 
+# What a worker does as a process is the same on either database.
+@pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
 def test_a_worker_finds_a_run_nobody_woke_it_for_and_leaves_in_order(
     deployment: Deployment, tmp_path: Path
 ) -> None:
