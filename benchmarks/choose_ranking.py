@@ -33,13 +33,12 @@ import numpy as np
 import torch
 from measuring.arms import EXAMPLE_WIDTH, Arm
 from measuring.report import RESULTS, Row, keep, print_figures, print_table, provenance
-from measuring.scored import LOSS, Scored, trained_scores, untrained_scores
+from measuring.scored import LOSS, Scored, combined_scores, trained_scores, untrained_scores
 from nas_bench_201_small import cells
 
 from nas.benchmarks.table import builtin
 from nas.data.dataset import ImageDataset
 from nas.data.digits import digits
-from nas.ranking.combination import combine, learn
 from nas.ranking.metrics import kendall_tau
 from nas.ranking.places import Values, mid_ranks
 from nas.ranking.reference import reference_sample
@@ -314,15 +313,8 @@ def calibrated_tau(judged: Judged, scorer: CalibratedScorer, draw: int) -> float
     chosen = set(stream(draw, "landmarks").sample(sorted(judged.codes), NUM_LANDMARKS))
     truth = dict(zip(judged.codes, judged.truth.tolist(), strict=True))
     landmarks = {code: truth[code] for code in judged.codes if code in chosen}
-    partition = judged.spec.partition(judged.space)
-    ranking = judged.spec.ranking
-    learned = learn(combine(ranking, partition, scorer, judged.scores), judged.scores, landmarks)
-    ready = combine(ranking, partition, scorer, judged.scores, learned)
     others = [code for code in judged.codes if code not in chosen]
-    scores = ready.scores(
-        [judged.space.decode(code) for code in others],
-        [[judged.scores[code][kind] for kind in ready.components] for code in others],
-    )
+    scores = combined_scores(judged.spec, scorer, judged.scores, others, landmarks)
     kept = np.array([truth[code] for code in others])
     return kendall_tau(np.array(scores), kept) or 0.0
 

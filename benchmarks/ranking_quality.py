@@ -43,13 +43,12 @@ from measuring.arms import (
     Arm,
 )
 from measuring.report import RESULTS, Row, keep, print_figures, print_table, provenance
-from measuring.scored import LOSS, Scored, trained_scores, untrained_scores
+from measuring.scored import LOSS, Scored, combined_scores, trained_scores, untrained_scores
 from pydantic import JsonValue
 
 from nas.benchmarks.table import read_table
 from nas.landmarks.choices.spread import SpreadChoice
 from nas.landmarks.choosing import choose_landmarks
-from nas.ranking.combination import Combination, combine, learn
 from nas.ranking.metrics import CONFIDENCE, RankCorrelation, rank_correlation
 from nas.ranking.reference import reference_sample
 from nas.ranking.resampling import paired_taus
@@ -169,16 +168,7 @@ class Ranked:
         landmarks: Mapping[str, float] | None = None,
     ) -> list[float]:
         """Return scores of a combined scorer, which learns from landmarks where it can."""
-        space = catalogue()[self.spec.space]
-        ranking, partition = self.spec.ranking, self.spec.partition(space)
-        ready: Combination = combine(ranking, partition, scorer, self.table)
-        if landmarks is not None:
-            learned = learn(ready, self.table, landmarks)
-            ready = dataclasses.replace(ready, calibration=learned)
-        return ready.scores(
-            [space.decode(code) for code in codes],
-            [[self.table[code][kind] for kind in ready.components] for code in codes],
-        )
+        return combined_scores(self.spec, scorer, self.table, codes, landmarks)
 
 
 def main() -> None:
@@ -214,6 +204,11 @@ def valid() -> tuple[Architecture, ...]:
     """Return all valid cells."""
     space = _space()
     return tuple(member for member in space.enumerate() if space.is_valid(member))
+
+
+def valid_truth() -> dict[str, float]:
+    """Return the judge's accuracies of the valid cells, of which landmarks may be."""
+    return {code: truth()[code] for code in map(_space().encode, valid())}
 
 
 def ablation_sample() -> tuple[Architecture, ...]:
@@ -366,7 +361,7 @@ def scored(
     """Score cells by the supernets of a recipe, and by what is known before training."""
     accuracies = None
     if arm.landmarks:
-        accuracies = {_space().encode(one): truth()[_space().encode(one)] for one in valid()}
+        accuracies = valid_truth()
     spec = arm.spec(EXAMPLE, seed, [LOSS])
     trained = trained_scores(spec, arm, dataset, members, accuracies)
     before = _before(seed, BEFORE_TRAINING, valid())
@@ -409,8 +404,7 @@ def form(code: str) -> object:
 def landmarks_of(spec: RunSpec) -> list[str]:
     """Return the landmarks of a run."""
     space = _space()
-    accuracies = {space.encode(one): truth()[space.encode(one)] for one in valid()}
-    chosen = choose_landmarks(spec, spec.partition(space), accuracies).chosen
+    chosen = choose_landmarks(spec, spec.partition(space), valid_truth()).chosen
     return [space.encode(landmark.architecture) for landmark in chosen]
 
 

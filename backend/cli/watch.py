@@ -47,9 +47,7 @@ def watch(
             check()
             run = client.run(run_id)
             _draw(bars, shown, client.units(run_id))
-            news = run.waiting_reason or f"Run {run_id}: {run.state}."
-            if run.state == "paused" and run.failure_message is not None:
-                news += f" {run.failure_message}"
+            news = _news(f"Run {run_id}", run)
             if news != said:
                 bars.console.print(news)
                 said = news
@@ -66,15 +64,21 @@ def watch_build(client: ApiClient, build_id: int, console: Console) -> BuildRead
         while True:
             build = client.build(build_id)
             bars.update(bar, completed=build.num_trained, total=build.num_trainings)
-            news = build.waiting_reason or f"Build {build_id}: {build.state}."
-            if build.state == "paused" and build.failure_message is not None:
-                news += f" {build.failure_message}"
+            news = _news(f"Build {build_id}", build)
             if news != said:
                 bars.console.print(news)
                 said = news
             if build.state in FINISHED_RUN_STATES:
                 return build
             time.sleep(POLL_SECONDS)
+
+
+def _news(title: str, job: RunRead | BuildRead) -> str:
+    """Return in what state a job is, and why it waits there."""
+    news = job.waiting_reason or f"{title}: {job.state}."
+    if job.state == "paused" and job.failure_message is not None:
+        news += f" {job.failure_message}"
+    return news
 
 
 def _draw(bars: Progress, shown: dict[str, TaskID], units: Sequence[UnitRead]) -> None:

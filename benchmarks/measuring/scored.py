@@ -7,7 +7,7 @@ kept, two bytes per score: small enough to be committed beside the figures.
 import hashlib
 import json
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +18,8 @@ from measuring.arms import Arm
 from measuring.execution import Scores, execute, score_before_training
 from measuring.report import RESULTS, Row, provenance
 from nas.data.dataset import ImageDataset
+from nas.ranking.combination import ScoreTable, combine, learn
+from nas.ranking.scorers.base import CombinedScorer
 from nas.spaces import catalogue
 from nas.spaces.base import Architecture
 from nas.spec import RunSpec
@@ -90,6 +92,32 @@ def untrained_scores(
         return Scored(scores, cpu_minutes, {}, origin)
 
     return _kept(spec, members, measure)
+
+
+def combined_scores(
+    spec: RunSpec,
+    scorer: CombinedScorer,
+    table: ScoreTable,
+    codes: Sequence[str],
+    landmarks: Mapping[str, float] | None = None,
+) -> list[float]:
+    """Return scores of a combined scorer, as a run of this spec gives them.
+
+    Args:
+        spec: of the run.
+        scorer: what combines.
+        table: scores of the reference sample, of `codes` and of the landmarks.
+        codes: architectures to score.
+        landmarks: accuracies in percent that it learns from, if it learns.
+    """
+    space = catalogue()[spec.space]
+    ready = combine(spec.ranking, spec.partition(space), scorer, table)
+    if landmarks is not None:
+        ready = replace(ready, calibration=learn(ready, table, landmarks))
+    return ready.scores(
+        [space.decode(code) for code in codes],
+        [[table[code][kind] for kind in ready.components] for code in codes],
+    )
 
 
 def _kept(spec: RunSpec, members: Sequence[Architecture], measure: Callable[[], Scored]) -> Scored:
