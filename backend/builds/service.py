@@ -28,7 +28,7 @@ from backend.references import pinned
 from backend.runs import lifecycle
 from backend.runs.checks import check_image_size, check_shift, resolve
 from backend.runs.states import ACTIVE_RUN_STATES, append_event, lock_job
-from backend.runs.waiting import slots, waiting_reason
+from backend.runs.waiting import executed_of, slots, waiting_reason
 from nas.benchmarks.build import BuildSpec
 from nas.benchmarks.building import networks
 from nas.errors import InfeasibleBuild, InfeasibleSupernet
@@ -204,9 +204,7 @@ def _read(session: Session, builds: Sequence[Build]) -> list[BuildRead]:
             .group_by(BuildTraining.run_id)
         )
     }
-    executed = set(
-        session.scalars(select(Unit.run_id).where(Unit.run_id.in_(ids), Unit.state == "leased"))
-    )
+    executed = executed_of(session, ids)
     found = slots(session)
     return [
         BuildRead(

@@ -11,7 +11,7 @@ from backend.references import pinned
 from backend.runs.lifecycle import allowed_actions
 from backend.runs.progress import run_progress
 from backend.runs.schemas import RunRead, RunSummary
-from backend.runs.waiting import slots, waiting_reason
+from backend.runs.waiting import executed_of, slots, waiting_reason
 
 
 def summaries(session: Session, runs: Sequence[Run]) -> list[RunSummary]:
@@ -19,9 +19,7 @@ def summaries(session: Session, runs: Sequence[Run]) -> list[RunSummary]:
     session.flush()
     ids = [run.id for run in runs]
     counters = _counters(session, ids)
-    executed = set(
-        session.scalars(select(Unit.run_id).where(Unit.run_id.in_(ids), Unit.state == "leased"))
-    )
+    executed = executed_of(session, ids)
     taus = _newest_taus(session, ids)
     found = slots(session)
     num_subspaces = {run.id: run.spec.subspace_count(run.space.definition) for run in runs}

@@ -50,6 +50,12 @@ def slots(session: Session) -> Slots:
     )
 
 
+def executed_of(session: Session, ids: Sequence[int]) -> set[int]:
+    """Return those of some jobs of which a slot executes a unit."""
+    leased = select(Unit.run_id).where(Unit.run_id.in_(ids), Unit.state == "leased")
+    return set(session.scalars(leased))
+
+
 def waiting_reason(
     state: str,
     found: Slots,

@@ -14,7 +14,7 @@ from frontend.figures.style import (
     subspace_colour,
     subspace_symbol,
 )
-from frontend.figures.waiting import awaited
+from frontend.figures.waiting import awaited_candidates
 
 TITLE = "Pareto front"
 
@@ -30,15 +30,9 @@ def pareto_front(
     revision = f"pareto-front-{run.id}"
     search = run.spec.search
     if search is None or len(search.aims) < 2 or not candidates:
-        message = (
-            "This run ends after ranking: it has no search."
-            if search is None
-            else "The search of this run has one objective, and so no front."
-            if len(search.aims) < 2
-            else awaited(
-                run, "The search has not evaluated a candidate yet.", "It starts after ranking."
-            )
-        )
+        message = awaited_candidates(run)
+        if search is not None and len(search.aims) < 2:
+            message = "The search of this run has one objective, and so no front."
         return empty_figure(TITLE, message, theme=theme, uirevision=revision)
     front = front_of(search, candidates)
     rising, across = search.aims[:2]

@@ -15,7 +15,7 @@ from frontend.figures.style import (
     subspace_colour,
     subspace_symbol,
 )
-from frontend.figures.waiting import awaited
+from frontend.figures.waiting import awaited_candidates
 
 TITLE = "Best so far"
 
@@ -42,14 +42,7 @@ def best_so_far(
     revision = f"best-so-far-{run.id}"
     search = run.spec.search
     if not candidates or search is None:
-        message = (
-            "This run ends after ranking: it has no search."
-            if search is None
-            else awaited(
-                run, "The search has not evaluated a candidate yet.", "It starts after ranking."
-            )
-        )
-        return empty_figure(TITLE, message, theme=theme, uirevision=revision)
+        return empty_figure(TITLE, awaited_candidates(run), theme=theme, uirevision=revision)
     ordered = sorted(candidates, key=lambda candidate: candidate.evaluation)
     best = incumbents(ordered)
     measured = any(row.true_accuracy is not None for row in ordered)

@@ -15,3 +15,12 @@ def awaited(run: RunRead, missing: str, comes: str = "") -> str:
     """
     second = f"The run {ENDED[run.state]}." if run.state in ENDED else comes
     return f"{missing}<br>{second}" if second else missing
+
+
+def awaited_candidates(run: RunRead) -> str:
+    """Return what is said where a search's candidates would be."""
+    if run.spec.search is None:
+        return "This run ends after ranking: it has no search."
+    return awaited(
+        run, "The search has not evaluated a candidate yet.", "It starts after ranking."
+    )
