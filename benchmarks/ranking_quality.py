@@ -408,6 +408,7 @@ def landmarks_of(spec: RunSpec) -> list[str]:
     return [space.encode(landmark.architecture) for landmark in chosen]
 
 
+@cache
 def _space() -> Space:
     return catalogue()["nas-bench-201"]
 
