@@ -12,6 +12,7 @@ from backend.cli.client import connected
 from backend.cli.errors import CliError
 from backend.cli.summary import measure_tables, outcome, summary
 from backend.cli.watch import watch
+from backend.runs.bundle import Format
 from backend.runs.schemas import RunRead, RunSummary, TelemetryRead
 
 
@@ -71,6 +72,26 @@ def show(run_id: Annotated[int, typer.Argument(help="Number of the run.")]) -> N
     console.print(summary(found))
     for measures in measure_tables(found):
         console.print(measures)
+
+
+def report(
+    run_id: Annotated[int, typer.Argument(help="Number of the run.")],
+    tables: Annotated[
+        Format | None,
+        typer.Option("--tables", help="Write also a zip with every table of the run, as these."),
+    ] = None,
+    folder: Annotated[Path, typer.Option(help="Where to write.")] = Path(),
+) -> None:
+    """Write a run as one HTML file, and if asked for its tables."""
+    console = Console()
+    with connected() as client:
+        page = folder / f"run-{run_id}.html"
+        client.download(f"/runs/{run_id}/report", page, {"download": True})
+        console.print(str(page), markup=False, highlight=False, soft_wrap=True)
+        if tables is not None:
+            archive = folder / f"run-{run_id}-{tables}.zip"
+            client.download(f"/runs/{run_id}/bundle", archive, {"format": tables})
+            console.print(str(archive), markup=False, highlight=False, soft_wrap=True)
 
 
 def read_spec(path: Path) -> object:

@@ -1,11 +1,10 @@
 """What a run found out, as one table."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 
 from rich.table import Table
 
-from backend.benchmarks.schemas import BenchmarkRead, ColumnRead
+from backend.benchmarks.schemas import ColumnRead
 from backend.cli.client import ApiClient
 from backend.runs.balance import balance_summary, newest
 from backend.runs.conditions import further_conditions, unusual_conditions
@@ -20,32 +19,17 @@ from backend.runs.measures import (
     ties_text,
     title_with_unit,
 )
+from backend.runs.outcome import Outcome
 from backend.runs.schemas import (
     BalanceRead,
     BalanceSummary,
-    CandidateRead,
     CombinationRead,
-    CorrelationRead,
     LandmarkRead,
     RunRead,
     SubspaceRead,
     SupernetBalanceRead,
 )
 from nas.ranking.measures import MEASURES
-
-
-@dataclass(frozen=True, slots=True)
-class Outcome:
-    """Everything that the table of a run shows."""
-
-    run: RunRead
-    benchmark: BenchmarkRead | None
-    subspaces: Sequence[SubspaceRead]
-    balance: Sequence[BalanceRead]
-    correlations: Sequence[CorrelationRead]
-    candidates: Sequence[CandidateRead]
-    combinations: Sequence[CombinationRead] = ()
-    landmarks: Sequence[LandmarkRead] = ()
 
 
 def outcome(client: ApiClient, run: RunRead) -> Outcome:

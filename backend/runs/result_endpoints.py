@@ -1,14 +1,19 @@
+import tempfile
+from contextlib import ExitStack
 from typing import Annotated, Literal, TypeVar
 
-from fastapi import APIRouter, Query
+from fastapi import APIRouter, Query, Response
+from fastapi.responses import StreamingResponse
 from pydantic import BaseModel, ConfigDict, Field
+from starlette.background import BackgroundTask
 
 from backend.columns import BIG_INTEGER_MAX, INTEGER_MAX, StorableText
 from backend.db import Database
-from backend.dependencies import Db
+from backend.dependencies import Config, Db
 from backend.paging import Cursor, Limit, Listing, Page
 from backend.runs import results, service, telemetry
 from backend.runs.balance import balance_summary
+from backend.runs.bundle import Format, write_bundle
 from backend.runs.fronts import front_of
 from backend.runs.schemas import (
     ArtifactRead,
@@ -27,6 +32,8 @@ from backend.runs.schemas import (
 )
 
 Item = TypeVar("Item")
+
+BYTES_AT_ONCE = 2**20
 
 AfterStep = Annotated[
     int, Query(ge=-1, le=INTEGER_MAX, description="Only what lies beyond this global step.")
@@ -209,6 +216,39 @@ def list_artifacts(
 ) -> Page[ArtifactRead]:
     """List the stored files with their checksums."""
     return _page(db, run_id, results.artifact_listing(run_id), limit, cursor)
+
+
+@router.get(
+    "/bundle",
+    summary="All tables of a run, as a zip",
+    response_class=Response,
+    responses={200: {"content": {"application/zip": {}}}},
+)
+def download_bundle(
+    run_id: int,
+    db: Db,
+    settings: Config,
+    form: Annotated[Format, Query(alias="format", description="Of the tables.")] = "csv",
+) -> StreamingResponse:
+    """Download the run with everything that is stored about it, checkpoints aside."""
+    settings.artifact_folder.mkdir(parents=True, exist_ok=True)
+    with ExitStack() as closing:
+        # Without a name, so that nothing is left of it whatever happens.
+        file = closing.enter_context(tempfile.TemporaryFile(dir=settings.artifact_folder))
+        with db.reading() as session:
+            write_bundle(session, run_id, form, file)
+        num_bytes = file.tell()
+        file.seek(0)
+        sent = closing.pop_all()
+    return StreamingResponse(
+        iter(lambda: file.read(BYTES_AT_ONCE), b""),
+        media_type="application/zip",
+        headers={
+            "Content-Disposition": f'attachment; filename="run-{run_id}-{form}.zip"',
+            "Content-Length": str(num_bytes),
+        },
+        background=BackgroundTask(sent.close),
+    )
 
 
 def _page(

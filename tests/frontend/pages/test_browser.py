@@ -415,3 +415,30 @@ def test_scorer_and_measure_of_the_rankings_figures_can_be_chosen(quiet_page, ad
     quiet_page.get_by_role("tab", name="Overview").click()
     expect(figure(quiet_page, "rank-correlation")).to_contain_text("score by loss")
     expect(over_steps).to_contain_text("Rank correlation over steps")
+
+
+def test_a_report_is_downloaded_and_drawn_without_any_server(
+    page, address, served_db, finished, tmp_path
+):
+    with served_db.unit_of_work() as session:
+        session.get_one(Run, finished.run_id).note = "<script>document.title = 'taken'</script>"
+    page.goto(f"{address}/ui/runs/{finished.run_id}")
+    page.get_by_role("button", name="Download").click()
+    tables = page.get_by_role("menuitem", name="Tables (Parquet)")
+    expect(tables).to_have_attribute("href", re.compile(r"/bundle\?format=parquet$"))
+    link = page.get_by_role("menuitem", name="Report (HTML)").get_attribute("href")
+    path = tmp_path / "report.html"
+    path.write_bytes(page.request.get(address + link).body())
+    requests, errors = [], []
+    page.on("request", lambda request: requests.append(request.url))
+    page.on("pageerror", lambda error: errors.append(error))
+    page.goto(path.as_uri())
+    for name in ("subspace-sizes", "training-balance", "rank-correlation", "best-cell"):
+        drawn = page.locator(f"[id={name}] .main-svg").first
+        expect(drawn).to_be_visible()
+        # Half of the page and no more: the first one is drawn before the others are there.
+        assert 400 < drawn.bounding_box()["width"] < 560
+    expect(page.locator("[id=pareto-front], [id=bank-balance]")).to_have_count(0)
+    assert page.title() == f"Run {finished.run_id}: the finished one"
+    assert [url for url in requests if not url.startswith("data:")] == [path.as_uri()]
+    assert errors == []
