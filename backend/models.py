@@ -453,6 +453,7 @@ class Candidate(Base):
     parameters: Mapped[int] = mapped_column(BigInteger)
     nonlinearity_count: Mapped[int]
     objectives: Mapped[dict[str, float]] = mapped_column(Json)  # by name, not turned around
+    seconds: Mapped[float]  # of searching behind it, over all attempts
     true_accuracy: Mapped[float | None]
     true_rank: Mapped[int | None]  # 1 is best, among the benchmark's valid architectures
 

@@ -5,7 +5,7 @@ nothing.
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from nas.landmarks.landmark import NO_LANDMARKS, Landmarks
 from nas.partition.base import Partition
@@ -203,6 +203,7 @@ class CandidateEvaluated:
         evaluation: 1-based number of the evaluation.
         best_score: highest score up to and including this evaluation.
         objectives: values of the searcher's objectives by name, in their order.
+        seconds: of searching behind this evaluation, over all attempts; no part of the result.
     """
 
     evaluation: int
@@ -214,6 +215,7 @@ class CandidateEvaluated:
     parameters: int
     nonlinearity_count: int
     objectives: Mapping[str, float]
+    seconds: float = field(compare=False)
 
 
 Event = (

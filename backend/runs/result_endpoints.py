@@ -26,10 +26,12 @@ from backend.runs.schemas import (
     LandmarkRead,
     MetricRead,
     ScoreRead,
+    SearchControl,
     SubspaceRead,
     TelemetryRead,
     UnitRead,
 )
+from backend.runs.searched import search_control
 
 Item = TypeVar("Item")
 
@@ -194,6 +196,16 @@ def list_front(run_id: int, db: Db) -> Page[CandidateRead]:
         search = service.get_run(session, run_id).spec.search
         found = results.candidates(session, run_id)
     return Page(items=[] if search is None else front_of(search, found), next_cursor=None)
+
+
+@router.get("/search-control")
+def read_search_control(run_id: int, db: Db) -> SearchControl | None:
+    """Tell what the search is compared with: the best cell, and random search of the same budget.
+
+    Null for a run without a search or a benchmark.
+    """
+    with db.reading() as session:
+        return search_control(session, service.get_run(session, run_id))
 
 
 @router.get("/log")

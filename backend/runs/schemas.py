@@ -290,8 +290,27 @@ class CandidateRead(ReadModel):
     parameters: int
     nonlinearity_count: int
     objectives: dict[str, float]  # of the search, by name, not turned around
+    seconds: float  # of searching behind it, over all attempts
     true_accuracy: float | None
     true_rank: int | None
+
+
+class RandomPoint(ReadModel):
+    """True accuracy of the best by score of a random search, in percent."""
+
+    evaluation: int
+    mean: float  # over all its draws
+    low: float  # of the band that holds 90 % of them
+    high: float
+
+
+class SearchControl(ReadModel):
+    """What a run's search is compared with."""
+
+    best_accuracy: float  # of the benchmark's valid architectures, percent
+    num_scored: int  # architectures whose scores tell what random search finds; 0: none yet
+    is_whole_space: bool  # whether the ranking scored all that is valid
+    random: list[RandomPoint]  # by evaluation, up to the budget
 
 
 class EventRead(ReadModel):

@@ -192,6 +192,7 @@ def upgrade() -> None:
         sa.Column("parameters", sa.BigInteger(), nullable=False),
         sa.Column("nonlinearity_count", sa.Integer(), nullable=False),
         sa.Column("objectives", JSON, nullable=False),
+        sa.Column("seconds", sa.Double(), nullable=False),
         sa.Column("true_accuracy", sa.Double(), nullable=True),
         sa.Column("true_rank", sa.Integer(), nullable=True),
         sa.ForeignKeyConstraint(

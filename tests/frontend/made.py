@@ -229,6 +229,7 @@ def candidate(
         parameters=100,
         nonlinearity_count=1,
         objectives={"loss": value, "flops": float(flops)},
+        seconds=evaluation / 4,
         true_accuracy=accuracy,
         true_rank=rank,
     )

@@ -7,6 +7,7 @@ import dash_mantine_components as dmc
 from dash import Dash, Input, Output, State, ctx, dcc, html
 
 from backend.runs import service
+from backend.runs.schemas import RunRead
 from frontend.context import Context, threaded
 from frontend.figures.chosen import USUAL, Chosen
 from frontend.figures.ranking import scorer_kinds, shown_scorer
@@ -49,13 +50,23 @@ def layout(context: Context, run_id: int) -> Component:
             html.Div(panel_place("panel", "progress"), style={"marginTop": 14}),
             tabs(
                 run_id,
-                banked=run.spec.supernet.has_banks,
-                traded=run.spec.search is not None and len(run.spec.search.aims) > 1,
+                _optional_figures(run),
                 scorers=scorer_kinds(run),
                 shown=shown_scorer(run),
             ),
         ]
     )
+
+
+def _optional_figures(run: RunRead) -> set[str]:
+    """Return the figures that this run has and others have not."""
+    search = run.spec.search
+    has = {
+        "bank-balance": run.spec.supernet.has_banks,
+        "search-in-truth": search is not None and run.benchmark is not None,
+        "pareto-front": search is not None and len(search.aims) > 1,
+    }
+    return {name for name, there in has.items() if there}
 
 
 def register(dash: Dash, context: Context) -> None:

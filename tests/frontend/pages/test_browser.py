@@ -136,8 +136,9 @@ def test_every_tab_of_a_run_shows_its_data(quiet_page, address, finished):
     condition = "split validation, batch norm batch-stats"
     expect(quiet_page.get_by_text(condition).first).to_be_visible()
     quiet_page.get_by_role("tab", name="Search").click()
-    wait_for_points(quiet_page, "best-so-far")
-    wait_for_points(quiet_page, "best-cell")
+    for name in ("best-so-far", "best-cell", "search-in-truth"):
+        wait_for_points(quiet_page, name)
+    expect(figure(quiet_page, "search-in-truth")).to_contain_text("random search, n = 30")
     expect(figure(quiet_page, "pareto-front")).to_have_count(0)
     expect(quiet_page.locator(".ag-row:visible").first).to_be_visible()
     quiet_page.get_by_role("tab", name="Telemetry").click()
