@@ -5,6 +5,7 @@ from typing import Any
 
 from backend.db import Database
 from backend.runs import results, service, telemetry
+from backend.runs.fronts import true_front
 from backend.runs.searched import search_control
 from backend.spaces import service as spaces
 from frontend.figures.chosen import USUAL, Chosen
@@ -81,6 +82,7 @@ def _read(
                 "scores": scores,
                 "candidates": lambda: results.candidates(session, run_id),
                 "search_control": lambda: search_control(session, run),
+                "true_front": lambda: true_front(session, run),
                 "log": lambda: results.log(session, run_id)[-LOG_LINES:],
                 "space": lambda: spaces.definition(session, run.space),
             }

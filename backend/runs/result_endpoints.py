@@ -14,7 +14,7 @@ from backend.paging import Cursor, Limit, Listing, Page
 from backend.runs import results, service, telemetry
 from backend.runs.balance import balance_summary
 from backend.runs.bundle import Format, write_bundle
-from backend.runs.fronts import front_of
+from backend.runs.fronts import front_of, true_front
 from backend.runs.schemas import (
     ArtifactRead,
     BalanceRead,
@@ -29,6 +29,7 @@ from backend.runs.schemas import (
     SearchControl,
     SubspaceRead,
     TelemetryRead,
+    TrueFront,
     UnitRead,
 )
 from backend.runs.searched import search_control
@@ -206,6 +207,16 @@ def read_search_control(run_id: int, db: Db) -> SearchControl | None:
     """
     with db.reading() as session:
         return search_control(session, service.get_run(session, run_id))
+
+
+@router.get("/true-front")
+def read_true_front(run_id: int, db: Db) -> TrueFront | None:
+    """Compare the search's front with that of the benchmark, in true accuracies.
+
+    Null unless the search trades one score for costs, and the run has a benchmark.
+    """
+    with db.reading() as session:
+        return true_front(session, service.get_run(session, run_id))
 
 
 @router.get("/log")

@@ -313,6 +313,25 @@ class SearchControl(ReadModel):
     random: list[RandomPoint]  # by evaluation, up to the budget
 
 
+class FrontPoint(ReadModel):
+    """An architecture and its true values."""
+
+    architecture: str
+    objectives: dict[str, float]  # accuracy in percent, and the costs of the search
+
+
+class TrueFront(ReadModel):
+    """The front that a search has found beside that of its benchmark."""
+
+    objectives: list[str]  # of the search, accuracy in the place of the scorer
+    front: list[FrontPoint]  # what no valid architecture that the benchmark knows beats
+    found: list[FrontPoint]  # of the search's own front, what is one in truth too
+    # Hypervolume of `found` over that of `front`; the valid architectures span 0 to 1 in every
+    # objective, and the reference point is 1.05.
+    hypervolume_share: float
+    num_known: int  # valid architectures of the benchmark
+
+
 class EventRead(ReadModel):
     """One line of a run's history."""
 

@@ -130,7 +130,9 @@ FIGURES: Mapping[str, FigureDefinition] = {
             ("candidates", "search_control"),
             search_in_truth,
         ),
-        FigureDefinition("pareto-front", FRONT_TITLE, ("subspaces", "candidates"), pareto_front),
+        FigureDefinition(
+            "pareto-front", FRONT_TITLE, ("subspaces", "candidates", "true_front"), pareto_front
+        ),
         FigureDefinition("best-cell", CELL_TITLE, ("candidates", "space"), best_cell),
     )
 }
