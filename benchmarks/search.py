@@ -31,8 +31,7 @@ import numpy as np
 import scipy
 import torch
 from first_experiment import dataset
-from measuring.report import RESULTS, Row, measured_row, print_figures, print_table
-from pydantic import JsonValue
+from measuring.report import RESULTS, Row, measured_row, number_of, print_figures, print_table
 from ranking_quality import EXAMPLE, Choice, scored, truth, valid
 from ranking_quality import SEEDS as RANKINGS
 
@@ -257,9 +256,9 @@ def show(rows: Mapping[str, Row]) -> None:
             [
                 kind,
                 _spread(accuracies, 2),
-                _spread([_number(winners, "best_accuracy") - value for value in accuracies], 2),
+                _spread([number_of(winners, "best_accuracy") - value for value in accuracies], 2),
                 _spread(_list(fronts, kind) if kind in fronts else [], 3),
-                f"{_number(look_ups, kind):.1f}",
+                f"{number_of(look_ups, kind):.1f}",
             ]
         )
     header = ["searcher", "true accuracy", "regret", "share of true hypervolume", "s per look-ups"]
@@ -268,7 +267,9 @@ def show(rows: Mapping[str, Row]) -> None:
         f"{value:.2f}" for value in _list(winners, "accuracy_of_highest_scores")
     )
     overhead = rows["overhead"]
-    print(f"best cell {_number(winners, 'best_accuracy'):.2f}; of the highest score {of_highest}")
+    print(
+        f"best cell {number_of(winners, 'best_accuracy'):.2f}; of the highest score {of_highest}"
+    )
     low, high = gain_interval(winners)
     print(
         f"evolution beside random, paired over {len(_list(winners, 'evolution'))} seeds: "
@@ -277,7 +278,7 @@ def show(rows: Mapping[str, Row]) -> None:
         f"{score_wins(winners)}"
     )
     print(
-        f"{_number(overhead, 'seconds_beside_scoring'):.3f} of {_number(overhead, 'seconds'):.1f} s "
+        f"{number_of(overhead, 'seconds_beside_scoring'):.3f} of {number_of(overhead, 'seconds'):.1f} s "
         f"of an evolution of {overhead['evaluations']} are not scoring; "
         f"{look_ups['evaluations']} look-ups"
     )
@@ -287,12 +288,14 @@ def figures(rows: Mapping[str, Row]) -> Row:
     """Return what the promises are about."""
     winners, fronts = rows["winners"], rows["fronts"]
     evolution = statistics.mean(_column(winners, "evolution", "accuracy"))
-    times = [_number(rows["look-ups"], made.model_fields["kind"].default) for made in OF_ONE]
-    times += [_number(rows["look-ups"], made.model_fields["kind"].default) for made in OF_SEVERAL]
+    times = [number_of(rows["look-ups"], made.model_fields["kind"].default) for made in OF_ONE]
+    times += [
+        number_of(rows["look-ups"], made.model_fields["kind"].default) for made in OF_SEVERAL
+    ]
     return {
         "evolution_accuracy": round(evolution, 3),
         "random_accuracy": round(statistics.mean(_column(winners, "random", "accuracy")), 3),
-        "evolution_regret": round(_number(winners, "best_accuracy") - evolution, 3),
+        "evolution_regret": round(number_of(winners, "best_accuracy") - evolution, 3),
         "evolution_gain": round(statistics.mean(gains(winners)), 3),
         "evolution_gain_low": round(gain_interval(winners)[0], 3),
         "score_wins": score_wins(winners),
@@ -300,7 +303,7 @@ def figures(rows: Mapping[str, Row]) -> Row:
         "nsga2_hypervolume": round(statistics.mean(_list(fronts, "nsga2")), 4),
         "pareto_novelty_hypervolume": round(statistics.mean(_list(fronts, "pareto-novelty")), 4),
         "random_hypervolume": round(statistics.mean(_list(fronts, "random")), 4),
-        "overhead": _number(rows["overhead"], "share"),
+        "overhead": number_of(rows["overhead"], "share"),
         "look_up_seconds": max(times),
     }
 
@@ -310,13 +313,13 @@ def missed(found: Row) -> list[str]:
     complaints = [
         f"{name} is {found[name]}, less than {limit}"
         for name, limit in LIMITS.items()
-        if _number(found, name) < limit
+        if number_of(found, name) < limit
     ]
     if found["score_wins"] != found["searches"]:
         complaints.append(f"evolution scores higher in {found['score_wins']} searches only")
-    if _number(found, "overhead") >= OVERHEAD_LIMIT:
+    if number_of(found, "overhead") >= OVERHEAD_LIMIT:
         complaints.append(f"overhead is {found['overhead']}, not below {OVERHEAD_LIMIT}")
-    if _number(found, "look_up_seconds") >= SECONDS_LIMIT:
+    if number_of(found, "look_up_seconds") >= SECONDS_LIMIT:
         complaints.append(
             f"look_up_seconds is {found['look_up_seconds']}, not below {SECONDS_LIMIT}"
         )
@@ -346,20 +349,13 @@ def score_wins(winners: Row) -> int:
 def _column(row: Row, kind: str, name: str) -> list[float]:
     found = row[kind]
     assert isinstance(found, list)
-    return [_number(one, name) for one in found]
+    return [number_of(one, name) for one in found]
 
 
 def _list(row: Row, name: str) -> list[float]:
     found = row[name]
     assert isinstance(found, list)
     return found  # type: ignore[return-value]  # own file
-
-
-def _number(row: JsonValue, name: str) -> float:
-    assert isinstance(row, dict)
-    found = row[name]
-    assert isinstance(found, int | float)
-    return found
 
 
 def _spread(values: Sequence[float], digits: int) -> str:

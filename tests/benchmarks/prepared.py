@@ -24,6 +24,7 @@ import search
 import training
 import workers
 import yaml
+from measuring import quality_tables
 from measuring.scored import Scored
 from measuring.stand_alone import StandAloneTable
 
@@ -387,7 +388,7 @@ def a_choice() -> ranking_quality.Choice:
 def quality_rows(place: Place, **figures: float) -> None:
     """Leave measurements, each to be made once, in the folder of the place."""
     readme = place.folder / "README.md"
-    readme.write_text(f"What it says itself.\n\n{ranking_quality.MARKER}\n\nAn older table.\n")
+    readme.write_text(f"What it says itself.\n\n{quality_tables.MARKER}\n\nAn older table.\n")
     made: set[tuple[str, int]] = set()
     choice = a_choice()
 
