@@ -25,7 +25,8 @@ class TestChooseRanking:
         assert len(row["weights"]) == 2
         assert row["taus"]["num_lists"] == 255 * len(choose_ranking.LOSS_WEIGHTS)
         figures = printed(capsys).figures
-        assert figures["tau"] == max(row["taus"]["lists"].values())
+        shares = [one["least_share_of_best"] for one in row["taus"]["lists"].values()]
+        assert figures["share_of_best"] == max(shares) == 1
         place.replace(ranking_quality, commit_of=lambda _: "c" * 12)
         choice = ranking_quality.Choice.read(place.folder / "chosen.json")
         assert choice.recipe == choose_ranking.longer(
@@ -33,6 +34,17 @@ class TestChooseRanking:
         )
         assert choice.calibrated.of == choice.rank_sum.of == ("loss", "flops")
         assert choice.without_supernet.of == ("flops",)
+
+    def test_a_list_has_to_do_well_on_every_table(self) -> None:
+        one, two, both = (("flops",), 1.0), (("synflow",), 1.0), (("flops", "synflow"), 1.0)
+        taus = {
+            one: {"first": 0.8, "second": 0.1},
+            two: {"first": 0.2, "second": 0.4},
+            both: {"first": 0.6, "second": 0.28},
+        }
+        found = choose_ranking.shares_of_the_best(taus)
+        assert found == pytest.approx({one: 0.25, two: 0.25, both: 0.7})
+        assert max(found, key=lambda option: found[option]) == both
 
     def test_a_table_is_judged_among_the_reference_sample(self, place: Place) -> None:
         two_recipes(place)
