@@ -47,7 +47,7 @@ class CandidateList:
         if missing <= 0:
             return
         is_small = self._space.size.all <= MAX_ENUMERATED
-        source = self._space.enumerate() if is_small else self._space.cheapest()
+        source = self._space.enumerate() if is_small else self._constraints.cheapest(self._space)
         left = [architecture for architecture in source if self._is_legal(architecture)]
         for architecture in rng.sample(left, min(missing, len(left))):
             self._add(architecture)

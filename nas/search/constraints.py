@@ -13,12 +13,25 @@ class Constraints(BaseModel):
 
     flops: int | None = Field(None, ge=1, description="Most multiply-adds per image.")
     parameters: int | None = Field(None, ge=1, description="Most trainable parameters.")
+    nonlinearity_count: int | None = Field(
+        None, ge=0, description="Most nonlinear functions on a live path."
+    )
 
     def allow(self, space: Space, architecture: Architecture) -> bool:
         """Tell whether `architecture` is within the limits."""
-        return (self.flops is None or space.flops(architecture) <= self.flops) and (
-            self.parameters is None or space.parameters(architecture) <= self.parameters
+        count = self.nonlinearity_count
+        return (
+            (self.flops is None or space.flops(architecture) <= self.flops)
+            and (self.parameters is None or space.parameters(architecture) <= self.parameters)
+            and (count is None or space.nonlinearity_count(architecture) <= count)
         )
+
+    def cheapest(self, space: Space) -> tuple[Architecture, ...]:
+        """Return the cheapest of the architectures within the limit on the count.
+
+        One of them is within all limits, if any architecture is.
+        """
+        return space.cheapest(self.nonlinearity_count)
 
     def check(self, space: Space) -> None:
         """Refuse limits that no valid architecture of `space` keeps.
@@ -26,7 +39,14 @@ class Constraints(BaseModel):
         Raises:
             InfeasibleSearch: naming the lowest feasible values.
         """
-        cheapest = space.cheapest()
+        cheapest = self.cheapest(space)
+        if not cheapest:
+            fewest = min(count for count, size in space.histogram().items() if size.valid)
+            raise InfeasibleSearch(
+                "constraints",
+                f"no valid architecture of {space.name} has at most {self.nonlinearity_count} "
+                f"nonlinear functions on a live path; the fewest are {fewest}",
+            )
         if any(self.allow(space, architecture) for architecture in cheapest):
             return
         lowest = sorted({(space.flops(member), space.parameters(member)) for member in cheapest})
@@ -38,5 +58,11 @@ class Constraints(BaseModel):
         )
 
     def _described(self) -> str:
-        limits = {"FLOPs": self.flops, "parameters": self.parameters}
-        return " and ".join(f"{limit} {unit}" for unit, limit in limits.items() if limit)
+        limits = {
+            "FLOPs": self.flops,
+            "parameters": self.parameters,
+            "nonlinear functions": self.nonlinearity_count,
+        }
+        return " and ".join(
+            f"{limit} {unit}" for unit, limit in limits.items() if limit is not None
+        )

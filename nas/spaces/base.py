@@ -218,12 +218,23 @@ class Space(Strategy, ABC):
 
         return cost_ranges(self.live_automaton(labelling), self.costs, labelling.reduced)
 
-    def cheapest(self) -> tuple[Architecture, ...]:
+    def cheapest(self, max_count: int | None = None) -> tuple[Architecture, ...]:
         """Return valid architectures that show which limits on cost can be met.
 
         For every valid architecture one of these has at most its FLOPs and at most its
         parameters, so limits are feasible exactly if one of these is within them.
-        """
-        from nas.spaces.tables import cheapest
 
-        return cheapest(self)
+        Args:
+            max_count: of nonlinear functions that all of these have at most, and then those that
+                they stand for too; none may be left. None for no limit.
+        """
+        from nas.spaces.tables import cheapest, cheapest_by_count
+
+        if max_count is None:
+            return cheapest(self)
+        return tuple(
+            member
+            for count, members in cheapest_by_count(self).items()
+            if count <= max_count
+            for member in members
+        )

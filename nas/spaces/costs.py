@@ -90,27 +90,44 @@ def cost_ranges(
     }
 
 
-def cost_front(automaton: Automaton, costs: Costs) -> tuple[Architecture, ...]:
-    """Return valid architectures, of which for any valid one some costs no more in both ways."""
+def cost_fronts(
+    automaton: Automaton, costs: Costs, reduced: Callable[[int], int] | None = None
+) -> dict[int, tuple[Architecture, ...]]:
+    """Return valid architectures, of which for any valid one some costs no more in both ways.
+
+    Args:
+        automaton: one that tells which decisions are live.
+        costs: of the same space.
+        reduced: turns a sum of weights into the label; each label then has such architectures of
+            its own. None to take all together, under 0.
+    """
     walked = levels(automaton)
-    below: dict[Hashable, list[_Partial]] = {}
+    below: dict[Hashable, dict[int, list[_Partial]]] = {}
     for state in _last_states(walked):
         outcome = automaton.outcome(state)
-        below[state] = [(Cost(0, 0), ())] if outcome is not None and outcome.valid else []
+        is_valid = outcome is not None and outcome.valid
+        label = outcome.label if outcome is not None and reduced is not None else 0
+        below[state] = {label: [(Cost(0, 0), ())]} if is_valid else {}
     for position in reversed(range(len(walked))):
         decision = automaton.order[position]
-        below = {
-            state: _front(
-                (
-                    _cost(costs, decision, step).plus(cost),
-                    (step.operation, *rest),
-                )
-                for step in steps
-                for cost, rest in below[step.state]
-            )
-            for state, steps in walked[position].items()
-        }
-    return tuple(_in_order(automaton, chosen) for _, chosen in below[automaton.start])
+        above: dict[Hashable, dict[int, list[_Partial]]] = {}
+        for state, steps in walked[position].items():
+            partials: dict[int, list[_Partial]] = {}
+            for step in steps:
+                cost = _cost(costs, decision, step)
+                for total, front in below[step.state].items():
+                    label = 0 if reduced is None else total + step.weight
+                    partials.setdefault(label, []).extend(
+                        (cost.plus(rest), (step.operation, *names)) for rest, names in front
+                    )
+            above[state] = {label: _front(found) for label, found in partials.items()}
+        below = above
+    found: dict[int, tuple[Architecture, ...]] = {}
+    for total, front in sorted(below[automaton.start].items()):
+        label = 0 if reduced is None else reduced(total)
+        members = tuple(_in_order(automaton, chosen) for _, chosen in front)
+        found[label] = (*found.get(label, ()), *members)
+    return found
 
 
 _Partial = tuple[Cost, tuple[str, ...]]

@@ -3,9 +3,9 @@
 from functools import lru_cache
 from typing import TYPE_CHECKING
 
-from nas.spaces.costs import CostRange, cost_front
+from nas.spaces.costs import CostRange, cost_fronts
 from nas.spaces.counting import Counting
-from nas.spaces.labelling import TOTAL, Labelling
+from nas.spaces.labelling import EFFECTIVE, TOTAL, Labelling
 from nas.spaces.marginals import OperationCounts
 from nas.spaces.marginals import operation_counts as counted
 
@@ -34,4 +34,10 @@ def ranges(space: "Space", labelling: Labelling) -> dict[int, CostRange]:
 @lru_cache(maxsize=64)
 def cheapest(space: "Space") -> tuple["Architecture", ...]:
     """Return valid architectures such that one costs at most what any given one does."""
-    return cost_front(space.live_automaton(TOTAL), space.costs)
+    return cost_fronts(space.live_automaton(TOTAL), space.costs)[0]
+
+
+@lru_cache(maxsize=64)
+def cheapest_by_count(space: "Space") -> dict[int, tuple["Architecture", ...]]:
+    """Return such architectures for every nonlinearity count, ascending, of that count each."""
+    return cost_fronts(space.live_automaton(EFFECTIVE), space.costs, EFFECTIVE.reduced)

@@ -128,6 +128,27 @@ def test_infeasible_flops_name_the_lowest_feasible_ones() -> None:
         run(RandomSearcher(constraints=Constraints(flops=lowest - 1)), partition=partition)
 
 
+@pytest.mark.parametrize("kind", KINDS)
+def test_no_candidate_has_more_nonlinear_functions_than_allowed(kind: str) -> None:
+    searcher = searcher_of(kind, 125, DIGITS, constraints=Constraints(nonlinearity_count=1))
+    counts = [event.nonlinearity_count for event in run(searcher)]
+    assert max(counts) == 1
+    assert len(counts) > 10
+
+
+def test_a_count_that_nothing_has_and_one_that_costs_too_much_are_infeasible() -> None:
+    convolutions = DIGITS.model_copy(update={"operations": ("nor_conv_1x1", "nor_conv_3x3")})
+    convolutions = type(DIGITS).model_validate(convolutions.model_dump(exclude={"edges"}))
+    with pytest.raises(InfeasibleSearch, match=r"at most 0 .*; the fewest are 2"):
+        Constraints(nonlinearity_count=0).check(convolutions)
+    Constraints(nonlinearity_count=0).check(DIGITS)
+    # Without convolutions a cell has fewer parameters than any other, but not fewer than it needs.
+    with pytest.raises(
+        InfeasibleSearch, match="within 1 parameters and 0 nonlinear functions; the cheapest need"
+    ):
+        Constraints(parameters=1, nonlinearity_count=0).check(DIGITS)
+
+
 def test_limits_that_exclude_each_other_are_infeasible() -> None:
     cheapest = min(DIGITS.parameters(cell) for cell in VALID)
     assert cheapest == 194

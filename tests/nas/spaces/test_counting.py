@@ -164,6 +164,23 @@ def test_any_small_cell_is_counted_as_by_brute_force(space: CellSpace) -> None:
     assert set(cheapest) <= costs
     for flops, parameters in costs:
         assert any(low <= flops and few <= parameters for low, few in cheapest)
+    assert_cheapest_within_every_count(space)
+
+
+def assert_cheapest_within_every_count(space: CellSpace) -> None:
+    """Fail unless the cheapest of at most some count bound all such architectures from below."""
+    valid = [member for member in space.enumerate() if space.is_valid(member)]
+    counts = {member: space.nonlinearity_count(member) for member in valid}
+    for limit in range(-1, max(counts.values(), default=0) + 2):
+        cheapest = space.cheapest(limit)
+        assert set(cheapest) <= {member for member in valid if counts[member] <= limit}
+        for member in valid:
+            if counts[member] <= limit:
+                assert any(
+                    space.flops(low) <= space.flops(member)
+                    and space.parameters(low) <= space.parameters(member)
+                    for low in cheapest
+                )
 
 
 @pytest.mark.parametrize(
