@@ -408,15 +408,22 @@ def _counted(given: object) -> object:
     return tuple(range(given)) if type(given) is int and given <= MOST_SEEDS else given
 
 
+def _each_once(seeds: tuple[int, ...]) -> tuple[int, ...]:
+    if len(set(seeds)) != len(seeds):
+        raise ValueError(f"each seed may be named once, got {list(seeds)}")
+    return seeds
+
+
 Seeds = Annotated[
     tuple[Annotated[int, Field(ge=0, le=2**31 - 1)], ...],
     Field(
         min_length=1,
         max_length=MOST_SEEDS,
         description="One training of each architecture per seed, which decides its weights, its "
-        "order of images and its augmentation. A number n in place of a list: the seeds 0 to n - 1.",
+        "order of images and its augmentation. In documents a number n means the seeds 0 to n - 1.",
     ),
     BeforeValidator(_counted),
+    AfterValidator(_each_once),
 ]
 
 
@@ -436,13 +443,6 @@ class Retraining(SpecPart):
     cells_per_stage: int | None = Field(
         None, ge=1, le=64, description="Searched cells in a row; null: as many as the space has."
     )
-
-    @field_validator("seeds")
-    @classmethod
-    def _seeds_differ(cls, seeds: tuple[int, ...]) -> tuple[int, ...]:
-        if len(set(seeds)) != len(seeds):
-            raise ValueError(f"each seed may be named once, got {list(seeds)}")
-        return seeds
 
     def resolved(self, side: int, num_train: int) -> Self:
         """Return the same with the recipe for images of a size, where none is named.
@@ -470,8 +470,8 @@ class Retraining(SpecPart):
         )
 
 
-class RetrainSpec(Retraining):
-    """The stand-alone training of what a search has found."""
+class Winners(SpecPart):
+    """Which candidates of a search are worth a training of their own."""
 
     top: int = Field(
         1,
@@ -480,6 +480,10 @@ class RetrainSpec(Retraining):
         description="So many of the best candidates, of those that compute the same the best; with "
         "several objectives, of the Pareto front.",
     )
+
+
+class RetrainSpec(Retraining, Winners):
+    """The stand-alone training of what a search has found."""
 
 
 class RunSpec(SpecPart):
@@ -510,7 +514,8 @@ class RunSpec(SpecPart):
     )
     retrain: RetrainSpec | None = Field(
         None,
-        description="Which winners of the search are trained stand-alone, and how; null: none.",
+        description="Which winners of the search are trained stand-alone, and how; null: none. "
+        "Others can be picked when the run is under way.",
     )
 
     @model_validator(mode="after")

@@ -10,7 +10,8 @@ from nas.training.recipes.base import Patience, RetrainRecipe
 class DigitsRecipe(RetrainRecipe):
     """For handwritten digits of 8x8 pixels, and other small sets of small images.
 
-    Our own choice: shifted and noisy images, because there are few of them, and an early stop.
+    Our own choice: noise on the images, because there are few of them, and an early stop. On the
+    digits it reaches a higher validation accuracy than shifts, or shifts and noise.
     """
 
     largest_side: ClassVar[int] = 16
@@ -19,4 +20,4 @@ class DigitsRecipe(RetrainRecipe):
     kind: Literal["digits"] = "digits"
     epochs: Epochs = 60
     patience: Patience = 20
-    augmentation: Augmentation = AugmentationSpec(shift_pixels=1, gaussian_noise=0.3)
+    augmentation: Augmentation = AugmentationSpec(gaussian_noise=0.3)
