@@ -177,3 +177,5 @@ def forget_epochs(session: Session, unit: Unit, step: int) -> None:
         .execution_options(synchronize_session=False)
     )
     row.epochs = min(row.epochs, epochs)
+    if row.best_epoch is not None and row.best_epoch > epochs:
+        row.best_epoch = None

@@ -271,6 +271,48 @@ def test_a_cancelled_retraining_is_made_when_the_run_is_retried(embedded: Deploy
     assert made(embedded, run_id)[0].test_accuracy is not None
 
 
+def test_an_early_stop_ends_the_unit_before_its_last_step(embedded: Deployment) -> None:
+    recipe = {**RECIPE, "epochs": 500, "patience": 2, "learning_rate": 1e-9}
+    run_id = embedded.create(retraining_spec(top=1, seeds=[0], recipe=recipe))
+
+    run_to_end(embedded, run_id)
+
+    (one,) = made(embedded, run_id)
+    assert one.epochs == one.kept_epoch + 2 < one.max_epochs
+    with embedded.db.reading() as session:
+        unit = unit_of(session, run_id, "retrain-0")
+        # An epoch has four steps.
+        assert unit.progress == unit.total == 4 * one.epochs
+
+
+def test_a_retraining_without_enough_memory_fails_with_the_remedy_and_keeps_the_results(
+    embedded: Deployment, monkeypatch
+) -> None:
+    run_id = embedded.create(retraining_spec(top=1, seeds=[0, 1]))
+    plain = StandAloneTrainer.begin
+
+    def begin(self, architecture, seed):
+        if seed == 1:
+            raise MemoryError("no room for the batch")
+        return plain(self, architecture, seed)
+
+    monkeypatch.setattr(StandAloneTrainer, "begin", begin)
+
+    run_to_end(embedded, run_id)
+
+    with embedded.db.reading() as session:
+        unit = unit_of(session, run_id, "retrain-1")
+        assert (unit.state, unit.failure_class) == ("failed", "out of memory")
+        assert "in a retraining" in unit.failure_message
+        assert "recipe.batch_size" in unit.failure_message
+    assert embedded.state(run_id) == "failed"
+    monkeypatch.undo()
+    assert made(embedded, run_id)[0].test_accuracy is not None
+    embedded.act(run_id, "retry")
+    run_to_end(embedded, run_id)
+    assert embedded.state(run_id) == "succeeded"
+
+
 @pytest.mark.slow
 def test_a_retraining_killed_by_the_system_ends_with_the_same_weights(
     embedded: Deployment,
