@@ -21,6 +21,9 @@ from backend.runs.schemas import (
     CorrelationRead,
     LandmarkRead,
     ReadModel,
+    RetrainedRead,
+    RetrainingPage,
+    RetrainingRead,
     RunRead,
     RunSummary,
     SubspaceRead,
@@ -106,6 +109,16 @@ class ApiClient:
     def candidates(self, run_id: int) -> list[CandidateRead]:
         """Return the searched candidates of a run."""
         return self._all(f"/runs/{run_id}/candidates", CandidateRead)
+
+    def retrain(self, run_id: int, asked: object) -> list[RetrainingRead]:
+        """Have architectures of a run trained stand-alone; return the trainings."""
+        text = self._send("POST", f"/runs/{run_id}/retrainings", json=asked)
+        return Page[RetrainingRead].model_validate_json(text).items
+
+    def retrained(self, run_id: int) -> list[RetrainedRead]:
+        """Return what the retrainings of each architecture found together."""
+        text = self._send("GET", f"/runs/{run_id}/retrainings", params={"limit": 1})
+        return RetrainingPage.model_validate_json(text).architectures
 
     def benchmark(self, reference: str) -> BenchmarkDetail:
         """Return a benchmark."""

@@ -94,6 +94,60 @@ def report(
             console.print(str(archive), markup=False, highlight=False, soft_wrap=True)
 
 
+def retrain(
+    run_id: Annotated[int, typer.Argument(help="Number of the run.")],
+    architectures: Annotated[
+        list[str] | None, typer.Argument(help="Canonical strings; none: the winners.")
+    ] = None,
+    top: Annotated[
+        int | None, typer.Option(min=1, help="So many winners of the search; 1 unless listed.")
+    ] = None,
+    seeds: Annotated[
+        str | None, typer.Option(help="A number of trainings, or seeds such as 0,3,5.")
+    ] = None,
+    recipe: Annotated[str | None, typer.Option(help="Preset, such as digits or cifar10.")] = None,
+    watching: Annotated[
+        bool, typer.Option("--watch", help="Show progress; exit 1 unless the run succeeds.")
+    ] = False,
+) -> None:
+    """Train architectures of a run stand-alone: any of its space, or the winners."""
+    asked: dict[str, object] = {"architectures": architectures} if architectures else {}
+    if top is not None or not architectures:
+        asked["top"] = top or 1
+    if seeds is not None:
+        asked["seeds"] = _seeds(seeds)
+    if recipe is not None:
+        asked["recipe"] = {"kind": recipe}
+    console = Console()
+    with connected() as client:
+        added = client.retrain(run_id, asked)
+        for one in added:
+            console.print(
+                f"{one.unit}: {one.architecture}, seed {one.seed}, recipe {one.recipe.kind}",
+                markup=False,
+                soft_wrap=True,
+            )
+        if watching:
+            ended = watch(client, run_id, console)
+            require_success(ended)
+            console.print(summary(outcome(client, ended)))
+
+
+def _seeds(text: str) -> object:
+    """Read a number, or numbers between commas; the server judges them.
+
+    Raises:
+        CliError: if there is something else.
+    """
+    try:
+        numbers = [int(part) for part in text.split(",") if part.strip()]
+    except ValueError as error:
+        raise CliError(
+            f"--seeds {text!r} is neither a number nor numbers between commas"
+        ) from error
+    return numbers if "," in text or not numbers else numbers[0]
+
+
 def read_spec(path: Path) -> object:
     """Return a spec file's content; the server judges it.
 

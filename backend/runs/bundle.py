@@ -16,7 +16,7 @@ from pydantic import BaseModel
 from sqlalchemy.orm import Session
 
 from backend.paging import Listing
-from backend.runs import results, service, telemetry
+from backend.runs import results, retraining, service, telemetry
 from backend.runs.schemas import (
     ArtifactRead,
     BalanceRead,
@@ -26,6 +26,8 @@ from backend.runs.schemas import (
     EventRead,
     LandmarkRead,
     MetricRead,
+    RetrainingEpochRead,
+    RetrainingRead,
     ScoreRead,
     SubspaceRead,
     TelemetryRead,
@@ -83,6 +85,8 @@ TABLES: Mapping[str, tuple[type[BaseModel], Callable[[Session, int], Rows]]] = {
     "scores": (ScoreRead, paged(results.score_listing)),
     "combinations": (CombinationRead, results.combinations),
     "candidates": (CandidateRead, paged(results.candidate_listing)),
+    "retrainings": (RetrainingRead, paged(retraining.retraining_listing)),
+    "retraining_epochs": (RetrainingEpochRead, paged(retraining.epoch_listing)),
     "log": (EventRead, paged(results.log_listing)),
     "artifacts": (ArtifactRead, paged(results.artifact_listing)),
 }

@@ -7,13 +7,14 @@ from sqlalchemy.orm import Session
 
 from backend.benchmarks.schemas import BenchmarkRead
 from backend.benchmarks.service import read_benchmark
-from backend.runs import results, service
+from backend.runs import results, retraining, service
 from backend.runs.schemas import (
     BalanceRead,
     CandidateRead,
     CombinationRead,
     CorrelationRead,
     LandmarkRead,
+    RetrainedRead,
     RunRead,
     SubspaceRead,
 )
@@ -38,6 +39,7 @@ class Outcome:
     candidates: Sequence[CandidateRead]
     combinations: Sequence[CombinationRead] = ()
     landmarks: Sequence[LandmarkRead] = ()
+    retrained: Sequence[RetrainedRead] = ()
 
 
 def read_outcome(session: Session, run_id: int) -> Outcome:
@@ -56,4 +58,5 @@ def read_outcome(session: Session, run_id: int) -> Outcome:
         candidates=results.candidates(session, run_id),
         combinations=results.combinations(session, run_id),
         landmarks=results.landmarks(session, run_id),
+        retrained=retraining.retrained(session, run_id),
     )

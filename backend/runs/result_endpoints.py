@@ -11,7 +11,7 @@ from backend.columns import BIG_INTEGER_MAX, INTEGER_MAX, StorableText
 from backend.db import Database
 from backend.dependencies import Config, Db
 from backend.paging import Cursor, Limit, Listing, Page
-from backend.runs import results, service, telemetry
+from backend.runs import results, retraining, service, telemetry
 from backend.runs.balance import balance_summary
 from backend.runs.bundle import Format, write_bundle
 from backend.runs.fronts import front_of, true_front
@@ -25,6 +25,8 @@ from backend.runs.schemas import (
     EventRead,
     LandmarkRead,
     MetricRead,
+    RetrainingEpochRead,
+    RetrainingPage,
     ScoreRead,
     SearchControl,
     SubspaceRead,
@@ -217,6 +219,26 @@ def read_true_front(run_id: int, db: Db) -> TrueFront | None:
     """
     with db.reading() as session:
         return true_front(session, service.get_run(session, run_id))
+
+
+@router.get("/retrainings")
+def list_retrainings(
+    run_id: int, db: Db, limit: Limit = 1000, cursor: Cursor = None
+) -> RetrainingPage:
+    """List the stand-alone trainings, and per architecture their mean beside its score."""
+    with db.reading() as session:
+        service.require_run(session, run_id)
+        page = retraining.retraining_listing(run_id).page(session, limit, cursor)
+        found = retraining.retrained(session, run_id)
+    return RetrainingPage(items=page.items, next_cursor=page.next_cursor, architectures=found)
+
+
+@router.get("/retraining-epochs")
+def list_retraining_epochs(
+    run_id: int, db: Db, limit: Limit = 1000, cursor: Cursor = None
+) -> Page[RetrainingEpochRead]:
+    """List training loss and validation accuracy of every retraining by epoch."""
+    return _page(db, run_id, retraining.epoch_listing(run_id), limit, cursor)
 
 
 @router.get("/log")

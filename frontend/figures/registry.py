@@ -37,6 +37,8 @@ from frontend.figures.preview import SIZES_TITLE as SHARES_TITLE
 from frontend.figures.ranking import SCATTER_TITLE, rank_correlation
 from frontend.figures.ranking_over_steps import TITLE as TAU_TITLE
 from frontend.figures.ranking_over_steps import tau_over_steps
+from frontend.figures.retraining import TITLE as RETRAINING_TITLE
+from frontend.figures.retraining import retraining_curves
 from frontend.figures.search import TITLE as SEARCH_TITLE
 from frontend.figures.search import best_so_far
 from frontend.figures.search_in_truth import TITLE as TRUTH_TITLE
@@ -132,6 +134,12 @@ FIGURES: Mapping[str, FigureDefinition] = {
         ),
         FigureDefinition(
             "pareto-front", FRONT_TITLE, ("subspaces", "candidates", "true_front"), pareto_front
+        ),
+        FigureDefinition(
+            "retraining",
+            RETRAINING_TITLE,
+            ("retrainings", "retraining_epochs"),
+            retraining_curves,
         ),
         FigureDefinition("best-cell", CELL_TITLE, ("candidates", "space"), best_cell),
     )

@@ -19,6 +19,7 @@ from frontend.pages.run.actions import OFFERS, buttons, register_actions, shown
 from frontend.pages.run.choices import CHOICE_TAB, MEASURE, SCORER, register_choices
 from frontend.pages.run.grids import GRIDS
 from frontend.pages.run.panels import PANELS
+from frontend.pages.run.retraining import register_retraining
 from frontend.pages.run.tabs import tabs
 from frontend.rows import read_rows
 from nas.ranking.measures import MeasureName
@@ -76,6 +77,7 @@ def register(dash: Dash, context: Context) -> None:
     _register_update(dash, context)
     register_actions(dash, context)
     register_choices(dash)
+    register_retraining(dash, context)
 
 
 def _register_update(dash: Dash, context: Context) -> None:

@@ -13,6 +13,7 @@ from frontend.pages import links
 from frontend.pages.places import data_link, figure_place, new_ids, panel_place
 from frontend.pages.run.choices import CHOICE_TAB, choices, link_id
 from frontend.pages.run.grids import GRIDS
+from frontend.pages.run.retraining import retraining_form
 
 Component = Any  # Dash's components are generated, without a useful common type
 
@@ -21,6 +22,7 @@ TABS: Mapping[str, str] = {
     "training": "Training",
     "ranking": "Ranking",
     "search": "Search",
+    "retraining": "Retraining",
     "telemetry": "Telemetry",
     "log": "Units and log",
     "spec": "Spec",
@@ -102,6 +104,8 @@ def _content(tab: str, run_id: int, figures: Collection[str]) -> Component:
                 grid("candidates"),
             ]
         )
+    if tab == "retraining":
+        return dmc.Stack([card("retraining", 520), panel("retrained"), retraining_form(run_id)])
     if tab == "telemetry":
         return dmc.Stack([pair("throughput", "time-shares", 460), panel("telemetry")])
     if tab == "log":
