@@ -9,14 +9,18 @@ from backend.runs.schemas import (
     CombinationRead,
     CorrelationRead,
     EventRead,
+    FrontPoint,
     MetricRead,
+    RandomPoint,
     RetrainedRead,
     RetrainingEpochRead,
     RetrainingRead,
     RunRead,
     ScoreRead,
+    SearchControl,
     SubspaceRead,
     TelemetryRead,
+    TrueFront,
     UnitRead,
 )
 from nas.spec import RunSpec
@@ -323,3 +327,26 @@ def retrained(code, numbers, **changes):
         "true_accuracy": None,
     }
     return RetrainedRead(**{**values, **changes})
+
+
+def search_control(**changes):
+    random = [
+        RandomPoint(evaluation=number, mean=80.0 + number, low=79.0 + number, high=81.0 + number)
+        for number in (1, 2, 10)
+    ]
+    values = {"best_accuracy": 94.5, "num_scored": 100, "is_whole_space": False, "random": random}
+    return SearchControl(**(values | changes))
+
+
+def true_front():
+    points = [
+        FrontPoint(architecture=code, objectives={"accuracy": accuracy, "flops": flops})
+        for code, accuracy, flops in (("a", 90.0, 30.0), ("b", 80.0, 20.0))
+    ]
+    return TrueFront(
+        objectives=["accuracy", "flops"],
+        front=points,
+        found=points[1:],
+        hypervolume_share=0.876,
+        num_known=15284,
+    )

@@ -1,4 +1,3 @@
-from backend.runs.schemas import FrontPoint, TrueFront
 from frontend.figures.front import pareto_front
 from frontend.figures.style import is_empty
 from tests.frontend import made
@@ -44,19 +43,11 @@ def test_before_the_search_the_figure_says_when_it_starts():
 
 
 def test_beside_it_stands_what_the_front_is_in_truth():
-    points = [
-        FrontPoint(architecture=code, objectives={"accuracy": accuracy, "flops": flops})
-        for code, accuracy, flops in (("a", 90.0, 30.0), ("b", 80.0, 20.0))
-    ]
-    truth = TrueFront(
-        objectives=["accuracy", "flops"],
-        front=points,
-        found=points[1:],
-        hypervolume_share=0.876,
-        num_known=15284,
-    )
     drawn = pareto_front(
-        made.trading_run(), subspaces=made.subspaces(1, 1), candidates=ROWS, true_front=truth
+        made.trading_run(),
+        subspaces=made.subspaces(1, 1),
+        candidates=ROWS,
+        true_front=made.true_front(),
     )
     of_benchmark = next(one for one in drawn.data if one.name.startswith("front of the benchmark"))
     assert (list(of_benchmark.x), list(of_benchmark.y)) == ([20, 30], [80, 90])

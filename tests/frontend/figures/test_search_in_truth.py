@@ -1,19 +1,8 @@
 import pytest
 
-from backend.runs.schemas import RandomPoint, SearchControl
 from frontend.figures.search_in_truth import search_in_truth
 from frontend.figures.style import is_empty
 from tests.frontend import made
-
-
-def control(**changes):
-    random = [
-        RandomPoint(evaluation=number, mean=80.0 + number, low=79.0 + number, high=81.0 + number)
-        for number in (1, 2, 10)
-    ]
-    values = {"best_accuracy": 94.5, "num_scored": 100, "is_whole_space": False, "random": random}
-    return SearchControl(**(values | changes))
-
 
 CANDIDATES = [
     made.candidate(1, 1.0, accuracy=90.0),
@@ -27,7 +16,9 @@ def traces(drawn, name):
 
 
 def test_the_truth_of_the_best_by_score_stands_against_evaluations_and_time():
-    drawn = search_in_truth(made.run(), candidates=CANDIDATES, search_control=control())
+    drawn = search_in_truth(
+        made.run(), candidates=CANDIDATES, search_control=made.search_control()
+    )
     by_evaluation, by_time = traces(drawn, "random")
     assert list(by_evaluation.x) == [1, 2, 3]
     assert list(by_time.x) == [0.25, 0.5, 0.75]
@@ -37,7 +28,9 @@ def test_the_truth_of_the_best_by_score_stands_against_evaluations_and_time():
 
 
 def test_random_search_has_a_band_over_evaluations_and_as_long_for_each_of_them():
-    drawn = search_in_truth(made.run(), candidates=CANDIDATES, search_control=control())
+    drawn = search_in_truth(
+        made.run(), candidates=CANDIDATES, search_control=made.search_control()
+    )
     by_evaluation, by_time = traces(drawn, "random search, mean")
     assert list(by_evaluation.x) == [1, 2, 10]
     assert list(by_time.x) == [0.25, 0.5, 2.5]
@@ -50,7 +43,11 @@ def test_random_search_has_a_band_over_evaluations_and_as_long_for_each_of_them(
 
 @pytest.mark.parametrize(
     ("candidates", "known"),
-    [([], control()), ([made.candidate(1, 1.0)], control()), (CANDIDATES, None)],
+    [
+        ([], made.search_control()),
+        ([made.candidate(1, 1.0)], made.search_control()),
+        (CANDIDATES, None),
+    ],
 )
 def test_without_candidates_or_truth_it_says_so(candidates, known):
     assert is_empty(search_in_truth(made.run(), candidates=candidates, search_control=known))
@@ -58,7 +55,9 @@ def test_without_candidates_or_truth_it_says_so(candidates, known):
 
 def test_before_the_final_ranking_there_is_no_band():
     drawn = search_in_truth(
-        made.run(), candidates=CANDIDATES, search_control=control(random=[], num_scored=0)
+        made.run(),
+        candidates=CANDIDATES,
+        search_control=made.search_control(random=[], num_scored=0),
     )
     assert traces(drawn, "random search, mean") == []
     assert "random search, n" not in drawn.layout.title.subtitle.text

@@ -33,6 +33,8 @@ ROWS = {
     "candidates": [
         made.candidate(1, 1.0, code="|none~0|+|none~0|nor_conv_3x3~1|", accuracy=90, rank=2)
     ],
+    "search_control": made.search_control(),
+    "true_front": made.true_front(),
     "space": catalogue()["digits-mini"],
     "retrainings": [made.retraining(0, "a"), made.retraining(1, "b")],
     "retraining_epochs": [
@@ -86,7 +88,13 @@ def test_every_figure_has_title_caption_and_a_constant_uirevision(name, theme):
 
 @pytest.mark.parametrize("name", sorted(FIGURES))
 def test_every_figure_without_rows_is_a_sentence_and_no_axis(name):
-    empty = {key: [] for key in ROWS} | {"run": made.run(), "space": ROWS["space"]}
+    empty = {key: [] for key in ROWS}
+    empty |= {
+        "run": made.run(),
+        "space": ROWS["space"],
+        "search_control": None,
+        "true_front": None,
+    }
     drawn = FIGURES[name].of(empty, "light")
     assert drawn.layout.annotations[0].text
     assert drawn.layout.xaxis.visible is False
