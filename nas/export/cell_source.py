@@ -232,7 +232,7 @@ def _parts(space: CellSpace, calls: Sequence[str], *, several: bool) -> Iterator
 
 
 def _forward(space: CellSpace, *, several: bool, reduces: bool) -> Iterator[str]:
-    yield "        features = self.stem((images - self.mean) / self.deviation)"
+    yield "        features = self.stem((images - self.pixel_mean) / self.pixel_deviation)"
     if several:
         number = space.graph.num_inputs
         yield f"        # Each cell reads the {number} blocks before it, the oldest first."

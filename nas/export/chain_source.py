@@ -60,7 +60,7 @@ def _parts(space: LayeredSpace, layers: list[str]) -> Iterator[str]:
 
 
 def _forward(space: LayeredSpace, *, searched: bool) -> Iterator[str]:
-    yield "        features = self.stem((images - self.mean) / self.deviation)"
+    yield "        features = self.stem((images - self.pixel_mean) / self.pixel_deviation)"
     if space.skeleton.first_block is not None:
         yield "        features = self.first_block(features)"
     if searched:

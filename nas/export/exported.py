@@ -124,7 +124,7 @@ class Exported:
     @cached_property
     def _from_source(self) -> nn.Module:
         network = _built(self.source)
-        pixels = {"mean": self._mean, "deviation": self._deviation}
+        pixels = {"pixel_mean": self._mean, "pixel_deviation": self._deviation}
         network.load_state_dict(
             self.classes.named(self.model.state_dict)
             | {name: values.view(-1, 1, 1) for name, values in pixels.items()}
@@ -137,19 +137,19 @@ class Exported:
 class Normalised(nn.Module):
     """Our own network, given pixels from 0 to 1."""
 
-    mean: Tensor
-    deviation: Tensor
+    pixel_mean: Tensor
+    pixel_deviation: Tensor
 
     def __init__(self, model: RetrainedModel) -> None:
         super().__init__()
         self.network = model.network()
         self.architecture = model.architecture
-        self.register_buffer("mean", model.pixels.mean.view(-1, 1, 1))
-        self.register_buffer("deviation", model.pixels.deviation.view(-1, 1, 1))
+        self.register_buffer("pixel_mean", model.pixels.mean.view(-1, 1, 1))
+        self.register_buffer("pixel_deviation", model.pixels.deviation.view(-1, 1, 1))
 
     def forward(self, images: Tensor) -> Tensor:
         """Return class scores (n, classes) of images (n, channels, height, width)."""
-        normalised = (images * BRIGHTEST - self.mean) / self.deviation
+        normalised = (images * BRIGHTEST - self.pixel_mean) / self.pixel_deviation
         scores: Tensor = self.network(normalised, self.architecture)
         return scores
 

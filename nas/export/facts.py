@@ -65,7 +65,8 @@ class CardFacts:
         recipe: of the trainings.
         search: how it was found; empty if somebody chose it.
         supernet: None where there was none.
-        software: names and versions, the commit among them.
+        software: names and versions, the commit among them; of the export alone, since a network's
+            file tells of its training.
     """
 
     space: str

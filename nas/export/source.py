@@ -40,8 +40,9 @@ class NetworkClasses:
     """What of a file depends on the kind of space.
 
     Attributes:
-        text: definitions, the last of them a class `Network`. It sets `mean` and `deviation` to
-            `MEAN` and `DEVIATION`, and calls functions and classes of `nas.export.layers`.
+        text: definitions, the last of them a class `Network`. Its buffers `pixel_mean` and
+            `pixel_deviation` are those of a file's `MEAN` and `DEVIATION`, and it calls functions
+            and classes of `nas.export.layers`.
         renamed: how the names of weights begin in our network, and how they begin in this one; a
             name of no such beginning is the same in both.
     """
@@ -123,8 +124,8 @@ def network_class(assignments: Iterable[str], forward: Iterable[str]) -> str:
             "",
             "    def __init__(self) -> None:",
             "        super().__init__()",
-            '        self.register_buffer("mean", torch.tensor(MEAN).view(-1, 1, 1))',
-            '        self.register_buffer("deviation", torch.tensor(DEVIATION).view(-1, 1, 1))',
+            '        self.register_buffer("pixel_mean", torch.tensor(MEAN).view(-1, 1, 1))',
+            '        self.register_buffer("pixel_deviation", torch.tensor(DEVIATION).view(-1, 1, 1))',
             *assignments,
             "",
             "    def forward(self, images: Tensor) -> Tensor:",

@@ -2,12 +2,21 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING, ClassVar, Literal, final
 
 from nas.export.formats.base import Format
 
 if TYPE_CHECKING:
     from nas.export.exported import Exported
+
+TRAINED_WITH = {
+    "trained with efsnas": "efsnas",
+    "trained at commit": "commit",
+    "trained with torch": "torch",
+    "trained on": "device",
+}
+"""What a network's file tells of the program that trained it, by the names that a card gives it."""
 
 
 @final
@@ -31,4 +40,7 @@ class ModelCardFormat(Format):
             parameters=space.parameters(architecture),
             nonlinearities=space.nonlinearity_count(architecture),
         )
-        return {"model_card.md": model_card(exported.facts, exported.model.code, sizes).encode()}
+        told = exported.model.told
+        trained = {name: str(told.get(key, "unknown")) for name, key in TRAINED_WITH.items()}
+        facts = replace(exported.facts, software={**trained, **exported.facts.software})
+        return {"model_card.md": model_card(facts, exported.model.code, sizes).encode()}
