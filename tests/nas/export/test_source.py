@@ -18,9 +18,9 @@ from tests.nas.export.models import CELL, CHAIN, exported, our_scores, pixels, s
 FAR = space_like(
     CELL,
     {"reduction": "cell", "stem_multiplier": 2},
-    num_inputs=3,
-    num_nodes=6,
-    outputs=[3, 4, 5],
+    num_inputs=4,
+    num_nodes=7,
+    outputs=[4, 5, 6],
     operations=["none", "skip_connect", "max_pool_3x3_bn", "dil_conv_3x3", "mbconv_3x3_e3"],
 )
 TWO_INPUTS = space_like(CELL, {}, num_inputs=2)
@@ -100,6 +100,12 @@ def test_the_file_imports_torch_alone_and_defines_nothing_that_it_does_not_use(n
     assert modules <= {"torch", "torch.nn.functional"}
     defined, used = defined_and_used(tree)
     assert defined - used == {"build"}
+
+
+def test_every_layer_is_part_of_some_network_here():
+    written = "".join(network.source for network in NETWORKS.values())
+    defined, _ = defined_and_used(ast.parse(Path(layers.__file__).read_text()))
+    assert {name for name in defined if f"{name}(" not in written} == {"Tensor", "nn", "torch"}
 
 
 def test_a_formatter_and_a_linter_leave_every_file_as_it_is(tmp_path: Path):
