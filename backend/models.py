@@ -21,6 +21,7 @@ from nas.benchmarks.build import BuildSpec
 from nas.ranking.calibration import Calibration
 from nas.spaces import AnySpace
 from nas.spec import RunSpec
+from nas.training.recipes import AnyRecipe
 
 BigId = BigInteger().with_variant(Integer, "sqlite")
 Json = JSON().with_variant(JSONB(), "postgresql")
@@ -453,12 +454,57 @@ class Candidate(Base):
     parameters: Mapped[int] = mapped_column(BigInteger)
     nonlinearity_count: Mapped[int]
     objectives: Mapped[dict[str, float]] = mapped_column(Json)  # by name, not turned around
+    seconds: Mapped[float]  # of searching behind it, over all attempts
     true_accuracy: Mapped[float | None]
     true_rank: Mapped[int | None]  # 1 is best, among the benchmark's valid architectures
 
 
+class RetrainingRow(Base):
+    """One stand-alone training of an architecture that was chosen; a unit of its run executes it."""
+
+    __tablename__ = "retrainings"
+
+    unit_id: Mapped[int] = mapped_column(
+        ForeignKey("units.id", ondelete="CASCADE"), primary_key=True
+    )
+    run_id: Mapped[int] = mapped_column(ForeignKey("runs.id", ondelete="CASCADE"), index=True)
+    number: Mapped[int]  # in the run, 0-based
+    architecture: Mapped[str] = mapped_column(String(2048))
+    subspace: Mapped[int]
+    origin: Mapped[str] = mapped_column(String(16))  # winner, or picked by somebody
+    seed: Mapped[int]
+    recipe: Mapped[Any] = mapped_column(PydanticJSON(AnyRecipe))  # Any: a tagged union
+    width: Mapped[int | None]  # null: that of the space
+    cells_per_stage: Mapped[int | None]
+    epochs: Mapped[int] = mapped_column(default=0)  # finished
+    best_epoch: Mapped[int | None]  # of the highest accuracy on validation images so far
+    # What follows is null until the training has ended, and where it diverged.
+    kept_epoch: Mapped[int | None]  # whose weights are stored
+    validation_accuracy: Mapped[float | None]  # of these weights, percent
+    test_accuracy: Mapped[float | None]
+    seconds: Mapped[float | None]  # of training; also known of one that diverged
+    device: Mapped[str | None] = mapped_column(String(16))  # cpu or cuda; likewise
+    weights_sha256: Mapped[str | None] = mapped_column(String(64))  # of the tensors, not of a file
+    failure: Mapped[str | None] = mapped_column(Text)  # why there is no accuracy, for people
+
+
+class RetrainingEpochRow(Base):
+    """One epoch of a retraining."""
+
+    __tablename__ = "retraining_epochs"
+
+    unit_id: Mapped[int] = mapped_column(
+        ForeignKey("units.id", ondelete="CASCADE"), primary_key=True
+    )
+    epoch: Mapped[int] = mapped_column(primary_key=True)  # 1-based
+    loss: Mapped[float]  # mean over the steps of the epoch, nats
+    learning_rate: Mapped[float]  # of the last of them
+    accuracy: Mapped[float]  # on the validation images after it, percent
+    run_id: Mapped[int] = mapped_column(ForeignKey("runs.id", ondelete="CASCADE"), index=True)
+
+
 class Artifact(Base):
-    """A checkpoint file; its hash is committed with the progress it belongs to."""
+    """A file of a unit; its hash is committed with the progress it belongs to."""
 
     __tablename__ = "artifacts"
     __table_args__ = (Index("ix_artifacts_unit_step", "unit_id", "step"),)
@@ -466,7 +512,7 @@ class Artifact(Base):
     id: Mapped[int] = mapped_column(primary_key=True)
     run_id: Mapped[int] = mapped_column(ForeignKey("runs.id", ondelete="CASCADE"), index=True)
     unit_id: Mapped[int] = mapped_column(ForeignKey("units.id", ondelete="CASCADE"))
-    kind: Mapped[str] = mapped_column(String(16))  # checkpoint
+    kind: Mapped[str] = mapped_column(String(16))  # checkpoint, or retrained: a `RetrainedModel`
     attempt: Mapped[int]
     step: Mapped[int]
     path: Mapped[str] = mapped_column(Text)  # relative to the artifact folder

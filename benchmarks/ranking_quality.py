@@ -21,7 +21,6 @@ Needs the shared data: `../shared/data`, or the folder that EFSNAS_SHARED_DATA n
 import argparse
 import dataclasses
 import json
-import statistics
 import subprocess
 import sys
 import time
@@ -42,14 +41,19 @@ from measuring.arms import (
     WARM_PRIVATE,
     Arm,
 )
-from measuring.report import RESULTS, Row, keep, print_figures, print_table, provenance
+from measuring.quality_tables import (
+    ablation_tables,
+    headline_tables,
+    summary,
+    write_below_marker,
+)
+from measuring.report import RESULTS, Row, keep, number_of, print_figures, print_table, provenance
 from measuring.scored import LOSS, Scored, combined_scores, trained_scores, untrained_scores
-from pydantic import JsonValue
 
 from nas.benchmarks.table import read_table
 from nas.landmarks.choices.spread import SpreadChoice
 from nas.landmarks.choosing import choose_landmarks
-from nas.ranking.metrics import CONFIDENCE, RankCorrelation, rank_correlation
+from nas.ranking.metrics import RankCorrelation, rank_correlation
 from nas.ranking.reference import reference_sample
 from nas.ranking.resampling import paired_taus
 from nas.ranking.scorers.base import CombinedScorer
@@ -63,7 +67,6 @@ from nas.spec import RankingSpec, RunSpec
 
 KEPT = RESULTS / "ranking_quality"
 README = Path(__file__).parent / "README.md"
-MARKER = "<!-- written by ranking_quality.py -->"
 EXAMPLE = "nas-bench-201-cifar10"
 SEEDS = (0, 1, 2)
 NUM_ABLATION = 1000
@@ -408,6 +411,7 @@ def landmarks_of(spec: RunSpec) -> list[str]:
     return [space.encode(landmark.architecture) for landmark in chosen]
 
 
+@cache
 def _space() -> Space:
     return catalogue()["nas-bench-201"]
 
@@ -447,135 +451,13 @@ def show(rows: Sequence[Row], choice: Choice) -> Row:
     """Print every row, write them into the README, and return the figures of all seeds."""
     of_headline = [row for row in rows if row["row"] == "headline"]
     sections = [
-        *(headline_tables(of_headline) if of_headline else []),
-        *ablation_tables([row for row in rows if row["row"] != "headline"]),
+        *(headline_tables(of_headline, len(truth())) if of_headline else []),
+        *ablation_tables([row for row in rows if row["row"] != "headline"], NUM_ABLATION),
     ]
     for title, header, body in sections:
         print_table([title, *header[1:]], body)
-    write_readme(README, sections, choice)
+    write_below_marker(README, introduction(choice), sections)
     return summary(of_headline) if of_headline else {"headline_rows": 0}
-
-
-Section = tuple[str, list[str], list[list[str]]]
-"""A title, a header and rows."""
-
-
-def headline_tables(rows: Sequence[Row]) -> list[Section]:
-    """Return the tables of the headline rows."""
-    seeds = [f"seed {row['seed']}" for row in rows]
-    plain = [
-        (f"{_number(rows[0], 'num_cells'):,.0f} valid cells", "rank_sum"),
-        ("the same without the supernet's scores", "without_supernet"),
-        (f"all {len(truth()):,} cells, dead ones last", "with_dead_cells"),
-    ]
-    body = [
-        [
-            title,
-            *(_interval(row[name]) for row in rows),
-            _mean_text([_number(row[name], "tau") for row in rows]),
-        ]
-        for title, name in plain
-    ]
-    low, high = gain_interval(rows)
-    gains = [_number(row, "gain") for row in rows]
-    body.append(
-        [
-            "gain of the supernet's scores, paired",
-            *(f"{gain:+.4f} ({_low_high(row)})" for gain, row in zip(gains, rows, strict=True)),
-            f"{statistics.mean(gains):+.4f} ({low:+.4f} to {high:+.4f})",
-        ]
-    )
-    body.append(
-        [
-            "minutes of one core",
-            *(f"{_number(row['cpu_minutes'], 'all'):.1f}" for row in rows),
-            f"{max(_number(row['cpu_minutes'], 'all') for row in rows):.1f} at most",
-        ]
-    )
-    tables = [("No ground truth: Kendall tau-b", ["ranked", *seeds, "mean"], body)]
-    of_landmarks = []
-    for number in NUMBERS_OF_LANDMARKS:
-        draws = [draw for row in rows for draw in _draws(row, number)]
-        of_landmarks.append(
-            [
-                f"{number} landmarks",
-                f"{len(draws)}",
-                _spread([_number(draw, "tau") for draw in draws], 3),
-                _spread([_number(draw, "tau_before") for draw in draws], 3),
-                _spread([100 * _number(draw, "precision_at_1_percent") for draw in draws], 1),
-                _spread([_number(draw, "best_accuracy") for draw in draws], 2),
-            ]
-        )
-    header = ["calibrated on", "draws", "tau", "rank sum there", "precision@1 %", "best, accuracy"]
-    tables.append(
-        ("Landmarks: mean ± standard deviation over draws and seeds", header, of_landmarks)
-    )
-    return tables
-
-
-def ablation_tables(rows: Sequence[Row]) -> list[Section]:
-    """Return the tables of recipes and of single scorers."""
-    tables: list[Section] = []
-    by_name = {name: [row for row in rows if row["row"] == name] for name in ROWS}
-    body = []
-    for arm in ABLATION:
-        found = by_name[arm.name]
-        if not found:
-            continue
-        first = found[0]
-        body.append(_recipe_row(arm.title, first, found, found))
-        if arm.landmarks:
-            without = [row["without_landmarks"] for row in found]
-            body.append(_recipe_row("the same cells without that term", first, found, without))
-    if body:
-        header = ["recipe", "forward passes", "seeds", "tau of loss", "in the rank sum", "minutes"]
-        tables.append((f"Recipes, {NUM_ABLATION:,} cells", header, body))
-    found = by_name["alone"]
-    if found:
-        kinds = found[0]["scorers"]
-        assert isinstance(kinds, dict)
-        lines = [
-            [kind, str(len(found)), *_taus([row["scorers"][kind] for row in found])]  # type: ignore[index,call-overload]  # own file
-            for kind in kinds
-        ]
-        lines.sort(key=lambda line: line[2], reverse=True)
-        header = ["scorer alone", "seeds", "tau", "widest interval"]
-        tables.append((f"Single scorers, the same {NUM_ABLATION:,} cells", header, lines))
-    return tables
-
-
-def write_readme(path: Path, sections: Sequence[Section], choice: Choice) -> None:
-    """Write all tables below the marker."""
-    before, marker, _ = path.read_text().partition(MARKER)
-    assert marker, f"{path} has no line {MARKER!r}"
-    lines = [
-        f"Chosen: {choice.recipe.title}, width {choice.recipe.width}; rank sum of "
-        + ", ".join(
-            kind if weight == 1 else f"{weight:g} times {kind}"
-            for kind, weight in zip(choice.of, choice.weights, strict=True)
-        )
-        + f"; calibrated by {choice.calibrated.model}. The script that chose was commit "
-        f"`{choice.script_commit}`, its choice is commit `{choice.commit}`, and every row is of a "
-        "later one.",
-    ]
-    for title, header, body in sections:
-        lines += ["", f"### {title}", "", _line(header), _line(["---"] * len(header))]
-        lines += [_line(row) for row in body]
-    path.write_text(before + marker + "\n\n" + "\n".join(lines) + "\n")
-
-
-def summary(rows: Sequence[Row]) -> Row:
-    """Return the figures that the promises are about."""
-    low, _ = gain_interval(rows)
-    return {
-        "tau_no_truth": _mean([_number(row["rank_sum"], "tau") for row in rows]),
-        "tau_50_landmarks": _landmark_tau(rows, 50),
-        "supernet_gain": _mean([_number(row, "gain") for row in rows]),
-        "core_minutes": max(_number(row["cpu_minutes"], "all") for row in rows),
-        "tau_100_landmarks": _landmark_tau(rows, 100),
-        "supernet_gain_low": round(low, 4),
-        "seeds": len(rows),
-    }
 
 
 def missed(figures: Row) -> list[str]:
@@ -585,100 +467,33 @@ def missed(figures: Row) -> list[str]:
     found = [
         f"{name} is {figures[name]}, less than {limit}"
         for name, limit in LIMITS.items()
-        if _number(figures, name) < limit
+        if number_of(figures, name) < limit
     ]
     if (
-        _number(figures, "supernet_gain") < GAIN_LIMIT
-        or _number(figures, "supernet_gain_low") <= 0
+        number_of(figures, "supernet_gain") < GAIN_LIMIT
+        or number_of(figures, "supernet_gain_low") <= 0
     ):
         found.append(
             f"supernet_gain is {figures['supernet_gain']} (from {figures['supernet_gain_low']}), "
             f"less than {GAIN_LIMIT} or not above 0"
         )
-    if _number(figures, "core_minutes") > MINUTES_LIMIT:
+    if number_of(figures, "core_minutes") > MINUTES_LIMIT:
         found.append(f"core_minutes is {figures['core_minutes']}, more than {MINUTES_LIMIT:g}")
     return found
 
 
-def gain_interval(rows: Sequence[Row]) -> tuple[float, float]:
-    """Return the 95 % interval of the mean gain of all seeds, resampled in common."""
-    gains = np.array([row["gains"] for row in rows], dtype=np.float64).mean(axis=0)
-    tail = (1 - CONFIDENCE) / 2
-    low, high = np.quantile(gains, [tail, 1 - tail])
-    return float(low), float(high)
-
-
-def _recipe_row(
-    title: str, first: Row, rows: Sequence[Row], judged_rows: Sequence[JsonValue]
-) -> list[str]:
-    of_loss = [_part(row, "loss") for row in judged_rows]
-    combined = [_part(row, "rank_sum") for row in judged_rows]
-    return [
-        title,
-        f"{_number(first, 'forward_passes'):,.0f}",
-        str(len(judged_rows)),
-        " ".join(_taus(of_loss)),
-        _mean_text([_number(row, "tau") for row in combined]),
-        f"{statistics.mean(_number(row, 'cpu_minutes') for row in rows):.1f}",
-    ]
-
-
-def _taus(rows: Sequence[JsonValue]) -> list[str]:
-    low = min(_number(row, "low") for row in rows)
-    high = max(_number(row, "high") for row in rows)
-    return [_mean_text([_number(row, "tau") for row in rows]), f"({low:.3f} to {high:.3f})"]
-
-
-def _draws(row: Row, number: int) -> list[JsonValue]:
-    found = _part(row, "landmarks")[str(number)]
-    assert isinstance(found, list)
-    return found
-
-
-def _landmark_tau(rows: Sequence[Row], number: int) -> float:
-    return _mean([_number(draw, "tau") for row in rows for draw in _draws(row, number)])
-
-
-def _mean(values: Sequence[float]) -> float:
-    return round(statistics.mean(values), 4)
-
-
-def _mean_text(values: Sequence[float]) -> str:
-    if len(values) == 1:
-        return f"{values[0]:.3f}"
-    return f"{statistics.mean(values):.3f} [{min(values):.3f}, {max(values):.3f}]"
-
-
-def _spread(values: Sequence[float], digits: int) -> str:
-    return f"{statistics.mean(values):.{digits}f} ± {statistics.stdev(values):.{digits}f}"
-
-
-def _interval(found: JsonValue) -> str:
-    tau, low, high = (_number(found, name) for name in ("tau", "low", "high"))
-    return f"{tau:.4f} ({low:.4f} to {high:.4f})"
-
-
-def _low_high(row: Row) -> str:
-    low, high = gain_interval([row])
-    return f"{low:+.4f} to {high:+.4f}"
-
-
-def _line(cells: Sequence[str]) -> str:
-    return f"| {' | '.join(cells)} |"
-
-
-def _part(row: JsonValue, name: str) -> Row:
-    assert isinstance(row, dict)
-    part = row[name]
-    assert isinstance(part, dict)
-    return part
-
-
-def _number(row: JsonValue, name: str) -> float:
-    assert isinstance(row, dict)
-    found = row[name]
-    assert isinstance(found, int | float)
-    return found
+def introduction(choice: Choice) -> str:
+    """Return what was chosen, and when."""
+    summed = ", ".join(
+        kind if weight == 1 else f"{weight:g} times {kind}"
+        for kind, weight in zip(choice.of, choice.weights, strict=True)
+    )
+    return (
+        f"Chosen: {choice.recipe.title}, width {choice.recipe.width}; rank sum of {summed}; "
+        f"calibrated by {choice.calibrated.model}. The script that chose was commit "
+        f"`{choice.script_commit}`, its choice is commit `{choice.commit}`, and every row is of a "
+        "later one."
+    )
 
 
 if __name__ == "__main__":

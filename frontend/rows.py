@@ -4,7 +4,9 @@ from collections.abc import Callable, Collection, Mapping, Sequence
 from typing import Any
 
 from backend.db import Database
-from backend.runs import results, service, telemetry
+from backend.runs import results, retraining, service, telemetry
+from backend.runs.fronts import true_front
+from backend.runs.searched import search_control
 from backend.spaces import service as spaces
 from frontend.figures.chosen import USUAL, Chosen
 from frontend.figures.comparison.runs import ComparedRun
@@ -79,6 +81,11 @@ def _read(
                 "rankings": lambda: results.newest_correlations(session, run_id),
                 "scores": scores,
                 "candidates": lambda: results.candidates(session, run_id),
+                "search_control": lambda: search_control(session, run),
+                "true_front": lambda: true_front(session, run),
+                "retrainings": lambda: retraining.retrainings(session, run_id),
+                "retraining_epochs": lambda: retraining.retraining_epochs(session, run_id),
+                "retrained": lambda: retraining.retrained(session, run_id),
                 "log": lambda: results.log(session, run_id)[-LOG_LINES:],
                 "space": lambda: spaces.definition(session, run.space),
             }

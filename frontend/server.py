@@ -21,6 +21,7 @@ from frontend.context import Context
 from frontend.dashboard import mount_dashboard
 from frontend.figures.endpoints import figure_router
 from frontend.pages.links import API
+from frontend.report.endpoints import report_router
 
 
 def build(settings: Settings) -> FastAPI:
@@ -28,6 +29,7 @@ def build(settings: Settings) -> FastAPI:
     db = Database(settings.database, wake=partial(wake, settings))
     app = create_app(settings, db)
     app.include_router(figure_router(db), prefix=API)
+    app.include_router(report_router(db), prefix=API)
     close_api(app)
     mount_dashboard(app, Context(settings=settings, db=db))
     _close(app)

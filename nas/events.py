@@ -4,13 +4,19 @@ Every event is cumulative or keyed by its step, so recording one twice after a r
 nothing.
 """
 
+from __future__ import annotations
+
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
 
 from nas.landmarks.landmark import NO_LANDMARKS, Landmarks
 from nas.partition.base import Partition
 from nas.ranking.calibration import Calibration
 from nas.supernets.sizes import Supernets
+
+if TYPE_CHECKING:
+    from nas.training.retrained import RetrainedModel
 
 
 @dataclass(frozen=True, slots=True)
@@ -133,6 +139,58 @@ class StandAloneTrained:
 
 
 @dataclass(frozen=True, slots=True)
+class RetrainingEpoch:
+    """An epoch of a retraining has ended.
+
+    Attributes:
+        architecture: which.
+        seed: of the training.
+        epoch: 1-based.
+        loss: mean training loss of its steps (nats).
+        learning_rate: of the last of them.
+        accuracy: on the validation images after it, in percent.
+        best_epoch: the first with the highest accuracy so far.
+    """
+
+    architecture: str
+    seed: int
+    epoch: int
+    loss: float
+    learning_rate: float
+    accuracy: float
+    best_epoch: int
+
+
+@dataclass(frozen=True, slots=True)
+class Retrained:
+    """A retraining has come to its end.
+
+    Attributes:
+        architecture: which.
+        seed: of the training.
+        epochs: that were finished.
+        best_epoch: the first with the highest accuracy on validation images; 0 if none was finished.
+        kept_epoch: whose weights were kept; None where the training diverged.
+        validation_accuracy: of those weights, in percent; likewise.
+        test_accuracy: likewise, on the test images, which were read for nothing else.
+        seconds: that the training took, evaluation excluded.
+        reason: why there is no accuracy, for people; empty where there is one.
+        model: the kept weights and all that is needed to use them; likewise None.
+    """
+
+    architecture: str
+    seed: int
+    epochs: int
+    best_epoch: int
+    kept_epoch: int | None
+    validation_accuracy: float | None
+    test_accuracy: float | None
+    seconds: float
+    reason: str
+    model: RetrainedModel | None
+
+
+@dataclass(frozen=True, slots=True)
 class NetworkTrained:
     """A network of a benchmark that is being built has been trained once.
 
@@ -203,6 +261,7 @@ class CandidateEvaluated:
         evaluation: 1-based number of the evaluation.
         best_score: highest score up to and including this evaluation.
         objectives: values of the searcher's objectives by name, in their order.
+        seconds: of searching behind this evaluation, over all attempts; no part of the result.
     """
 
     evaluation: int
@@ -214,6 +273,7 @@ class CandidateEvaluated:
     parameters: int
     nonlinearity_count: int
     objectives: Mapping[str, float]
+    seconds: float = field(compare=False)
 
 
 Event = (
@@ -221,6 +281,8 @@ Event = (
     | StandAloneProgressed
     | StandAloneTrained
     | NetworkTrained
+    | RetrainingEpoch
+    | Retrained
     | TrainingProgressed
     | ArchitecturesScored
     | ScorerPrepared

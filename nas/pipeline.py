@@ -18,6 +18,8 @@ from nas.events import (
     CandidateEvaluated,
     Event,
     PartitionFound,
+    Retrained,
+    RetrainingEpoch,
     RoundFinished,
     ScorerPrepared,
     StandAloneProgressed,
@@ -41,6 +43,8 @@ from nas.training.team import Team
 
 if TYPE_CHECKING:
     from nas.ranking.scoring import ScoringImages
+    from nas.training.retraining import RetrainState
+    from nas.training.standalone import StandAloneTrainer
     from nas.training.state import TrainState
 
 SCORING_CHUNK = 20
@@ -332,6 +336,23 @@ def search_unit(
         return list(zip(*columns, strict=True))
 
     yield from search(searcher, experiment.partition, scores, search_state, experiment.spec.seed)
+
+
+def retrain_unit(
+    experiment: Experiment, trainer: StandAloneTrainer, state: RetrainState
+) -> Iterator[StandAloneProgressed | RetrainingEpoch | Retrained]:
+    """Train one architecture stand-alone; `nas.training.retraining.retrain` says how.
+
+    Args:
+        experiment: the run.
+        trainer: on its images and device.
+        state: of the training, updated in place.
+    """
+    from nas.training.loop import prepare_device
+    from nas.training.retraining import retrain
+
+    prepare_device(experiment)
+    yield from retrain(trainer, state)
 
 
 def _by_subspace(

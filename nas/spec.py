@@ -10,6 +10,7 @@ from typing import Annotated, Literal, Self
 
 from pydantic import (
     AfterValidator,
+    BeforeValidator,
     Discriminator,
     Field,
     StringConstraints,
@@ -39,12 +40,18 @@ from nas.spaces.base import Space
 from nas.spaces.shape import NetworkShape
 from nas.spec_part import SpecPart as SpecPart
 from nas.supernets.sizes import PARENT_WIDTH, Supernets, suggested_supernets, supernets
+from nas.training.default_recipe import default_recipe
 from nas.training.recipe import AugmentationSpec as AugmentationSpec
+from nas.training.recipes import AnyRecipe
 from nas.training.regularisers import AnyRegulariser
 from nas.training.samplers import AnySampler
 from nas.training.samplers.supernet_balanced import SupernetBalancedSampler
 
 MAX_STEPS = 10_000_000
+
+MOST_SEEDS = 100
+MOST_RETRAINED = 100
+"""Of one run's winners, or of one request: each is a training of its own."""
 
 _NAME = "[a-z0-9][a-z0-9._-]{0,99}"
 # Nine digits stay below what a version number can be.
@@ -396,8 +403,91 @@ class RankingSpec(SpecPart):
         return (*self.live_scorers, *self.scorers)[0].kind
 
 
+def _counted(given: object) -> object:
+    """Take a number of seeds for the seeds from 0."""
+    return tuple(range(given)) if type(given) is int and given <= MOST_SEEDS else given
+
+
+def _each_once(seeds: tuple[int, ...]) -> tuple[int, ...]:
+    if len(set(seeds)) != len(seeds):
+        raise ValueError(f"each seed may be named once, got {list(seeds)}")
+    return seeds
+
+
+Seeds = Annotated[
+    tuple[Annotated[int, Field(ge=0, le=2**31 - 1)], ...],
+    Field(
+        min_length=1,
+        max_length=MOST_SEEDS,
+        description="One training of each architecture per seed, which decides its weights, its "
+        "order of images and its augmentation. In documents a number n means the seeds 0 to n - 1.",
+    ),
+    BeforeValidator(_counted),
+    AfterValidator(_each_once),
+]
+
+
+class Retraining(SpecPart):
+    """How architectures are trained stand-alone once they have been chosen."""
+
+    seeds: Seeds = (0, 1, 2)
+    recipe: AnyRecipe | None = Field(
+        None, description="How each is trained; null: the recipe for such images."
+    )
+    width: int | None = Field(
+        None,
+        ge=1,
+        le=MAX_WIDTH,
+        description="Channels of the first stage, others in proportion; null: those of the space.",
+    )
+    cells_per_stage: int | None = Field(
+        None, ge=1, le=64, description="Searched cells in a row; null: as many as the space has."
+    )
+
+    def resolved(self, side: int, num_train: int) -> Self:
+        """Return the same with the recipe for images of a size, where none is named.
+
+        Args:
+            side: pixels of the longer side of an image.
+            num_train: training images.
+        """
+        if self.recipe is not None:
+            return self
+        return self.model_copy(update={"recipe": default_recipe(side, num_train)})
+
+    def shape(self, *, image_channels: int, num_classes: int) -> NetworkShape:
+        """Return the sizes of the networks.
+
+        Args:
+            image_channels: of the dataset.
+            num_classes: likewise.
+        """
+        return NetworkShape(
+            width=self.width,
+            cells_per_stage=self.cells_per_stage,
+            image_channels=image_channels,
+            num_classes=num_classes,
+        )
+
+
+class Winners(SpecPart):
+    """Which candidates of a search are worth a training of their own."""
+
+    top: int = Field(
+        1,
+        ge=1,
+        le=MOST_RETRAINED,
+        description="So many of the best candidates, of those that compute the same the best; with "
+        "several objectives, of the Pareto front.",
+    )
+
+
+class RetrainSpec(Retraining, Winners):
+    """The stand-alone training of what a search has found."""
+
+
 class RunSpec(SpecPart):
-    """One experiment: split a space, train a supernet per sub-space, rank, search."""
+    """One experiment: split a space, train a supernet per sub-space, rank, search, retrain."""
 
     name: RunName = Field(description="Shown in lists.")
     space: Reference = Field(description="Search space, `name` or `name@version`.")
@@ -421,6 +511,11 @@ class RunSpec(SpecPart):
     ranking: RankingSpec = Field(default_factory=RankingSpec)
     search: AnySearcher | None = Field(
         default_factory=EvolutionSearcher, description="null stops after ranking."
+    )
+    retrain: RetrainSpec | None = Field(
+        None,
+        description="Which winners of the search are trained stand-alone, and how; null: none. "
+        "Others can be picked when the run is under way.",
     )
 
     @model_validator(mode="after")
@@ -491,6 +586,16 @@ class RunSpec(SpecPart):
             # Banks and sub-spaces differ in number: several profiles can end in the same bank.
             return len(self.partition(space).subspaces)
         return self.splitter.subspace_count(space)
+
+    @model_validator(mode="after")
+    def _winners_are_those_of_a_search(self) -> Self:
+        if self.retrain is not None and self.search is None:
+            raise refused_at(
+                ("retrain",),
+                "the winners of a search are retrained, and this run has none: set search, or "
+                "leave retrain out and pick architectures once the run has ended",
+            )
+        return self
 
     @model_validator(mode="after")
     def _search_uses_a_scorer_of_the_run(self) -> Self:

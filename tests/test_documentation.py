@@ -23,6 +23,7 @@ from nas.search.base import Searcher
 from nas.search.pareto_searcher import ParetoSearcher
 from nas.spaces import catalogue
 from nas.spec import RunSpec
+from nas.training.recipes.base import RetrainRecipe
 
 ROOT = Path(__file__).parents[1]
 
@@ -70,6 +71,38 @@ def test_the_guide_to_exports_names_every_format():
     assert sorted(rows) == sorted(FORMATS)
 
 
+def test_the_guide_to_retraining_names_every_recipe_with_its_numbers():
+    guide = (ROOT / "docs" / "retraining.md").read_text()
+    rows = re.findall(
+        r"^\| `([a-z0-9-]+)` \| .* \| (\d+) \| (\d+) \| ([\d.]+) \| (.+) \|$", guide, re.MULTILINE
+    )
+    expected = [
+        (
+            recipe.kind,
+            str(recipe.epochs),
+            str(recipe.batch_size),
+            str(recipe.learning_rate),
+            "never" if recipe.patience is None else f"after {recipe.patience} epochs",
+        )
+        for recipe in (
+            preset.model_validate({})
+            for preset in concrete_subclasses(RetrainRecipe, "nas.training.recipes")
+        )
+    ]
+    assert sorted(rows) == sorted(expected)
+
+
+def test_the_spec_of_the_retraining_guide_is_one():
+    guide = (ROOT / "docs" / "retraining.md").read_text()
+    shown = re.search(r"```yaml\n(.*?)```", guide, re.DOTALL)
+    assert shown is not None
+    document = {"name": "guide", "space": "digits-mini", "dataset": "digits"}
+    training = {"training": {"steps": 1}}
+    spec = RunSpec.model_validate({**document, **training, **yaml.safe_load(shown[1])})
+    assert spec.retrain is not None
+    assert (spec.retrain.top, spec.retrain.seeds, spec.retrain.width) == (2, (0, 1, 2), 16)
+
+
 def shown_commands() -> set[tuple[str, frozenset[str]]]:
     """The `efsnas` commands of every code block: words before the first value, and options."""
     found = set()
@@ -103,7 +136,7 @@ def test_every_strategy_package_of_the_guide_exists():
     guide = (ROOT / "docs" / "strategies.md").read_text()
     row = r"^\| (\w+) \| `(\S+)` \| (?:a base beside )?`(\w+)` \|"
     rows = re.findall(row, guide, re.MULTILINE)
-    assert len(rows) == 11
+    assert len(rows) == 12
     for _, package, base in rows:
         assert re.search(
             rf"^class {base}\(", (ROOT / package / "base.py").read_text(), re.MULTILINE

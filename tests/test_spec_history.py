@@ -78,6 +78,7 @@ def strategy_classes(package: str) -> set[str]:
         "nas.landmarks.choices",
         "nas.landmarks.sources",
         "nas.training.samplers",
+        "nas.training.recipes",
         "nas.training.regularisers",
         "nas.ranking.batch_norm",
         "nas.ranking.scorers",

@@ -126,9 +126,12 @@ class Attempt:
         """
 
         def conclude(session: Session, unit: Unit) -> None:
-            if unit.kind == "search":
-                # A small space may hold fewer candidates than the budget.
+            if unit.kind in ("search", "retrain"):
+                # A small space may hold fewer candidates than the budget; training may stop early.
                 unit.total = unit.progress
+            if work.weights is not None:
+                outdated = checkpoints.forget_all(session, unit)
+                self._delete_after_commit(session, outdated)
             for following in work.following:
                 following.run_id = unit.run_id
                 session.add(following)
@@ -136,7 +139,11 @@ class Attempt:
             self._recorder.finish(session, unit)
             settle(session, unit.run_id)
 
-        self._write_the_newest(work)
+        if work.weights is None:
+            self._write_the_newest(work)
+        else:
+            # What it leaves is the file of its weights, not a state to go on from.
+            self._take_written(wait=True)
         return self._commit(conclude)
 
     def release(self, work: Work, reason: str) -> str | None:

@@ -141,6 +141,15 @@ def forget(session: Session, artifact: Artifact) -> None:
         session.delete(stored)
 
 
+def forget_all(session: Session, unit: Unit) -> list[str]:
+    """Remove the rows of a unit's checkpoints; return the paths of files to delete."""
+    session.flush()
+    found = newest_first(session, unit.id)
+    for artifact in found:
+        session.delete(artifact)
+    return [artifact.path for artifact in found]
+
+
 def delete_files(root: Path, paths: Sequence[str]) -> None:
     """Delete files that no row names any more."""
     for path in paths:

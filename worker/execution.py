@@ -11,7 +11,7 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from backend.db import Database
-from backend.models import Artifact, Run, Unit
+from backend.models import Artifact, RetrainingRow, Run, Unit
 from backend.runs import inheritance
 from backend.runs.landmarks import landmark_rows, landmarks_of
 from backend.settings import Settings
@@ -21,6 +21,9 @@ from nas.events import Event
 from nas.experiment import Experiment
 from nas.search.state import SearchState
 from nas.spaces.base import Architecture
+from nas.spaces.shape import NetworkShape
+from nas.training.retraining import RetrainState
+from nas.training.standalone import StandAloneTrainer
 from nas.training.state import TrainState, fresh_state, inherit, inherited_state
 from nas.training.team import Team
 from worker import checkpoints, combining
@@ -35,10 +38,11 @@ from worker.plan import (
 from worker.progress import TrainingProgress
 from worker.recorder import Recorder, scored_already
 from worker.resources import Resources
+from worker.retraining import RetrainingProgress, WeightsFile, told_of
 from worker.telemetry import UnitTelemetry
 from worker.writer import Frozen
 
-Resumed = TypeVar("Resumed", TrainState, SearchState)
+Resumed = TypeVar("Resumed", TrainState, SearchState, RetrainState)
 
 
 @dataclass(slots=True)
@@ -55,6 +59,7 @@ class Work:
         log: level and text of what people should know about the start.
         unreadable: checkpoints that turned out damaged.
         held: what is closed when the attempt ends.
+        weights: of the network that a retraining leaves.
     """
 
     folder: str
@@ -66,6 +71,7 @@ class Work:
     log: list[tuple[str, str]] = field(default_factory=list)
     unreadable: list[Artifact] = field(default_factory=list)
     held: ExitStack = field(default_factory=ExitStack)
+    weights: WeightsFile | None = None
 
 
 class States:
@@ -102,6 +108,7 @@ class Execution:
         truth: its ground truth, if it has one.
         states: supernets that this process has at hand.
         team: who trains.
+        trainer: of retrainings, once there was one.
     """
 
     db: Database
@@ -110,6 +117,7 @@ class Execution:
     truth: Truth | None = None
     states: States = field(default_factory=States)
     team: Team = field(default_factory=Team)
+    trainer: StandAloneTrainer | None = None
 
     def open(self, unit: Unit) -> Work:
         """Prepare the execution of a unit from its newest readable checkpoint.
@@ -130,6 +138,8 @@ class Execution:
                 return self._combining(unit)
             case "search":
                 return self._search(unit)
+            case "retrain":
+                return self._retraining(unit)
         raise ValueError(f"unit {unit.key} is of the unknown kind {unit.kind!r}")
 
     @property
@@ -163,6 +173,7 @@ class Execution:
                 images=sum(count.images for count in balance),
                 began=began,
             ),
+            retraining=RetrainingProgress(work.weights),
         )
 
     def keep(self, path: str, work: Work) -> None:
@@ -272,6 +283,47 @@ class Execution:
         work.position = lambda: len(search_state.evaluations)
         work.events = pipeline.search_unit(self.experiment, states, search_state, combinations)
         return work
+
+    def _retraining(self, unit: Unit) -> Work:
+        with self.db.reading() as session:
+            row = session.get_one(RetrainingRow, unit.id)
+            run = session.get_one(Run, unit.run_id)
+            told = told_of(run, row, self.experiment)
+            session.expunge_all()
+        trainer = self._stand_alone_trainer(row)
+        architecture = self.experiment.space.decode(row.architecture)
+        work = Work(checkpoints.unit_folder(unit), iter(()), position=lambda: 0)
+
+        def read(artifact: Artifact) -> RetrainState:
+            data = self._bytes(artifact)
+            return RetrainState.from_bytes(trainer, architecture, row.seed, data)
+
+        state = self._resumed(unit, work, read)
+        if state is None:
+            state = RetrainState.fresh(trainer, architecture, row.seed)
+        weights = WeightsFile(self.settings.artifact_folder, work.folder, unit.attempt, told)
+        work.held.callback(weights.discard_unrecorded)
+        work.weights = weights
+        work.freeze = state.frozen
+        work.position = lambda: state.training.step
+        work.events = weights.written(pipeline.retrain_unit(self.experiment, trainer, state))
+        return work
+
+    def _stand_alone_trainer(self, row: RetrainingRow) -> StandAloneTrainer:
+        """Return what trains by the row's recipe; the last one is kept, with the images it holds."""
+        dataset = self.experiment.dataset
+        shape = NetworkShape(
+            width=row.width,
+            cells_per_stage=row.cells_per_stage,
+            image_channels=dataset.image_shape[0],
+            num_classes=len(dataset.classes),
+        )
+        known = self.trainer
+        if known is None or (known.recipe, known.shape) != (row.recipe, shape):
+            space, device = self.experiment.space, self.experiment.device
+            known = StandAloneTrainer(space, dataset, row.recipe, device, shape)
+            self.trainer = known
+        return known
 
     @cached_property
     def unranked(self) -> frozenset[str]:

@@ -40,8 +40,8 @@ def failure_of(error: BaseException) -> Failure:
 
 ROOM_REMEDY = "The run goes on by itself once there is room again; free some space."
 MEMORY_REMEDY = (
-    "lower training.batch_size, ranking.batch_size or supernet.width, or in the build of a benchmark "
-    "recipe.batch_size"
+    "lower training.batch_size, ranking.batch_size or supernet.width, or in a retraining or the build "
+    "of a benchmark recipe.batch_size"
 )
 
 

@@ -1,6 +1,10 @@
 """The units of a run, in which order they may start, and what their states mean for the run.
 
     partition -> [landmarks x N] -> [warm-up] -> train x K -> rank x N -> [combine] -> search
+    -> retrain x N
+
+What is retrained is known when the search has ended; people may add to it at any time
+(`backend.runs.retraining`).
 
 Only landmarks that the run trains itself have units. Combined scorers rank against architectures of
 all sub-spaces, so one unit computes them when all rank units are done.

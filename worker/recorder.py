@@ -11,13 +11,16 @@ from sqlalchemy import delete, select
 from sqlalchemy.orm import Session
 
 from backend.db import db_now
-from backend.models import Candidate, Combination, Score, SubspaceRow, Unit
+from backend.models import Candidate, Combination, Run, Score, SubspaceRow, Unit
+from backend.runs.retraining import plan_winners
 from backend.runs.states import append_event
 from nas.events import (
     ArchitecturesScored,
     CandidateEvaluated,
     Event,
     PartitionFound,
+    Retrained,
+    RetrainingEpoch,
     RoundFinished,
     ScorerPrepared,
     StandAloneProgressed,
@@ -28,6 +31,7 @@ from nas.spec import RunSpec
 from worker.correlations import Correlator, Truth, store_part
 from worker.landmarks import store_chosen, store_trained
 from worker.progress import TrainingProgress, forget_after
+from worker.retraining import RetrainingProgress, forget_epochs
 from worker.telemetry import UnitTelemetry
 from worker.upsert import insert_once, upsert
 
@@ -40,6 +44,8 @@ USEFUL_EVENTS = (
     ArchitecturesScored,
     ScorerPrepared,
     CandidateEvaluated,
+    RetrainingEpoch,
+    Retrained,
 )
 """What a slot is there for: training and scoring."""
 
@@ -55,6 +61,7 @@ class Recorder:
         unranked: architectures whose final scores no rank correlation counts.
         training: gathered progress.
         telemetry: gathered times.
+        retraining: gathered progress of one.
     """
 
     spec: RunSpec
@@ -63,6 +70,7 @@ class Recorder:
     unranked: frozenset[str] = frozenset()
     training: TrainingProgress = field(default_factory=TrainingProgress)
     telemetry: UnitTelemetry = field(default_factory=UnitTelemetry)
+    retraining: RetrainingProgress = field(default_factory=RetrainingProgress)
     _useful_seconds: float = 0.0
     _found: PartitionFound | None = None
     _scores: dict[tuple[int, str, str], Row] = field(default_factory=dict)
@@ -74,6 +82,7 @@ class Recorder:
     def add(self, event: Event, seconds: float) -> None:
         """Gather one event that took the science so many seconds."""
         self.telemetry.add(event, seconds)
+        self.retraining.add(event)
         if isinstance(event, USEFUL_EVENTS):
             self._useful_seconds += seconds
         match event:
@@ -106,6 +115,7 @@ class Recorder:
             *self._write_scores(session, unit),
             *self._write_rounds(session, unit),
             *self._write_candidates(session, unit),
+            *self.retraining.write(session, unit),
         ]
         if self.telemetry.write(session, unit, self._position(unit)):
             tables.append("telemetry")
@@ -120,6 +130,8 @@ class Recorder:
     def finish(self, session: Session, unit: Unit) -> None:
         """Draw the conclusions of a unit that is done, in the transaction that made it so."""
         self.let_go(session, unit)
+        if unit.kind == "search":
+            plan_winners(session, session.get_one(Run, unit.run_id))
         correlator = self._correlator()
         if correlator is None:
             return
@@ -147,6 +159,9 @@ class Recorder:
                 .where(Candidate.run_id == unit.run_id, Candidate.evaluation > position)
                 .execution_options(synchronize_session=False)
             )
+            unit.progress = position
+        elif unit.kind == "retrain":
+            forget_epochs(session, unit, position)
             unit.progress = position
 
     def _position(self, unit: Unit) -> int:

@@ -2,7 +2,7 @@
 
 import os
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -21,6 +21,9 @@ from backend.runs.schemas import (
     CorrelationRead,
     LandmarkRead,
     ReadModel,
+    RetrainedRead,
+    RetrainingPage,
+    RetrainingRead,
     RunRead,
     RunSummary,
     SubspaceRead,
@@ -107,6 +110,16 @@ class ApiClient:
         """Return the searched candidates of a run."""
         return self._all(f"/runs/{run_id}/candidates", CandidateRead)
 
+    def retrain(self, run_id: int, asked: object) -> list[RetrainingRead]:
+        """Have architectures of a run trained stand-alone; return the trainings."""
+        text = self._send("POST", f"/runs/{run_id}/retrainings", json=asked)
+        return Page[RetrainingRead].model_validate_json(text).items
+
+    def retrained(self, run_id: int) -> list[RetrainedRead]:
+        """Return what the retrainings of each architecture found together."""
+        text = self._send("GET", f"/runs/{run_id}/retrainings", params={"limit": 1})
+        return RetrainingPage.model_validate_json(text).architectures
+
     def benchmark(self, reference: str) -> BenchmarkDetail:
         """Return a benchmark."""
         return BenchmarkDetail.model_validate_json(self._send("GET", f"/benchmarks/{reference}"))
@@ -186,6 +199,32 @@ class ApiClient:
         text = self._send("GET", "/benchmark-builds", params={"limit": limit})
         return Page[BuildRead].model_validate_json(text)
 
+    def download(
+        self,
+        path: str,
+        target: Path,
+        options: Mapping[str, str | bool],
+    ) -> None:
+        """Write what an address answers to a file, whole or not at all.
+
+        Raises:
+            CliError: if it cannot be fetched or written.
+        """
+        partial = target.with_name(f".{target.name}.partial")
+        try:
+            with (
+                self._answered("GET", path, params=options, timeout=IMPORT_SECONDS) as answer,
+                partial.open("wb") as file,
+            ):
+                for part in answer.iter_bytes():
+                    file.write(part)
+            partial.replace(target)
+        except OSError as error:
+            raise CliError(f"{target} cannot be written: {error.strerror}") from error
+        finally:
+            with suppress(OSError):
+                partial.unlink()
+
     def _all(self, path: str, model: type[Item]) -> list[Item]:
         adapter: TypeAdapter[Page[Item]] = TypeAdapter(Page[model])  # type: ignore[valid-type]  # a type at run time
         items: list[Item] = []
@@ -204,8 +243,23 @@ class ApiClient:
             return self._send("POST", path, data=fields, files=files, timeout=IMPORT_SECONDS)
 
     def _send(self, method: str, path: str, **options: Any) -> bytes:  # Any: options of httpx
+        with self._answered(method, path, **options) as response:
+            return response.read()
+
+    @contextmanager
+    def _answered(
+        self,
+        method: str,
+        path: str,
+        **options: Any,  # Any: options of httpx
+    ) -> Iterator[httpx.Response]:
+        """Send a request; its answer is read inside."""
         try:
-            response = self._http.request(method, f"{PREFIX}{path}", **options)
+            with self._http.stream(method, f"{PREFIX}{path}", **options) as response:
+                if response.is_error:
+                    response.read()
+                    raise CliError(_said(response))
+                yield response
         except httpx.ConnectError as error:
             raise CliError(
                 f"nothing answers at {self.url}; start the server with `efsnas up`, "
@@ -213,9 +267,6 @@ class ApiClient:
             ) from error
         except httpx.HTTPError as error:
             raise CliError(f"{self.url}: {error or type(error).__name__}") from error
-        if response.is_error:
-            raise CliError(_said(response))
-        return response.content
 
 
 @contextmanager

@@ -12,6 +12,7 @@ from backend.cli.client import connected
 from backend.cli.errors import CliError
 from backend.cli.summary import measure_tables, outcome, summary
 from backend.cli.watch import watch
+from backend.runs.bundle import Format
 from backend.runs.schemas import RunRead, RunSummary, TelemetryRead
 
 
@@ -71,6 +72,80 @@ def show(run_id: Annotated[int, typer.Argument(help="Number of the run.")]) -> N
     console.print(summary(found))
     for measures in measure_tables(found):
         console.print(measures)
+
+
+def report(
+    run_id: Annotated[int, typer.Argument(help="Number of the run.")],
+    tables: Annotated[
+        Format | None,
+        typer.Option("--tables", help="Write also a zip with every table of the run, as these."),
+    ] = None,
+    folder: Annotated[Path, typer.Option(help="Where to write.")] = Path(),
+) -> None:
+    """Write a run as one HTML file, and if asked for its tables."""
+    console = Console()
+    with connected() as client:
+        page = folder / f"run-{run_id}.html"
+        client.download(f"/runs/{run_id}/report", page, {"download": True})
+        console.print(str(page), markup=False, highlight=False, soft_wrap=True)
+        if tables is not None:
+            archive = folder / f"run-{run_id}-{tables}.zip"
+            client.download(f"/runs/{run_id}/bundle", archive, {"format": tables})
+            console.print(str(archive), markup=False, highlight=False, soft_wrap=True)
+
+
+def retrain(
+    run_id: Annotated[int, typer.Argument(help="Number of the run.")],
+    architectures: Annotated[
+        list[str] | None, typer.Argument(help="Canonical strings; none: the winners.")
+    ] = None,
+    top: Annotated[
+        int | None, typer.Option(min=1, help="So many winners of the search; 1 unless listed.")
+    ] = None,
+    seeds: Annotated[
+        str | None, typer.Option(help="A number of trainings, or seeds such as 0,3,5.")
+    ] = None,
+    recipe: Annotated[str | None, typer.Option(help="Preset, such as digits or cifar10.")] = None,
+    watching: Annotated[
+        bool, typer.Option("--watch", help="Show progress; exit 1 unless the run succeeds.")
+    ] = False,
+) -> None:
+    """Train architectures of a run stand-alone: any of its space, or the winners."""
+    asked: dict[str, object] = {"architectures": architectures} if architectures else {}
+    if top is not None or not architectures:
+        asked["top"] = top or 1
+    if seeds is not None:
+        asked["seeds"] = _seeds(seeds)
+    if recipe is not None:
+        asked["recipe"] = {"kind": recipe}
+    console = Console()
+    with connected() as client:
+        added = client.retrain(run_id, asked)
+        for one in added:
+            console.print(
+                f"{one.unit}: {one.architecture}, seed {one.seed}, recipe {one.recipe.kind}",
+                markup=False,
+                soft_wrap=True,
+            )
+        if watching:
+            ended = watch(client, run_id, console)
+            require_success(ended)
+            console.print(summary(outcome(client, ended)))
+
+
+def _seeds(text: str) -> object:
+    """Read a number, or numbers between commas; the server judges them.
+
+    Raises:
+        CliError: if there is something else.
+    """
+    try:
+        numbers = [int(part) for part in text.split(",") if part.strip()]
+    except ValueError as error:
+        raise CliError(
+            f"--seeds {text!r} is neither a number nor numbers between commas"
+        ) from error
+    return numbers if "," in text or not numbers else numbers[0]
 
 
 def read_spec(path: Path) -> object:

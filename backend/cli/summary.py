@@ -1,11 +1,10 @@
 """What a run found out, as one table."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 
 from rich.table import Table
 
-from backend.benchmarks.schemas import BenchmarkRead, ColumnRead
+from backend.benchmarks.schemas import ColumnRead
 from backend.cli.client import ApiClient
 from backend.runs.balance import balance_summary, newest
 from backend.runs.conditions import further_conditions, unusual_conditions
@@ -20,32 +19,18 @@ from backend.runs.measures import (
     ties_text,
     title_with_unit,
 )
+from backend.runs.outcome import Outcome
 from backend.runs.schemas import (
     BalanceRead,
     BalanceSummary,
-    CandidateRead,
     CombinationRead,
-    CorrelationRead,
     LandmarkRead,
+    RetrainedRead,
     RunRead,
     SubspaceRead,
     SupernetBalanceRead,
 )
 from nas.ranking.measures import MEASURES
-
-
-@dataclass(frozen=True, slots=True)
-class Outcome:
-    """Everything that the table of a run shows."""
-
-    run: RunRead
-    benchmark: BenchmarkRead | None
-    subspaces: Sequence[SubspaceRead]
-    balance: Sequence[BalanceRead]
-    correlations: Sequence[CorrelationRead]
-    candidates: Sequence[CandidateRead]
-    combinations: Sequence[CombinationRead] = ()
-    landmarks: Sequence[LandmarkRead] = ()
 
 
 def outcome(client: ApiClient, run: RunRead) -> Outcome:
@@ -59,6 +44,7 @@ def outcome(client: ApiClient, run: RunRead) -> Outcome:
         candidates=client.candidates(run.id),
         combinations=client.combinations(run.id) if run.spec.ranking.combined_scorers else (),
         landmarks=client.landmarks(run.id) if run.spec.landmarks is not None else (),
+        retrained=client.retrained(run.id),
     )
 
 
@@ -91,7 +77,29 @@ def summary(found: Outcome) -> Table:
     table.add_row("noise ceiling", _ceiling_text(found))
     for what, text in _best_rows(found):
         table.add_row(what, text)
+    for one in found.retrained:
+        table.add_row("retrained", f"{one.architecture}\n{retrained_text(one)}")
     return table
+
+
+def retrained_text(found: RetrainedRead) -> str:
+    """Return the accuracy of an architecture trained stand-alone beside score and benchmark."""
+    trainings = len(found.numbers)
+    if found.test_accuracy is None:
+        done = f"diverged {found.num_diverged} of {trainings} times" if found.num_diverged else ""
+        return f"{done or f'{trainings} trainings, none has ended yet'} (recipe {found.recipe})"
+    spread = "" if found.test_deviation is None else f" ± {found.test_deviation:.2f}"
+    parts = [
+        f"{found.test_accuracy:.2f}{spread} % of the test images, {found.num_done} of {trainings} "
+        f"seeds, recipe {found.recipe}"
+    ]
+    if found.num_diverged:
+        parts.append(f"{found.num_diverged} diverged")
+    if found.score is not None:
+        parts.append(f"score by {found.scorer} {found.score:.4f}")
+    if found.true_accuracy is not None:
+        parts.append(f"benchmark {found.true_accuracy:.2f} %")
+    return "; ".join(parts)
 
 
 def balance_text(trained: BalanceSummary) -> str:

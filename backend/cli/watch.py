@@ -26,7 +26,7 @@ COLUMNS = (
     TimeElapsedColumn(),
     TextColumn("{task.fields[note]}"),
 )
-KINDS = ("partition", "landmarks", "warm-up", "train", "rank", "combine", "search")
+KINDS = ("partition", "landmarks", "warm-up", "train", "rank", "combine", "search", "retrain")
 
 
 def watch(

@@ -3,10 +3,12 @@
 from dataclasses import dataclass
 from itertools import count
 from pathlib import Path
+from typing import TypeVar
 
 from sqlalchemy.orm import Session
 
 from backend.benchmarks.service import find_truth
+from backend.columns import INTEGER_MAX
 from backend.errors import Unprocessable
 from backend.models import Benchmark, BenchmarkColumn, Dataset, Run, SearchSpace
 from backend.references import WORDS, Versioned, find, names, pinned
@@ -20,8 +22,13 @@ from nas.errors import (
 from nas.partition.base import Partition, Splitter
 from nas.partition.routing import Routing
 from nas.spaces.base import Space
-from nas.spec import RunSpec, TrainingSpec
+from nas.spec import Retraining, RunSpec, TrainingSpec
 from nas.training.recipe import AugmentationSpec
+
+AnyRetraining = TypeVar("AnyRetraining", bound=Retraining)
+
+FEWEST_IMAGES = 2
+"""Of which a batch has statistics."""
 
 MAX_LIVE_ROUNDS = 2000
 """More would fill the tables and the figures of a run with what nobody can look at."""
@@ -91,10 +98,51 @@ def check_spec(session: Session, spec: RunSpec, artifact_folder: Path | None = N
             spec.search.check(space.definition)
         except InfeasibleSearch as error:
             raise Unprocessable(f"search.{error.parameter}", error.reason) from error
+    if spec.retrain is not None:
+        check_retraining(resolved(spec.retrain, dataset), "retrain.", space, dataset)
     source = inheritance.check(session, spec, supernets, artifact_folder)
     return References(
         space=space, dataset=dataset, benchmark=benchmark, truth=truth, source=source
     )
+
+
+def resolved(plan: AnyRetraining, dataset: Dataset) -> AnyRetraining:
+    """Return a plan of retraining with the recipe for the dataset's images, if it names none."""
+    return plan.resolved(max(dataset.height, dataset.width), dataset.num_train)
+
+
+def check_retraining(plan: Retraining, prefix: str, space: SearchSpace, dataset: Dataset) -> None:
+    """Refuse networks that cannot be built, and recipes that cannot be followed.
+
+    Args:
+        plan: with a recipe.
+        prefix: of its fields, in what the request holds.
+        space: of the architectures.
+        dataset: with the images.
+
+    Raises:
+        Unprocessable: naming the field, and what would be possible instead.
+    """
+    assert plan.recipe is not None
+    shape = plan.shape(image_channels=dataset.channels, num_classes=len(dataset.classes))
+    try:
+        space.definition.resized(shape)
+    except InfeasibleSupernet as error:
+        raise Unprocessable(f"{prefix}{error.parameter}", error.reason) from error
+    check_shift(plan.recipe.augmentation, f"{prefix}recipe.augmentation", dataset)
+    if dataset.num_train < FEWEST_IMAGES:
+        raise Unprocessable(
+            "dataset",
+            f"{pinned(dataset)} has {dataset.num_train} training images, and a step of retraining "
+            f"needs {FEWEST_IMAGES}",
+        )
+    steps = plan.recipe.epochs * plan.recipe.steps_per_epoch(dataset.num_train)
+    if steps > INTEGER_MAX:
+        raise Unprocessable(
+            f"{prefix}recipe.epochs",
+            f"{plan.recipe.epochs:,} make {steps:,} steps, and {INTEGER_MAX:,} are the most: take "
+            "fewer, or larger batches",
+        )
 
 
 def split(splitter: Splitter, space: Space, routing: Routing) -> Partition:

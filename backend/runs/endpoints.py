@@ -12,8 +12,15 @@ from backend.db import Database
 from backend.dependencies import Config, Db, IdempotencyHeader
 from backend.idempotency import Answer, answer_once
 from backend.paging import Cursor, Limit, Page
-from backend.runs import service
-from backend.runs.schemas import EventRead, RunPatch, RunRead, RunSummary
+from backend.runs import retraining, service
+from backend.runs.schemas import (
+    EventRead,
+    RetrainingRead,
+    RetrainRequest,
+    RunPatch,
+    RunRead,
+    RunSummary,
+)
 from backend.runs.states import RUN_TRANSITIONS
 from backend.runs.streams import EventHub
 from nas.spec import RunSpec
@@ -120,6 +127,29 @@ def retry_run(run_id: int, db: Db) -> RunRead:
     """Queue a failed or cancelled run again; what is done stays done."""
     with db.unit_of_work() as session:
         return service.retry(session, run_id)
+
+
+@router.post("/runs/{run_id}/retrainings", status_code=202, response_model=Page[RetrainingRead])
+def retrain(
+    run_id: int, asked: RetrainRequest, db: Db, idempotency_key: IdempotencyHeader = None
+) -> JSONResponse:
+    """Train architectures stand-alone: any of the space, or the best of the search.
+
+    Answers the trainings that were added. A run that had succeeded is queued again for them.
+    """
+    with db.unit_of_work() as session:
+        return answer_once(
+            session,
+            idempotency_key,
+            f"POST runs/{run_id}/retrainings",
+            asked.model_dump_json(),
+            lambda: Answer(
+                202,
+                Page[RetrainingRead](
+                    items=retraining.request(session, run_id, asked), next_cursor=None
+                ),
+            ),
+        )
 
 
 @router.post("/runs/{run_id}/clone", status_code=201, response_model=RunRead)

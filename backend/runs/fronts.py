@@ -1,10 +1,30 @@
-"""The Pareto front of a search with several objectives."""
+"""The Pareto front of a search with several objectives, as scored and in truth."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property, lru_cache
 
-from backend.runs.schemas import CandidateRead
+from sqlalchemy import select
+from sqlalchemy.orm import Session
+
+from backend.models import BenchmarkEntry, Run
+from backend.runs import results
+from backend.runs.schemas import CandidateRead, FrontPoint, RunRead, TrueFront
+from backend.spaces.service import definition
 from nas.search.base import Searcher
-from nas.search.pareto import pareto_front
+from nas.search.objectives import COSTS, Objective
+from nas.search.pareto import hypervolume, pareto_front
+from nas.spaces.base import Space
+
+REFERENCE = 1.05
+"""Of the hypervolume in every objective, of which the valid architectures span 0 to 1 (arXiv
+2407.20656)."""
+
+TRUTH = "accuracy"
+"""What stands in the place of the scorer."""
+
+CACHED = 8
+"""True fronts in memory: one takes a second where a benchmark knows ten thousand architectures."""
 
 
 def front_of(searcher: Searcher, candidates: Sequence[CandidateRead]) -> list[CandidateRead]:
@@ -20,3 +40,111 @@ def front_of(searcher: Searcher, candidates: Sequence[CandidateRead]) -> list[Ca
         searcher.losses([candidate.objectives[name] for name in names]) for candidate in ordered
     ]
     return [ordered[place] for place in pareto_front(losses)]
+
+
+def true_front(session: Session, run: RunRead) -> TrueFront | None:
+    """Compare the front that a search has found with that of the benchmark, in true accuracies.
+
+    The accuracy stands in the place of the scorer. None unless the search has one scorer and at
+    least one cost for objectives, and the run a benchmark.
+    """
+    search = run.spec.search
+    truth_id = session.scalar(select(Run.truth_id).where(Run.id == run.id))
+    if search is None or truth_id is None or not _is_comparable(search.aims):
+        return None
+    entries = session.execute(
+        select(BenchmarkEntry.architecture, BenchmarkEntry.value)
+        .where(BenchmarkEntry.column_id == truth_id, BenchmarkEntry.valid)
+        .order_by(BenchmarkEntry.architecture)
+    )
+    known = _known(definition(session, run.space), search.aims, tuple(map(tuple, entries)))
+    if known is None:
+        return None
+    looked_at = [
+        known.points[row.architecture]
+        for row in front_of(search, results.candidates(session, run.id))
+        if row.architecture in known.points
+    ]
+    losses = [known.losses(point) for point in looked_at]
+    found = pareto_front(losses)
+    volume = hypervolume([losses[place] for place in found], known.reference)
+    return TrueFront(
+        objectives=known.names,
+        front=known.front,
+        found=[looked_at[place] for place in found],
+        hypervolume_share=volume / known.volume,
+        num_known=len(known.points),
+    )
+
+
+@dataclass(frozen=True)
+class _Known:
+    """What a benchmark tells of the trade-offs in a space.
+
+    Attributes:
+        aims: the objectives, in whose place the true values stand.
+        points: by architecture.
+        scales: per objective, least loss of all points and what they span.
+    """
+
+    aims: Sequence[Objective]
+    points: Mapping[str, FrontPoint]
+    scales: Sequence[tuple[float, float]]
+
+    @property
+    def names(self) -> list[str]:
+        return [aim.name if aim.is_cost else TRUTH for aim in self.aims]
+
+    @property
+    def reference(self) -> list[float]:
+        return [REFERENCE] * len(self.aims)
+
+    @cached_property
+    def front(self) -> list[FrontPoint]:
+        """The points that no other beats."""
+        every = list(self.points.values())
+        return [every[place] for place in pareto_front(list(map(self.losses, every)))]
+
+    @cached_property
+    def volume(self) -> float:
+        """The hypervolume of the true front."""
+        return hypervolume(list(map(self.losses, self.front)), self.reference)
+
+    def losses(self, point: FrontPoint) -> list[float]:
+        """Return the point such that lower is better: 0 for the least of all, 1 for the greatest."""
+        raw = _raw_losses(self.aims, point)
+        return [
+            (value - least) / span if span else 0.0
+            for value, (least, span) in zip(raw, self.scales, strict=True)
+        ]
+
+
+@lru_cache(CACHED)
+def _known(
+    space: Space, aims: tuple[Objective, ...], entries: tuple[tuple[str, float], ...]
+) -> _Known | None:
+    if not entries:
+        return None
+    points = {}
+    for code, accuracy in entries:
+        architecture = space.decode(code)
+        values = {
+            aim.name if aim.is_cost else TRUTH: float(COSTS[aim.name](space, architecture))
+            if aim.is_cost
+            else accuracy
+            for aim in aims
+        }
+        points[code] = FrontPoint(architecture=code, objectives=values)
+    columns = list(zip(*(_raw_losses(aims, point) for point in points.values()), strict=True))
+    scales = [(min(column), max(column) - min(column)) for column in columns]
+    return _Known(aims, points, scales)
+
+
+def _raw_losses(aims: Sequence[Objective], point: FrontPoint) -> list[float]:
+    return [aim.loss(point.objectives[aim.name if aim.is_cost else TRUTH]) for aim in aims]
+
+
+def _is_comparable(aims: Sequence[Objective]) -> bool:
+    """Tell whether one score, maximised, is traded for costs."""
+    scored = [aim for aim in aims if not aim.is_cost]
+    return len(aims) > 1 and len(scored) == 1 and scored[0].maximised

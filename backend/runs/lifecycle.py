@@ -17,7 +17,11 @@ ACTIONS: Mapping[str, frozenset[str]] = {
     "resume": frozenset({"paused"}),
     "retry": frozenset({"failed", "cancelled"}),
     "delete": frozenset({"succeeded", "failed", "cancelled"}),
+    "retrain": frozenset({"queued", "running", "pausing", "paused", "succeeded"}),
 }
+
+OF_RUNS_ALONE = ("clone", "retrain")
+"""Actions that a build does not have."""
 
 
 def allowed_actions(state: str) -> list[str]:
@@ -26,8 +30,9 @@ def allowed_actions(state: str) -> list[str]:
 
 
 def actions_of(job: Job) -> list[str]:
-    """Return the same of a run or a build; a build has no clones."""
-    return [name for name in allowed_actions(job.state) if name != "clone" or job.kind == "run"]
+    """Return the same of a run or a build."""
+    named = allowed_actions(job.state)
+    return [name for name in named if name not in OF_RUNS_ALONE or job.kind == "run"]
 
 
 def require(run: Job, action: str) -> None:

@@ -14,14 +14,18 @@ def kind_costs(spec: RunSpec, samples_per_step: int, num_train: int = 0) -> dict
     Args:
         spec: what the run executes.
         samples_per_step: architectures that a global step trains.
-        num_train: training images; of 0 the training of landmarks costs nothing. Each image costs
-            what it costs in a supernet, although landmarks are of full size.
+        num_train: training images; of 0 the training of landmarks, and retraining, cost nothing.
+            Each image costs what it costs in a supernet, although these networks are of full size.
     """
     training, ranking, landmarks = spec.training, spec.ranking, spec.landmarks
     score = ranking.num_images / (3 * training.batch_size)
     num_ranked = ranking.num_architectures
     if ranking.combined_scorers:
         num_ranked += ranking.reference_architectures
+    retrain = spec.retrain
+    shown = 0
+    if retrain is not None and retrain.recipe is not None:
+        shown = retrain.top * len(retrain.seeds) * retrain.recipe.epochs * num_train
     costs = {
         "partition": 1.0,
         "landmarks": (
@@ -32,6 +36,7 @@ def kind_costs(spec: RunSpec, samples_per_step: int, num_train: int = 0) -> dict
         "rank": score * num_ranked,
         "combine": 1.0 if ranking.combined_scorers else 0.0,
         "search": score * spec.search.budget if spec.search is not None else 0.0,
+        "retrain": shown / training.batch_size,
     }
     return {kind: cost for kind, cost in costs.items() if cost}
 
@@ -56,6 +61,9 @@ def run_progress(
     if state == "succeeded":
         return 1.0
     costs = kind_costs(spec, samples_per_step, num_train)
+    if "retrain" in units:
+        # Those that were asked for later are in no spec.
+        costs["retrain"] = max(costs.get("retrain", 0.0), float(units["retrain"][1]))
     done = 0.0
     for kind, cost in costs.items():
         progress, total = units.get(kind, (0, 0))

@@ -1,15 +1,20 @@
+import tempfile
+from contextlib import ExitStack
 from typing import Annotated, Literal, TypeVar
 
-from fastapi import APIRouter, Query
+from fastapi import APIRouter, Query, Response
+from fastapi.responses import StreamingResponse
 from pydantic import BaseModel, ConfigDict, Field
+from starlette.background import BackgroundTask
 
 from backend.columns import BIG_INTEGER_MAX, INTEGER_MAX, StorableText
 from backend.db import Database
-from backend.dependencies import Db
+from backend.dependencies import Config, Db
 from backend.paging import Cursor, Limit, Listing, Page
-from backend.runs import results, service, telemetry
+from backend.runs import results, retraining, service, telemetry
 from backend.runs.balance import balance_summary
-from backend.runs.fronts import front_of
+from backend.runs.bundle import Format, write_bundle
+from backend.runs.fronts import front_of, true_front
 from backend.runs.schemas import (
     ArtifactRead,
     BalanceRead,
@@ -20,13 +25,20 @@ from backend.runs.schemas import (
     EventRead,
     LandmarkRead,
     MetricRead,
+    RetrainingEpochRead,
+    RetrainingPage,
     ScoreRead,
+    SearchControl,
     SubspaceRead,
     TelemetryRead,
+    TrueFront,
     UnitRead,
 )
+from backend.runs.searched import search_control
 
 Item = TypeVar("Item")
+
+BYTES_AT_ONCE = 2**20
 
 AfterStep = Annotated[
     int, Query(ge=-1, le=INTEGER_MAX, description="Only what lies beyond this global step.")
@@ -189,6 +201,46 @@ def list_front(run_id: int, db: Db) -> Page[CandidateRead]:
     return Page(items=[] if search is None else front_of(search, found), next_cursor=None)
 
 
+@router.get("/search-control")
+def read_search_control(run_id: int, db: Db) -> SearchControl | None:
+    """Tell what the search is compared with: the best cell, and random search of the same budget.
+
+    Null for a run without a search or a benchmark.
+    """
+    with db.reading() as session:
+        return search_control(session, service.get_run(session, run_id))
+
+
+@router.get("/true-front")
+def read_true_front(run_id: int, db: Db) -> TrueFront | None:
+    """Compare the search's front with that of the benchmark, in true accuracies.
+
+    Null unless the search trades one score for costs, and the run has a benchmark.
+    """
+    with db.reading() as session:
+        return true_front(session, service.get_run(session, run_id))
+
+
+@router.get("/retrainings")
+def list_retrainings(
+    run_id: int, db: Db, limit: Limit = 1000, cursor: Cursor = None
+) -> RetrainingPage:
+    """List the stand-alone trainings, and per architecture their mean beside its score."""
+    with db.reading() as session:
+        service.require_run(session, run_id)
+        page = retraining.retraining_listing(run_id).page(session, limit, cursor)
+        found = retraining.retrained(session, run_id)
+    return RetrainingPage(items=page.items, next_cursor=page.next_cursor, architectures=found)
+
+
+@router.get("/retraining-epochs")
+def list_retraining_epochs(
+    run_id: int, db: Db, limit: Limit = 1000, cursor: Cursor = None
+) -> Page[RetrainingEpochRead]:
+    """List training loss and validation accuracy of every retraining by epoch."""
+    return _page(db, run_id, retraining.epoch_listing(run_id), limit, cursor)
+
+
 @router.get("/log")
 def list_log(
     run_id: int,
@@ -209,6 +261,39 @@ def list_artifacts(
 ) -> Page[ArtifactRead]:
     """List the stored files with their checksums."""
     return _page(db, run_id, results.artifact_listing(run_id), limit, cursor)
+
+
+@router.get(
+    "/bundle",
+    summary="All tables of a run, as a zip",
+    response_class=Response,
+    responses={200: {"content": {"application/zip": {}}}},
+)
+def download_bundle(
+    run_id: int,
+    db: Db,
+    settings: Config,
+    form: Annotated[Format, Query(alias="format", description="Of the tables.")] = "csv",
+) -> StreamingResponse:
+    """Download the run with everything that is stored about it, checkpoints aside."""
+    settings.artifact_folder.mkdir(parents=True, exist_ok=True)
+    with ExitStack() as closing:
+        # Without a name, so that nothing is left of it whatever happens.
+        file = closing.enter_context(tempfile.TemporaryFile(dir=settings.artifact_folder))
+        with db.reading() as session:
+            write_bundle(session, run_id, form, file)
+        num_bytes = file.tell()
+        file.seek(0)
+        sent = closing.pop_all()
+    return StreamingResponse(
+        iter(lambda: file.read(BYTES_AT_ONCE), b""),
+        media_type="application/zip",
+        headers={
+            "Content-Disposition": f'attachment; filename="run-{run_id}-{form}.zip"',
+            "Content-Length": str(num_bytes),
+        },
+        background=BackgroundTask(sent.close),
+    )
 
 
 def _page(

@@ -1,13 +1,23 @@
 """What the API and the dashboard say about runs. Read schemas have no defaults."""
 
 from datetime import datetime
-from typing import Any
+from typing import Annotated, Any, Self
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from backend.columns import StorableText
+from backend.paging import Page
+from nas.plugin import refused_at
 from nas.ranking.measures import MeasureName
-from nas.spec import RunName, RunSpec
+from nas.spec import (
+    MAX_WIDTH,
+    MOST_RETRAINED,
+    Retraining,
+    RunName,
+    RunSpec,
+    Seeds,
+)
+from nas.training.recipes import AnyRecipe
 
 
 class ReadModel(BaseModel):
@@ -290,8 +300,153 @@ class CandidateRead(ReadModel):
     parameters: int
     nonlinearity_count: int
     objectives: dict[str, float]  # of the search, by name, not turned around
+    seconds: float  # of searching behind it, over all attempts
     true_accuracy: float | None
     true_rank: int | None
+
+
+class RandomPoint(ReadModel):
+    """True accuracy of the best by score of a random search, in percent."""
+
+    evaluation: int
+    mean: float  # over all its draws
+    low: float  # of the band that holds 90 % of them
+    high: float
+
+
+class SearchControl(ReadModel):
+    """What a run's search is compared with."""
+
+    best_accuracy: float  # of the benchmark's valid architectures, percent
+    num_scored: int  # architectures whose scores tell what random search finds; 0: none yet
+    is_whole_space: bool  # whether the ranking scored all that is valid
+    random: list[RandomPoint]  # by evaluation, up to the budget
+
+
+class FrontPoint(ReadModel):
+    """An architecture and its true values."""
+
+    architecture: str
+    objectives: dict[str, float]  # accuracy in percent, and the costs of the search
+
+
+class TrueFront(ReadModel):
+    """The front that a search has found beside that of its benchmark."""
+
+    objectives: list[str]  # of the search, accuracy in the place of the scorer
+    front: list[FrontPoint]  # what no valid architecture that the benchmark knows beats
+    found: list[FrontPoint]  # of the search's own front, what is one in truth too
+    # Hypervolume of `found` over that of `front`; the valid architectures span 0 to 1 in every
+    # objective, and the reference point is 1.05.
+    hypervolume_share: float
+    num_known: int  # valid architectures of the benchmark
+
+
+class RetrainRequest(BaseModel):
+    """Which architectures of a run are to be trained stand-alone, and how.
+
+    What is absent is as in the run's spec, or else as for the winners of a run that says nothing.
+    """
+
+    model_config = ConfigDict(extra="forbid", allow_inf_nan=False)
+
+    architectures: list[Annotated[StorableText, Field(min_length=1, max_length=2048)]] | None = (
+        Field(
+            None,
+            min_length=1,
+            max_length=MOST_RETRAINED,
+            description="By their canonical strings.",
+        )
+    )
+    top: int | None = Field(
+        None,
+        ge=1,
+        le=MOST_RETRAINED,
+        description="So many of the best candidates of the search, in place of a list.",
+    )
+    seeds: Seeds | None = Field(None, description="One training of each per seed.")
+    recipe: AnyRecipe | None = Field(None, description="How each is trained.")
+    width: int | None = Field(None, ge=1, le=MAX_WIDTH)
+    cells_per_stage: int | None = Field(None, ge=1, le=64)
+
+    @model_validator(mode="after")
+    def _listed_or_winners(self) -> Self:
+        if (self.architectures is None) == (self.top is None):
+            raise refused_at(
+                ("architectures",),
+                "either list architectures, or set top to so many of the search's best candidates",
+            )
+        return self
+
+    def plan(self, usual: Retraining | None) -> Retraining:
+        """Return how they are trained, with what is absent as in `usual`."""
+        named = ("seeds", "recipe", "width", "cells_per_stage")
+        usual = usual or Retraining()
+        chosen = {name: getattr(usual, name) for name in named}
+        given = {name: getattr(self, name) for name in named}
+        chosen |= {name: value for name, value in given.items() if value is not None}
+        return Retraining.model_validate(chosen)
+
+
+class RetrainingRead(ReadModel):
+    """One stand-alone training of one architecture."""
+
+    number: int  # in the run
+    unit: str
+    state: str  # of the unit
+    architecture: str
+    subspace: int
+    origin: str  # winner of the search, or picked by somebody
+    seed: int
+    recipe: AnyRecipe
+    width: int | None  # null: that of the space
+    cells_per_stage: int | None
+    epochs: int  # finished
+    max_epochs: int  # of the recipe; an early stop ends it before
+    best_epoch: int | None  # of the highest accuracy on validation images so far
+    kept_epoch: int | None  # whose weights are stored; null until the end, or if it diverged
+    validation_accuracy: float | None  # of these weights, percent; likewise
+    test_accuracy: float | None
+    seconds: float | None  # of training, evaluation excluded
+    device: str | None  # cpu or cuda
+    weights_sha256: str | None  # of the tensors: equal weights have equal ones
+    failure: str | None  # why there is no accuracy
+
+
+class RetrainedRead(ReadModel):
+    """All trainings of one architecture that differ in nothing but their seed."""
+
+    architecture: str
+    subspace: int
+    origin: str
+    recipe: str  # its kind
+    width: int | None
+    cells_per_stage: int | None
+    numbers: list[int]  # of the trainings
+    num_done: int  # that ended with an accuracy
+    num_diverged: int
+    test_accuracy: float | None  # mean over those that ended with one, percent
+    test_deviation: float | None  # sample standard deviation; null below two
+    validation_accuracy: float | None  # mean likewise
+    scorer: str  # whose score follows
+    score: float | None  # of the supernets, higher is better; null: never scored
+    true_accuracy: float | None  # by the run's benchmark
+
+
+class RetrainingPage(Page[RetrainingRead]):
+    """Retrainings one by one, and what those of each architecture found together."""
+
+    architectures: list[RetrainedRead]
+
+
+class RetrainingEpochRead(ReadModel):
+    """One epoch of a retraining."""
+
+    number: int  # of the retraining
+    epoch: int  # 1-based
+    loss: float  # mean over its training steps, nats
+    learning_rate: float  # of its last step
+    accuracy: float  # on the validation images after it, percent
 
 
 class EventRead(ReadModel):
@@ -307,7 +462,7 @@ class EventRead(ReadModel):
 
 
 class ArtifactRead(ReadModel):
-    """A checkpoint file of a unit."""
+    """A file of a unit: a checkpoint, or a retrained network."""
 
     id: int
     unit: str

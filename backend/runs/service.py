@@ -19,7 +19,7 @@ from backend.errors import ApiError, NotFound
 from backend.models import Artifact, EventRow, Run, Unit
 from backend.paging import Page, decode_cursor, encode_cursor
 from backend.runs import inheritance, lifecycle
-from backend.runs.checks import check_spec
+from backend.runs.checks import check_spec, resolved
 from backend.runs.reading import read_run, summaries
 from backend.runs.schemas import RunPatch, RunRead, RunSummary
 from backend.runs.states import append_event, lock_run
@@ -53,6 +53,9 @@ def create_run(
         Unprocessable: if the spec cannot be executed, naming the field.
     """
     references = check_spec(session, spec, artifact_folder)
+    if spec.retrain is not None:
+        plan = resolved(spec.retrain, references.dataset)
+        spec = spec.model_copy(update={"retrain": plan})
     run = Run(
         name=spec.name,
         spec=spec,

@@ -20,6 +20,7 @@ from backend.models import Build, EventRow, Job, Run, Unit
 # `pausing` may also end, because the last leased unit may finish or fail before it reaches a
 # checkpoint. It is begun by people, or by a unit that met a full disk: the run's failure class then
 # says `storage` until it is queued again, by people or by the reaper once there is room.
+# `succeeded` is left for `queued` when people ask for further retrainings.
 RUN_TRANSITIONS: Mapping[str, frozenset[str]] = {
     "queued": frozenset({"running", "cancelling"}),
     "running": frozenset({"succeeded", "failed", "pausing", "cancelling"}),
@@ -28,7 +29,7 @@ RUN_TRANSITIONS: Mapping[str, frozenset[str]] = {
     "cancelling": frozenset({"cancelled"}),
     "cancelled": frozenset({"queued"}),
     "failed": frozenset({"queued"}),
-    "succeeded": frozenset(),
+    "succeeded": frozenset({"queued"}),
 }
 
 # `failed` and `cancelled` are left again only when their run is retried.

@@ -59,6 +59,14 @@ def measured_row(folder: Path, name: str, measure: Callable[[bool], Row], *, sho
     return row
 
 
+def number_of(row: JsonValue, name: str) -> float:
+    """Return a number of a kept result."""
+    assert isinstance(row, dict)
+    found = row[name]
+    assert isinstance(found, int | float)
+    return found
+
+
 def print_table(header: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
     """Print aligned columns, the first to the left and the others to the right."""
     widths = [max(len(row[index]) for row in (header, *rows)) for index in range(len(header))]

@@ -3,11 +3,13 @@
 from collections.abc import Sequence
 
 import plotly.graph_objects as go
+from plotly.subplots import make_subplots
 
 from backend.runs.fronts import front_of
-from backend.runs.schemas import CandidateRead, RunRead, SubspaceRead
+from backend.runs.schemas import CandidateRead, RunRead, SubspaceRead, TrueFront
 from frontend.figures.style import (
     INK,
+    SHARED_COLOUR,
     Theme,
     empty_figure,
     figure,
@@ -24,9 +26,14 @@ def pareto_front(
     *,
     subspaces: Sequence[SubspaceRead],
     candidates: Sequence[CandidateRead],
+    true_front: TrueFront | None = None,
     theme: Theme = "light",
 ) -> go.Figure:
-    """Draw every candidate by the first two objectives, and those that none beats in all of them."""
+    """Draw every candidate by the first two objectives, and those that none beats in all of them.
+
+    Beside it, where the truth is known, what is left of that front in true accuracies, and the
+    front of the whole benchmark.
+    """
     revision = f"pareto-front-{run.id}"
     search = run.spec.search
     if search is None or len(search.aims) < 2 or not candidates:
@@ -40,7 +47,12 @@ def pareto_front(
         f"n = {len(candidates):,} candidates, {len(front):,} on the front of "
         f"{', '.join(map(str, search.aims))}"
     )
-    drawn = figure(TITLE, caption, theme=theme, uirevision=revision)
+    if true_front is not None:
+        caption += (
+            f" · true hypervolume {true_front.hypervolume_share:.1%} of the benchmark's front"
+        )
+    drawn = make_subplots(rows=1, cols=1 if true_front is None else 2)
+    drawn.update_layout(figure(TITLE, caption, theme=theme, uirevision=revision).layout)
     for part in subspaces:
         mine = [row for row in candidates if row.subspace == part.index]
         marker = {
@@ -58,12 +70,43 @@ def pareto_front(
         (across.name, rising.name),
         marker={"color": INK[theme], "symbol": "circle-open", "size": 10, "line": {"width": 2}},
     )
-    drawn.update_layout(
-        xaxis={"title": {"text": str(across)}},
-        yaxis={"title": {"text": str(rising)}},
-        showlegend=True,
-    )
+    drawn.update_xaxes(title={"text": str(across)}, row=1, col=1)
+    drawn.update_yaxes(title={"text": str(rising)}, row=1, col=1)
+    drawn.update_layout(showlegend=True)
+    if true_front is not None:
+        _add_truth(drawn, true_front, theme)
     return drawn
+
+
+def _add_truth(drawn: go.Figure, truth: TrueFront, theme: Theme) -> None:
+    rising, across = truth.objectives[:2]
+    for name, points, style in (
+        (
+            f"front of the benchmark, n = {truth.num_known:,}",
+            truth.front,
+            {"mode": "lines+markers", "line": {"color": SHARED_COLOUR, "dash": "dot"}},
+        ),
+        (
+            "found front, in truth",
+            truth.found,
+            {"mode": "markers", "marker": {"color": INK[theme], "size": 8}},
+        ),
+    ):
+        ordered = sorted(points, key=lambda point: point.objectives[across])
+        drawn.add_scatter(
+            name=name,
+            x=[point.objectives[across] for point in ordered],
+            y=[point.objectives[rising] for point in ordered],
+            text=[point.architecture for point in ordered],
+            hovertemplate=f"{across} %{{x:,.6g}}<br>{rising} %{{y:,.6g}}<br>%{{text}}"
+            "<extra></extra>",
+            row=1,
+            col=2,
+            **style,
+        )
+    units = {"accuracy": "stand-alone accuracy (%)"}
+    drawn.update_xaxes(title={"text": units.get(across, across)}, row=1, col=2)
+    drawn.update_yaxes(title={"text": units.get(rising, rising)}, row=1, col=2)
 
 
 def objectives_text(row: CandidateRead, names: Sequence[str]) -> str:
@@ -91,4 +134,6 @@ def _add(
         ],
         marker=marker,
         hovertemplate=f"%{{text}}<extra>{name}</extra>",
+        row=1,
+        col=1,
     )

@@ -37,8 +37,12 @@ from frontend.figures.preview import SIZES_TITLE as SHARES_TITLE
 from frontend.figures.ranking import SCATTER_TITLE, rank_correlation
 from frontend.figures.ranking_over_steps import TITLE as TAU_TITLE
 from frontend.figures.ranking_over_steps import tau_over_steps
+from frontend.figures.retraining import TITLE as RETRAINING_TITLE
+from frontend.figures.retraining import retraining_curves
 from frontend.figures.search import TITLE as SEARCH_TITLE
 from frontend.figures.search import best_so_far
+from frontend.figures.search_in_truth import TITLE as TRUTH_TITLE
+from frontend.figures.search_in_truth import search_in_truth
 from frontend.figures.telemetry import SHARES_TITLE as TIME_TITLE
 from frontend.figures.telemetry import SPEED_TITLE, throughput, time_shares
 from frontend.figures.training import TITLE as LOSS_TITLE
@@ -122,7 +126,21 @@ FIGURES: Mapping[str, FigureDefinition] = {
         FigureDefinition("throughput", SPEED_TITLE, ("subspaces", "telemetry"), throughput),
         FigureDefinition("time-shares", TIME_TITLE, ("telemetry",), time_shares),
         FigureDefinition("best-so-far", SEARCH_TITLE, ("subspaces", "candidates"), best_so_far),
-        FigureDefinition("pareto-front", FRONT_TITLE, ("subspaces", "candidates"), pareto_front),
+        FigureDefinition(
+            "search-in-truth",
+            TRUTH_TITLE,
+            ("candidates", "search_control"),
+            search_in_truth,
+        ),
+        FigureDefinition(
+            "pareto-front", FRONT_TITLE, ("subspaces", "candidates", "true_front"), pareto_front
+        ),
+        FigureDefinition(
+            "retraining",
+            RETRAINING_TITLE,
+            ("retrainings", "retraining_epochs"),
+            retraining_curves,
+        ),
         FigureDefinition("best-cell", CELL_TITLE, ("candidates", "space"), best_cell),
     )
 }

@@ -1,7 +1,7 @@
 """JSON schema -> a tree of fields, as pydantic writes the schema of a frozen model.
 
 It knows the shapes that specs are made of: scalars (also nullable), lists of scalars and
-lists of those, a number or a list of them or a word, groups, a strategy chosen by `kind` (also nullable), and a list of such strategies. A shape it does not know
+lists of those, a number or a list of them or a word, groups (also nullable), a strategy chosen by `kind` (also nullable), and a list of such strategies. A shape it does not know
 is an error, so that no parameter is silently missing from a form.
 """
 
@@ -28,6 +28,7 @@ class Leaf:
         minimum: smallest allowed value, `exclusive` ones included; None for none.
         options: the allowed values, empty for any.
         words: not empty where the value is a number, a list of numbers, or one of these.
+        default: JSON that the schema puts in the place of a missing value.
     """
 
     key: str
@@ -44,17 +45,23 @@ class Leaf:
     bounds: str
     options: tuple[str, ...]
     words: tuple[str, ...] = ()
+    default: Any = None
 
 
 @dataclass(frozen=True, slots=True)
 class Group:
-    """Fields under one heading."""
+    """Fields under one heading.
+
+    Attributes:
+        nullable: whether all of them empty mean null.
+    """
 
     key: str
     path: tuple[str, ...]
     title: str
     description: str
     children: tuple["Node", ...]
+    nullable: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -126,9 +133,15 @@ class _Reader:
         self._definitions = definitions
 
     def group(self, schema: Schema, key: str, path: tuple[str, ...], title: str) -> Group:
-        required = schema.get("required", ())
+        required, defaults = schema.get("required", ()), schema.get("default") or {}
         children = tuple(
-            self._node(child, _below(key, name), (*path, name), name in required)
+            self._node(
+                # What a whole says of its parts goes before what they say of themselves.
+                {**child, "default": defaults[name]} if name in defaults else child,
+                _below(key, name),
+                (*path, name),
+                name in required,
+            )
             for name, child in schema.get("properties", {}).items()
             if not _is_kind(name, child)
         )
@@ -148,7 +161,8 @@ class _Reader:
             leaf = _leaf(either, key, path, required, nullable=nullable, repeated=False)
             return replace(leaf, words=words)
         if resolved.get("type") == "object" and "properties" in resolved:
-            return self.group(resolved, key, path, humanised(path[-1]))
+            found = self.group(resolved, key, path, humanised(path[-1]))
+            return replace(found, nullable=nullable)
         return _leaf(resolved, key, path, required, nullable=nullable, repeated=False)
 
     def _array(
@@ -161,7 +175,11 @@ class _Reader:
         grouped = items.get("type") == "array"
         if grouped:
             items, _ = self._resolved(items["items"])
-        element = {**items, "description": schema.get("description", "")}
+        element = {
+            **items,
+            "description": schema.get("description", ""),
+            "default": schema.get("default"),
+        }
         return _leaf(
             element, key, path, required, nullable=nullable, repeated=True, grouped=grouped
         )
@@ -258,6 +276,7 @@ def _leaf(
         maximum=high,
         bounds=_bounds(schema),
         options=tuple(str(option) for option in options),
+        default=schema.get("default"),
     )
 
 

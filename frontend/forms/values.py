@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
-from frontend.forms.fields import Choice, Group, Leaf, Node
+from frontend.forms.fields import Choice, Group, Leaf, Node, leaves
 
 Values = Mapping[str, Any]  # Any: what an input of the browser holds
 MISSING = object()
@@ -19,6 +19,8 @@ def assemble(node: Node, values: Values) -> Any:  # Any: JSON
         return _scalar(node, values.get(node.key))
     if isinstance(node, Group):
         built = {child.path[-1]: assemble(child, values) for child in node.children}
+        if node.nullable and all(_is_empty(value) for value in built.values()):
+            return None
         return {name: value for name, value in built.items() if value is not MISSING}
     chosen = values.get(node.kind_key)
     if node.several:
@@ -31,28 +33,17 @@ def assemble(node: Node, values: Values) -> Any:  # Any: JSON
 def spread(node: Node, document: Any) -> dict[str, Any]:  # Any: JSON
     """Return the input values, by key, that show `document`; the inverse of `assemble`."""
     if isinstance(node, Leaf):
-        if node.words:
-            return {node.key: _either(document)}
-        if node.repeated and isinstance(document, Sequence) and not isinstance(document, str):
-            return {node.key: _joined(document) if node.grouped else _listed(document)}
-        return {node.key: document}
+        return {node.key: _shown(node, document)}
     if isinstance(node, Group):
+        if document is None:
+            return _defaults(node)
         return {
             key: value
             for child in node.children
             if child.path[-1] in document
             for key, value in spread(child, document[child.path[-1]]).items()
         }
-    if document is None:
-        return {node.kind_key: None}
-    parts = document if node.several else [document]
-    values: dict[str, Any] = {
-        node.kind_key: [part["kind"] for part in parts] if node.several else document["kind"]
-    }
-    for part in parts:
-        if part["kind"] in node.variants:
-            values |= spread(node.variants[part["kind"]], part)
-    return values
+    return _chosen(node, document)
 
 
 def field_of(form: Group, location: Sequence[int | str]) -> str | None:
@@ -70,6 +61,40 @@ def field_of(form: Group, location: Sequence[int | str]) -> str | None:
     if isinstance(found, Leaf):
         return found.key
     return found.kind_key if isinstance(found, Choice) else None
+
+
+def _chosen(node: Choice, document: Any) -> dict[str, Any]:
+    """Spread the chosen strategies, and the defaults of those that may be chosen next."""
+    parts = document if node.several else [] if document is None else [document]
+    kinds = [part["kind"] for part in parts]
+    values: dict[str, Any] = {node.kind_key: kinds if node.several else (kinds or [None])[0]}
+    for kind, variant in node.variants.items():
+        if kind not in kinds:
+            values |= {leaf.key: _shown(leaf, leaf.default) for leaf in leaves(variant)}
+    for part in parts:
+        if part["kind"] in node.variants:
+            values |= spread(node.variants[part["kind"]], part)
+    return values
+
+
+def _defaults(group: Group) -> dict[str, Any]:
+    """Return what shows a group that is null: inputs of its own empty, its strategies ready."""
+    values: dict[str, Any] = {}
+    for child in group.children:
+        values |= {child.key: None} if isinstance(child, Leaf) else spread(child, None)
+    return values
+
+
+def _shown(leaf: Leaf, document: Any) -> Any:
+    if leaf.words:
+        return _either(document)
+    if leaf.repeated and isinstance(document, Sequence) and not isinstance(document, str):
+        return _joined(document) if leaf.grouped else _listed(document)
+    return document
+
+
+def _is_empty(value: Any) -> bool:
+    return value is MISSING or value in (None, False)
 
 
 def _strategy(node: Choice, kind: str, values: Values) -> dict[str, Any]:

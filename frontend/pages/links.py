@@ -39,6 +39,16 @@ def run_page(run_id: int) -> str:
     return f"{PREFIX}runs/{run_id}"
 
 
+def report_of(run_id: int) -> str:
+    """A run as one HTML file."""
+    return f"{API}/runs/{run_id}/report"
+
+
+def bundle_of(run_id: int, form: str) -> str:
+    """All tables of a run as a zip."""
+    return f"{API}/runs/{run_id}/bundle?format={form}"
+
+
 def spaces_page() -> str:
     """The list of search spaces."""
     return f"{PREFIX}spaces"

@@ -192,6 +192,7 @@ def upgrade() -> None:
         sa.Column("parameters", sa.BigInteger(), nullable=False),
         sa.Column("nonlinearity_count", sa.Integer(), nullable=False),
         sa.Column("objectives", JSON, nullable=False),
+        sa.Column("seconds", sa.Double(), nullable=False),
         sa.Column("true_accuracy", sa.Double(), nullable=True),
         sa.Column("true_rank", sa.Integer(), nullable=True),
         sa.ForeignKeyConstraint(
@@ -323,6 +324,56 @@ def upgrade() -> None:
     )
     op.create_index("ix_units_run_id", "units", ["run_id"], unique=False)
     op.create_index("ix_units_state_lease", "units", ["state", "lease_until"], unique=False)
+    op.create_table(
+        "retrainings",
+        sa.Column("unit_id", sa.Integer(), nullable=False),
+        sa.Column("run_id", sa.Integer(), nullable=False),
+        sa.Column("number", sa.Integer(), nullable=False),
+        sa.Column("architecture", sa.String(length=2048), nullable=False),
+        sa.Column("subspace", sa.Integer(), nullable=False),
+        sa.Column("origin", sa.String(length=16), nullable=False),
+        sa.Column("seed", sa.Integer(), nullable=False),
+        sa.Column("recipe", JSON, nullable=False),
+        sa.Column("width", sa.Integer(), nullable=True),
+        sa.Column("cells_per_stage", sa.Integer(), nullable=True),
+        sa.Column("epochs", sa.Integer(), nullable=False),
+        sa.Column("best_epoch", sa.Integer(), nullable=True),
+        sa.Column("kept_epoch", sa.Integer(), nullable=True),
+        sa.Column("validation_accuracy", sa.Double(), nullable=True),
+        sa.Column("test_accuracy", sa.Double(), nullable=True),
+        sa.Column("seconds", sa.Double(), nullable=True),
+        sa.Column("device", sa.String(length=16), nullable=True),
+        sa.Column("weights_sha256", sa.String(length=64), nullable=True),
+        sa.Column("failure", sa.Text(), nullable=True),
+        sa.ForeignKeyConstraint(
+            ["unit_id"], ["units.id"], name="fk_retrainings_unit_id_units", ondelete="CASCADE"
+        ),
+        sa.ForeignKeyConstraint(
+            ["run_id"], ["runs.id"], name="fk_retrainings_run_id_runs", ondelete="CASCADE"
+        ),
+        sa.PrimaryKeyConstraint("unit_id", name="pk_retrainings"),
+    )
+    op.create_index("ix_retrainings_run_id", "retrainings", ["run_id"], unique=False)
+    op.create_table(
+        "retraining_epochs",
+        sa.Column("unit_id", sa.Integer(), nullable=False),
+        sa.Column("epoch", sa.Integer(), nullable=False),
+        sa.Column("loss", sa.Double(), nullable=False),
+        sa.Column("learning_rate", sa.Double(), nullable=False),
+        sa.Column("accuracy", sa.Double(), nullable=False),
+        sa.Column("run_id", sa.Integer(), nullable=False),
+        sa.ForeignKeyConstraint(
+            ["unit_id"],
+            ["units.id"],
+            name="fk_retraining_epochs_unit_id_units",
+            ondelete="CASCADE",
+        ),
+        sa.ForeignKeyConstraint(
+            ["run_id"], ["runs.id"], name="fk_retraining_epochs_run_id_runs", ondelete="CASCADE"
+        ),
+        sa.PrimaryKeyConstraint("unit_id", "epoch", name="pk_retraining_epochs"),
+    )
+    op.create_index("ix_retraining_epochs_run_id", "retraining_epochs", ["run_id"], unique=False)
     op.create_table(
         "artifacts",
         sa.Column("id", sa.Integer(), nullable=False),
@@ -475,6 +526,10 @@ def downgrade() -> None:
     op.drop_table("events")
     op.drop_index("ix_balance_run_id", table_name="balance")
     op.drop_table("balance")
+    op.drop_index("ix_retraining_epochs_run_id", table_name="retraining_epochs")
+    op.drop_table("retraining_epochs")
+    op.drop_index("ix_retrainings_run_id", table_name="retrainings")
+    op.drop_table("retrainings")
     op.drop_index("ix_artifacts_unit_step", table_name="artifacts")
     op.drop_index("ix_artifacts_run_id", table_name="artifacts")
     op.drop_table("artifacts")

@@ -83,6 +83,7 @@ def search(
                 parameters=costs["parameters"],
                 nonlinearity_count=costs["nonlinearity-count"],
                 objectives=objectives,
+                seconds=state.seconds,
             )
             started = clock()
 

@@ -2,12 +2,14 @@
 
 import math
 import time
-from collections.abc import Generator, Iterator
+from collections.abc import Generator
+from dataclasses import dataclass
 from typing import Literal
 
 import torch
 from torch import Tensor
 from torch.nn.functional import cross_entropy
+from torch.nn.utils import clip_grad_norm_
 
 from nas.data.dataset import ImageDataset
 from nas.errors import TrainingDiverged
@@ -31,8 +33,39 @@ EVALUATED_AT_ONCE = 500
 Split = Literal["validation", "test"]
 
 
+@dataclass(slots=True, eq=False)
+class StandAloneTraining:
+    """One training under way; `StandAloneTrainer.advance` updates it in place.
+
+    Attributes:
+        architecture: that is trained.
+        network: its weights.
+        optimizer: their momentum.
+        generator: of the order of images and of their augmentation.
+        order: positions of the training images in the order of the epoch under way; empty before
+            its first step.
+        step: optimizer steps so far.
+    """
+
+    architecture: Architecture
+    network: Network
+    optimizer: Nesterov
+    generator: torch.Generator
+    order: Tensor
+    step: int = 0
+
+
 class StandAloneTrainer:
-    """Trains architectures of one space on one dataset; holds the images on the device."""
+    """Trains architectures of one space on one dataset; holds the images on the device.
+
+    Attributes:
+        space: of the architectures.
+        dataset: with the images.
+        recipe: how they are trained.
+        device: a torch device.
+        shape: of the networks.
+        pixels: of the training images.
+    """
 
     def __init__(
         self,
@@ -51,14 +84,14 @@ class StandAloneTrainer:
             device: a torch device.
             shape: of the networks, by default that of the space.
         """
-        self._space = space
-        self._dataset = dataset
-        self._recipe = recipe
-        self._device = device
-        self._shape = shape
-        self._pixels = pixel_statistics(dataset.train)
+        self.space = space
+        self.dataset = dataset
+        self.recipe = recipe
+        self.device = device
+        self.shape = shape
+        self.pixels = pixel_statistics(dataset.train)
         padding = recipe.augmentation.shift_pixels
-        self._train = ImageBatches(dataset.train, self._pixels, device=device, padding=padding)
+        self._train = ImageBatches(dataset.train, self.pixels, device=device, padding=padding)
         # Copied when first asked for: who asks for validation alone never touches test images.
         self._held_out: dict[Split, ImageBatches] = {}
 
@@ -71,10 +104,10 @@ class StandAloneTrainer:
         Raises:
             TrainingDiverged: if the trained network's outputs are not finite.
         """
-        network = self._fresh(architecture, seed)
-        for _ in self._steps(network, architecture, seed):
-            pass
-        return self._accuracy(network, architecture, "test")
+        training = self.begin(architecture, seed)
+        while training.step < self.num_steps:
+            self.advance(training)
+        return self.accuracy(training, "test")
 
     def reported_accuracy(
         self, architecture: Architecture, seed: int, number: int, split: Split = "validation"
@@ -90,93 +123,152 @@ class StandAloneTrainer:
         Raises:
             TrainingDiverged: if the trained network's outputs are not finite.
         """
-        network = self._fresh(architecture, seed)
-        watch = Stopwatch.of(self._device)
-        code, reported = self._space.encode(architecture), 0
-        began = time.perf_counter()
-        for step in self._steps(network, architecture, seed, watch):
-            if time.perf_counter() - began >= REPORT_SECONDS or step == self.num_steps:
-                yield StandAloneProgressed(
-                    architecture=code,
-                    seed=number,
-                    step=step,
-                    num_steps=self.num_steps,
-                    updates=step - reported,
-                    images=(step - reported) * self._batch_size,
-                    part_seconds=watch.take(),
-                )
-                watch.begin()
-                began, reported = time.perf_counter(), step
-        return self._accuracy(network, architecture, split)
+        training, reports = self.begin(architecture, seed), Reports(self, architecture, number)
+        while training.step < self.num_steps:
+            self.advance(training, reports.watch)
+            if reports.are_due() or training.step == self.num_steps:
+                yield reports.take(training)
+                reports.begin(training)
+        return self.accuracy(training, split)
+
+    @property
+    def steps_per_epoch(self) -> int:
+        """Optimizer steps of one pass over the training images."""
+        return self.recipe.steps_per_epoch(len(self._train))
 
     @property
     def num_steps(self) -> int:
         """Optimizer steps of one training."""
-        return self._recipe.epochs * (len(self._train) // self._batch_size)
+        return self.recipe.epochs * self.steps_per_epoch
 
     @property
-    def _batch_size(self) -> int:
-        return min(self._recipe.batch_size, len(self._train))
+    def batch_size(self) -> int:
+        """Images of a step."""
+        return self.recipe.batch_of(len(self._train))
 
-    def _fresh(self, architecture: Architecture, seed: int) -> Network:
+    def begin(self, architecture: Architecture, seed: int) -> StandAloneTraining:
+        """Return a training at its beginning, a function of architecture and seed."""
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(derive_seed(seed, "stand-alone", "weights"))
-            network = build_stand_alone(self._space, architecture, self._shape)
-        return on_device(network, self._device)
-
-    def _steps(
-        self,
-        network: Network,
-        architecture: Architecture,
-        seed: int,
-        watch: Stopwatch | None = None,
-    ) -> Iterator[int]:
-        """Train, and yield the number of optimizer steps after each of them."""
-        watch = watch or Stopwatch()
-        recipe, num_steps = self._recipe, self.num_steps
-        optimizer = Nesterov(
-            network.parameters(), decay=recipe.momentum, weight_decay=recipe.weight_decay
+            network = build_stand_alone(self.space, architecture, self.shape)
+        network = on_device(network, self.device)
+        return StandAloneTraining(
+            architecture=architecture,
+            network=network,
+            optimizer=Nesterov(
+                network.parameters(),
+                decay=self.recipe.momentum,
+                weight_decay=self.recipe.weight_decay,
+            ),
+            generator=torch.Generator().manual_seed(derive_seed(seed, "stand-alone", "images")),
+            order=torch.empty(0, dtype=torch.int64),
         )
-        generator = torch.Generator().manual_seed(derive_seed(seed, "stand-alone", "images"))
-        network.train()
-        batches = epochs_of_batches(len(self._train), self._batch_size, generator)
-        for step in range(num_steps):
-            images, labels = self._train.augmented(next(batches), recipe.augmentation, generator)
-            learning_rate = 0.5 * recipe.learning_rate * (1 + math.cos(math.pi * step / num_steps))
-            optimizer.forget_gradients()
-            watch.lap("data")
-            loss = cross_entropy(network(images, architecture), labels)
-            watch.lap("forward")
-            loss.backward()
-            watch.lap("backward")
-            optimizer.step(learning_rate)
-            watch.lap("optimizer")
-            yield step + 1
+
+    def advance(self, training: StandAloneTraining, watch: Stopwatch | None = None) -> Tensor:
+        """Make one optimizer step and return the mean loss of its batch (nats), on the device.
+
+        Args:
+            training: that `begin` returned.
+            watch: measures the parts of the step, if anybody wants to know.
+        """
+        watch, recipe = watch or Stopwatch(), self.recipe
+        batch = training.step % self.steps_per_epoch
+        if batch == 0:
+            training.order = torch.randperm(len(self._train), generator=training.generator)
+        indices_B = training.order[batch * self.batch_size : (batch + 1) * self.batch_size]
+        images, labels = self._train.augmented(indices_B, recipe.augmentation, training.generator)
+        if not training.network.training:
+            training.network.train()
+        training.optimizer.forget_gradients()
+        watch.lap("data")
+        logits = training.network(images, training.architecture)
+        loss = cross_entropy(logits, labels, label_smoothing=recipe.label_smoothing)
+        watch.lap("forward")
+        loss.backward()
+        watch.lap("backward")
+        if recipe.gradient_clip is not None:
+            used = [weight for weight in training.optimizer.weights if weight.grad is not None]
+            clip_grad_norm_(used, recipe.gradient_clip, foreach=True)
+        training.optimizer.step(self.learning_rate(training.step))
+        training.step += 1
+        watch.lap("optimizer")
+        return loss.detach()
+
+    def learning_rate(self, step: int) -> float:
+        """Return that of a step: it rises in the warm-up, and from there one cosine goes to 0."""
+        recipe = self.recipe
+        warm_up = recipe.warm_up_epochs * self.steps_per_epoch
+        if step < warm_up:
+            return recipe.learning_rate * (step + 1) / warm_up
+        passed, all_steps = step - warm_up, self.num_steps - warm_up
+        return 0.5 * recipe.learning_rate * (1 + math.cos(math.pi * passed / all_steps))
 
     @torch.no_grad()
-    def _accuracy(self, network: Network, architecture: Architecture, split: Split) -> float:
+    def accuracy(self, training: StandAloneTraining, split: Split) -> float:
+        """Return the accuracy on held-out images, in percent.
+
+        Raises:
+            TrainingDiverged: if the network's outputs are not finite.
+        """
         if split not in self._held_out:
-            images = getattr(self._dataset, split)
-            self._held_out[split] = ImageBatches(images, self._pixels, device=self._device)
-        held_out = self._held_out[split]
+            images = getattr(self.dataset, split)
+            self._held_out[split] = ImageBatches(images, self.pixels, device=self.device)
+        held_out, network = self._held_out[split], training.network
         network.eval()
         correct = 0
         for indices in torch.arange(len(held_out)).split(EVALUATED_AT_ONCE):
             images, labels = held_out.plain(indices)
-            logits = network(images, architecture)
+            logits = network(images, training.architecture)
             if not bool(logits.isfinite().all()):
                 raise TrainingDiverged(
-                    f"{self._space.encode(architecture)}, trained alone, gives outputs that are "
-                    "not finite; lower the recipe's learning_rate"
+                    f"{self.space.encode(training.architecture)}, trained alone, gives outputs that "
+                    "are not finite; lower the recipe's learning_rate"
                 )
             correct += int((logits.argmax(dim=1) == labels).sum())
         return 100.0 * correct / len(held_out)
 
 
-def epochs_of_batches(
-    num_images: int, batch_size: int, generator: torch.Generator
-) -> Iterator[Tensor]:
-    """Yield index batches for ever: each epoch a new permutation, its incomplete rest left out."""
-    while True:
-        order = torch.randperm(num_images, generator=generator)
-        yield from order[: num_images - num_images % batch_size].split(batch_size)
+class Reports:
+    """What a training reports, and when.
+
+    Args:
+        trainer: that trains.
+        architecture: that is trained.
+        number: of the training.
+        step: optimizer steps that are behind it.
+
+    Attributes:
+        watch: measures the steps of the next report.
+    """
+
+    def __init__(
+        self, trainer: StandAloneTrainer, architecture: Architecture, number: int, step: int = 0
+    ) -> None:
+        self.watch = Stopwatch.of(trainer.device)
+        self._trainer = trainer
+        self._code = trainer.space.encode(architecture)
+        self._number = number
+        self._reported = step
+        self._began = time.perf_counter()
+
+    def are_due(self) -> bool:
+        """Tell whether the last report is old enough."""
+        return time.perf_counter() - self._began >= REPORT_SECONDS
+
+    def take(self, training: StandAloneTraining) -> StandAloneProgressed:
+        """Return the report of the steps since the last one."""
+        updates = training.step - self._reported
+        return StandAloneProgressed(
+            architecture=self._code,
+            seed=self._number,
+            step=training.step,
+            num_steps=self._trainer.num_steps,
+            updates=updates,
+            images=updates * self._trainer.batch_size,
+            part_seconds=self.watch.take(),
+        )
+
+    def begin(self, training: StandAloneTraining) -> None:
+        """Start the next report; what happened since the last one does not count."""
+        self.watch.begin()
+        self._began, self._reported = time.perf_counter(), training.step

@@ -1,19 +1,13 @@
 """The state of one training unit: what a checkpoint holds, and where the unit continues."""
 
-import contextlib
-import copy
-import hashlib
-import io
-import pickle
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
 from functools import partial
 from typing import Any, Self
 
 import torch
-from torch import Tensor
 
-from nas.errors import InvalidCheckpoint, TrainingDiverged
+from nas.errors import TrainingDiverged
 from nas.experiment import Experiment
 from nas.seeds import derive_seed
 from nas.supernets.build import build_supernet
@@ -22,13 +16,12 @@ from nas.supernets.sizes import Supernets
 from nas.supernets.slicing import shares
 from nas.supernets.statistics import hand_over_statistics, keep_statistics, without_statistics
 from nas.training.balance import BalanceCount
+from nas.training.checkpoint import copied, digested, reading, tensors
 from nas.training.nesterov import Nesterov
 from nas.training.samplers.base import Route
 
 FORMAT = 4
 """Number of the checkpoint format; a change of what is stored needs a new one."""
-
-_DIGEST_BYTES = hashlib.sha256().digest_size
 
 
 @dataclass(slots=True, eq=False)
@@ -80,7 +73,7 @@ class TrainState:
         """
         return partial(
             _serialised,
-            _copied(
+            copied(
                 {
                     "format": FORMAT,
                     "subspace": self.subspace,
@@ -109,7 +102,7 @@ class TrainState:
         Raises:
             InvalidCheckpoint: if the bytes are damaged or belong to another supernet.
         """
-        with _reading(data, experiment.device) as stored:
+        with reading(data, experiment.device, FORMAT) as stored:
             subspace = stored["subspace"]
             supernet = _trained_supernet(experiment, subspace)
             supernet.load_state_dict(stored["supernet"])
@@ -195,40 +188,11 @@ def inherit(
         InvalidCheckpoint: if the bytes are damaged or belong to another supernet.
     """
     assert state.next_step == 0
-    with _reading(data, device) as stored:
+    with reading(data, device, FORMAT) as stored:
         parent = _supernet(source, subspace, device)
         parent.load_state_dict(without_statistics(stored["supernet"]))
     for share in shares(parent, state.supernet):
         share.hand_over()
-
-
-@contextlib.contextmanager
-def _reading(data: bytes, device: str) -> Iterator[dict[str, Any]]:  # Any: what was stored
-    """Open what `TrainState.to_bytes` wrote.
-
-    Raises:
-        InvalidCheckpoint: if it is something else, or is not what the caller takes it for.
-    """
-    digest, content = data[:_DIGEST_BYTES], data[_DIGEST_BYTES:]
-    if hashlib.sha256(content).digest() != digest:
-        raise InvalidCheckpoint(
-            f"{len(data)} bytes do not match their checksum; use an earlier checkpoint"
-        )
-    try:
-        stored = torch.load(io.BytesIO(content), map_location=device, weights_only=True)
-        if stored["format"] != FORMAT:
-            raise InvalidCheckpoint(
-                f"checkpoint format {stored['format']}; this version reads {FORMAT}"
-            )
-        yield stored
-    except (
-        pickle.UnpicklingError,
-        RuntimeError,
-        LookupError,
-        TypeError,
-        ValueError,
-    ) as error:
-        raise InvalidCheckpoint(f"not a checkpoint of this supernet: {error}") from error
 
 
 def _trained_supernet(experiment: Experiment, subspace: int | None) -> Network:
@@ -252,39 +216,15 @@ def _optimizer(experiment: Experiment, supernet: Network) -> Nesterov:
     )
 
 
-def _copied(value: Any) -> Any:  # Any: a tree of dictionaries and lists with tensors in it
-    """Copy a tree to the memory of the CPU; mappings keep their class and attributes."""
-    if isinstance(value, Tensor):
-        return value.detach().to("cpu", copy=True)
-    if isinstance(value, dict):
-        copied = copy.copy(value)
-        copied.update({name: _copied(entry) for name, entry in value.items()})
-        return copied
-    if isinstance(value, list):
-        return [_copied(entry) for entry in value]
-    return value
-
-
-def _tensors(value: Any, name: str = "") -> Iterator[tuple[str, Tensor]]:  # Any: as in `_copied`
-    if isinstance(value, Tensor):
-        yield name, value
-    elif isinstance(value, dict):
-        for key, entry in value.items():
-            yield from _tensors(entry, f"{name}.{key}" if name else str(key))
-
-
-def _serialised(content: dict[str, Any]) -> bytes:  # Any: as in `_copied`
-    for name, tensor in _tensors(content):
+def _serialised(content: dict[str, Any]) -> bytes:  # Any: as in `copied`
+    for name, tensor in tensors(content):
         if not bool(torch.isfinite(tensor).all()):
             raise TrainingDiverged(
                 f"{name} holds a number that is not finite before global step "
                 f"{content['next_step']}, so this state was not stored; "
                 "lower training.learning_rate or set training.gradient_clip"
             )
-    buffer = io.BytesIO()
-    torch.save(content, buffer)
-    data = buffer.getvalue()
-    return hashlib.sha256(data).digest() + data
+    return digested(content)
 
 
 def _zero_balance(

@@ -146,11 +146,11 @@ def spec() -> dict:
 
 
 @pytest.fixture
-def new_run(stocked: Database, spec: dict) -> Callable[[], int]:
-    """Queue a run and return its id."""
+def new_run(stocked: Database, spec: dict) -> Callable[..., int]:
+    """Queue a run and return its id; keyword arguments replace parts of its spec."""
 
-    def create() -> int:
+    def create(**changes: Any) -> int:
         with stocked.unit_of_work() as session:
-            return service.create_run(session, RunSpec.model_validate(spec)).id
+            return service.create_run(session, RunSpec.model_validate({**spec, **changes})).id
 
     return create

@@ -20,9 +20,11 @@ import nas_bench_201_small
 import partition
 import ranking
 import ranking_quality
+import search
 import training
 import workers
 import yaml
+from measuring import quality_tables
 from measuring.scored import Scored
 from measuring.stand_alone import StandAloneTable
 
@@ -386,7 +388,7 @@ def a_choice() -> ranking_quality.Choice:
 def quality_rows(place: Place, **figures: float) -> None:
     """Leave measurements, each to be made once, in the folder of the place."""
     readme = place.folder / "README.md"
-    readme.write_text(f"What it says itself.\n\n{ranking_quality.MARKER}\n\nAn older table.\n")
+    readme.write_text(f"What it says itself.\n\n{quality_tables.MARKER}\n\nAn older table.\n")
     made: set[tuple[str, int]] = set()
     choice = a_choice()
 
@@ -406,3 +408,45 @@ def quality_rows(place: Place, **figures: float) -> None:
         ROWS={name: once(name) for name in ranking_quality.ROWS},
         truth=lambda: dict.fromkeys(map(str, range(110)), 90.0),
     )
+
+
+def search_rows(accuracy: float = 94.0, share: float = 0.01, wins: bool = True) -> dict[str, Any]:
+    """Ten searches each; an evolution finds what is a fifth of a point better, and scores higher."""
+    kinds = {made.model_fields["kind"].default: made for made in search.OF_ONE}
+    winners: dict[str, Any] = {
+        kind: [
+            {
+                "seed": seed,
+                "score": 2.0 if wins and kind == "evolution" else 1.0,
+                "accuracy": accuracy + 0.1 * (seed % 3) + 0.2 * (kind == "evolution"),
+            }
+            for seed in search.SEEDS
+        ]
+        for kind in kinds
+    }
+    several = [made.model_fields["kind"].default for made in search.OF_SEVERAL]
+    return {
+        "winners": winners
+        | {"best_accuracy": 94.75, "accuracy_of_highest_scores": [94.0, 93.5, 94.25]},
+        "fronts": {
+            kind: [0.9 + 0.01 * place + 0.001 * seed for seed in search.SEEDS]
+            for place, kind in enumerate(several)
+        },
+        "overhead": {
+            "evaluations": 300,
+            "seconds": 40.0,
+            "seconds_beside_scoring": 40.0 * share,
+            "share": share,
+        },
+        "look-ups": {"evaluations": 100_000, **dict.fromkeys((*kinds, *several), 12.5)},
+    }
+
+
+def searches(place: Place, **figures: Any) -> None:
+    """Leave measurements, each to be made once, in the folder of the place."""
+    rows = search_rows(**figures)
+
+    def once(name: str) -> Callable[[bool], Any]:
+        return lambda short: rows.pop(name)
+
+    place.replace(search, KEPT=place.folder, MEASUREMENTS={name: once(name) for name in rows})

@@ -15,6 +15,7 @@ import partition
 import pytest
 import ranking
 import ranking_quality
+import search
 import training
 import workers
 
@@ -29,6 +30,7 @@ from tests.benchmarks.prepared import (
     live,
     quality_rows,
     scores_side_by_side,
+    searches,
     slots,
     small_networks,
     steps_side_by_side,
@@ -56,6 +58,7 @@ CASES: list[tuple[str, Callable[[Place], None]]] = [
     ("partition", exact),
     ("ranking", scores_side_by_side),
     ("ranking_quality", quality_rows),
+    ("search", searches),
     ("workers", slots),
     ("training", steps_side_by_side),
 ]
@@ -76,6 +79,7 @@ MAINS = {
         partition,
         ranking,
         ranking_quality,
+        search,
         workers,
         training,
     )

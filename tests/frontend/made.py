@@ -10,6 +10,9 @@ from backend.runs.schemas import (
     CorrelationRead,
     EventRead,
     MetricRead,
+    RetrainedRead,
+    RetrainingEpochRead,
+    RetrainingRead,
     RunRead,
     ScoreRead,
     SubspaceRead,
@@ -17,6 +20,7 @@ from backend.runs.schemas import (
     UnitRead,
 )
 from nas.spec import RunSpec
+from nas.training.recipes.digits import DigitsRecipe
 from tests.ranked import stored_correlation, stored_measures
 
 NOW = datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC)
@@ -229,6 +233,7 @@ def candidate(
         parameters=100,
         nonlinearity_count=1,
         objectives={"loss": value, "flops": float(flops)},
+        seconds=evaluation / 4,
         true_accuracy=accuracy,
         true_rank=rank,
     )
@@ -263,3 +268,58 @@ def event(number, message, *, level="info", unit=None):
     return EventRead(
         id=number, unit=unit, kind="log", level=level, message=message, data={}, created_at=NOW
     )
+
+
+def retraining(number, code, *, seed=0, **changes):
+    """One training under way, of an architecture that won."""
+    values = {
+        "number": number,
+        "unit": f"retrain-{number}",
+        "state": "leased",
+        "architecture": code,
+        "subspace": 0,
+        "origin": "winner",
+        "seed": seed,
+        "recipe": DigitsRecipe(),
+        "width": None,
+        "cells_per_stage": None,
+        "epochs": 0,
+        "max_epochs": 60,
+        "best_epoch": None,
+        "kept_epoch": None,
+        "validation_accuracy": None,
+        "test_accuracy": None,
+        "seconds": None,
+        "device": None,
+        "weights_sha256": None,
+        "failure": None,
+    }
+    return RetrainingRead(**{**values, **changes})
+
+
+def retraining_epoch(number, epoch, accuracy, *, loss=0.5):
+    return RetrainingEpochRead(
+        number=number, epoch=epoch, loss=loss, learning_rate=0.1, accuracy=accuracy
+    )
+
+
+def retrained(code, numbers, **changes):
+    """What the trainings of an architecture found, by default nothing yet."""
+    values = {
+        "architecture": code,
+        "subspace": 0,
+        "origin": "winner",
+        "recipe": "digits",
+        "width": None,
+        "cells_per_stage": None,
+        "numbers": numbers,
+        "num_done": 0,
+        "num_diverged": 0,
+        "test_accuracy": None,
+        "test_deviation": None,
+        "validation_accuracy": None,
+        "scorer": "loss",
+        "score": None,
+        "true_accuracy": None,
+    }
+    return RetrainedRead(**{**values, **changes})

@@ -39,6 +39,8 @@ from nas.search.loop import search
 from nas.search.state import SearchState
 from nas.spaces import AnySpace, catalogue
 from nas.spaces.base import Architecture, Space
+from nas.training.recipes import AnyRecipe
+from nas.training.recipes.base import RetrainRecipe
 from nas.training.regularisers import AnyRegulariser
 from nas.training.regularisers.base import RegularisedStep, Regulariser, StepLosses
 from nas.training.samplers import AnySampler
@@ -50,6 +52,7 @@ FAMILIES: list[tuple[type[Strategy], str, Any]] = [
     (Splitter, "nas.partition", AnySplitter),
     (Sampler, "nas.training.samplers", AnySampler),
     (Regulariser, "nas.training.regularisers", AnyRegulariser),
+    (RetrainRecipe, "nas.training.recipes", AnyRecipe),
     (LandmarkChoice, "nas.landmarks.choices", AnyLandmarkChoice),
     (LandmarkSource, "nas.landmarks.sources", AnyLandmarks),
     (BatchNormPolicy, "nas.ranking.batch_norm", AnyBatchNormPolicy),

@@ -9,6 +9,7 @@ import sys
 import time
 from collections.abc import Callable
 from multiprocessing.context import ForkServerProcess
+from typing import TypeVar
 
 import torch
 
@@ -16,10 +17,13 @@ from backend.db import Database
 from backend.runs import leases
 from backend.runs.states import FINISHED_RUN_STATES
 from backend.settings import Settings
-from nas.training import loop
+from nas.training import loop, standalone
+from nas.training.standalone import StandAloneTrainer
 from tests.worker.support import Deployment
 from worker.control import Control
 from worker.runner import Runner, configure_torch
+
+Made = TypeVar("Made")
 
 REPORT_SECONDS = 0.05
 """Events come more often than in earnest, so that a run of seconds has many checkpoints."""
@@ -47,8 +51,9 @@ def start(deployment: Deployment, run_id: int, owner: str) -> ForkServerProcess:
 def _work(settings: Settings, run_id: int, owner: str) -> None:
     configure_torch()
     assert torch.get_deterministic_debug_mode() == REFUSES_WHAT_IS_NOT_REPEATABLE
-    loop.REPORT_SECONDS = REPORT_SECONDS
+    loop.REPORT_SECONDS = standalone.REPORT_SECONDS = REPORT_SECONDS
     loop.update = _slowed(loop.update)
+    StandAloneTrainer.advance = _slowed(StandAloneTrainer.advance)
     db = Database(settings.database)
     deployment = Deployment(db, settings)
     while deployment.state(run_id) not in FINISHED_RUN_STATES:
@@ -62,8 +67,8 @@ def _work(settings: Settings, run_id: int, owner: str) -> None:
     sys.exit("torch._dynamo" in sys.modules)
 
 
-def _slowed(update: Callable[..., float]) -> Callable[..., float]:
-    def slowed(*arguments: object) -> float:
+def _slowed(update: Callable[..., Made]) -> Callable[..., Made]:
+    def slowed(*arguments: object) -> Made:
         time.sleep(STEP_SECONDS)
         return update(*arguments)
 

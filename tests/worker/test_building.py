@@ -110,13 +110,13 @@ def warnings(deployment: Deployment, build_id: int) -> list[str]:
 def count_trainings(monkeypatch: pytest.MonkeyPatch) -> list[tuple[str, int]]:
     """Every training that this process begins, as architecture and seed."""
     begun: list[tuple[str, int]] = []
-    original = StandAloneTrainer._fresh
+    original = StandAloneTrainer.begin
 
-    def fresh(self, architecture, seed):
+    def begin(self, architecture, seed):
         begun.append((SPACE.encode(architecture), seed))
         return original(self, architecture, seed)
 
-    monkeypatch.setattr(StandAloneTrainer, "_fresh", fresh)
+    monkeypatch.setattr(StandAloneTrainer, "begin", begin)
     return begun
 
 
@@ -215,23 +215,24 @@ def test_what_is_trained_is_never_trained_again(
 
 
 def test_a_training_that_diverges_is_told_and_costs_no_other(embedded: Deployment) -> None:
-    original = StandAloneTrainer._accuracy
+    original = StandAloneTrainer.accuracy
 
-    def broken(self, network, architecture, split):
-        if SPACE.encode(architecture) == MIXED and network.seed_under_test == 7:
+    def broken(self, training, split):
+        network = training.network
+        if SPACE.encode(training.architecture) == MIXED and network.seed_under_test == 7:
             next(network.parameters()).data.fill_(float("nan"))
-        return original(self, network, architecture, split)
+        return original(self, training, split)
 
-    made = StandAloneTrainer._fresh
+    made = StandAloneTrainer.begin
 
-    def fresh(self, architecture, seed):
-        network = made(self, architecture, seed)
-        network.seed_under_test = seed
-        return network
+    def begin(self, architecture, seed):
+        training = made(self, architecture, seed)
+        training.network.seed_under_test = seed
+        return training
 
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(StandAloneTrainer, "_accuracy", broken)
-        patch.setattr(StandAloneTrainer, "_fresh", fresh)
+        patch.setattr(StandAloneTrainer, "accuracy", broken)
+        patch.setattr(StandAloneTrainer, "begin", begin)
         build_id = create(embedded, build_spec())
         run_to_end(embedded, build_id)
     done = build_of(embedded, build_id)
@@ -249,7 +250,7 @@ def test_a_build_without_any_result_fails_with_the_remedy(embedded: Deployment) 
     recipe = {"epochs": 1, "batch_size": 250, "learning_rate": 10.0, "weight_decay": 1.0}
     spec = build_spec(recipe=recipe | {"momentum": 0.999}, architectures=[CONVOLUTIONS])
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(standalone, "cross_entropy", lambda *_: _diverging(*_))
+        patch.setattr(standalone, "cross_entropy", _diverging)
         build_id = create(embedded, spec)
         run_to_end(embedded, build_id)
     done = build_of(embedded, build_id)
@@ -259,7 +260,7 @@ def test_a_build_without_any_result_fails_with_the_remedy(embedded: Deployment) 
     assert done.num_trained == done.num_diverged == 2
 
 
-def _diverging(logits, labels):
+def _diverging(logits, labels, **_):
     return (logits * float("inf")).sum()
 
 

@@ -15,6 +15,7 @@ from frontend.context import Context, threaded
 from frontend.pages import links
 from frontend.pages.parts import notification
 
+TABLE_FORMATS = (("CSV", "csv"), ("JSON", "json"), ("Parquet", "parquet"))
 OFFERS = {"type": "offer", "name": ALL}
 """The pattern of what hides or shows each action."""
 
@@ -68,6 +69,7 @@ def buttons(run_id: int) -> list[Component]:
         dmc.Button("Clone", variant="default", size="xs"), href=links.new_run_page(run_id)
     )
     return [
+        _downloads(run_id),
         *(
             html.Div(
                 _button(name, action, run_id),
@@ -78,6 +80,28 @@ def buttons(run_id: int) -> list[Component]:
         ),
         clone,
     ]
+
+
+def _downloads(run_id: int) -> Component:
+    """Return a menu of the files that a run can be had as."""
+    return dmc.Menu(
+        [
+            dmc.MenuTarget(dmc.Button("Download", variant="default", size="xs")),
+            dmc.MenuDropdown(
+                [
+                    dmc.MenuItem(title, href=address, target="_blank")
+                    for title, address in (
+                        ("Report (HTML)", links.report_of(run_id)),
+                        *(
+                            (f"Tables ({title})", links.bundle_of(run_id, form))
+                            for title, form in TABLE_FORMATS
+                        ),
+                    )
+                ]
+            ),
+        ],
+        position="bottom-end",
+    )
 
 
 def shown(run: RunRead, name: str) -> dict[str, str]:

@@ -7,6 +7,7 @@ import dash_mantine_components as dmc
 from dash import Dash, Input, Output, State, ctx, dcc, html
 
 from backend.runs import service
+from backend.runs.schemas import RunRead
 from frontend.context import Context, threaded
 from frontend.figures.chosen import USUAL, Chosen
 from frontend.figures.ranking import scorer_kinds, shown_scorer
@@ -18,6 +19,7 @@ from frontend.pages.run.actions import OFFERS, buttons, register_actions, shown
 from frontend.pages.run.choices import CHOICE_TAB, MEASURE, SCORER, register_choices
 from frontend.pages.run.grids import GRIDS
 from frontend.pages.run.panels import PANELS
+from frontend.pages.run.retraining import register_retraining
 from frontend.pages.run.tabs import tabs
 from frontend.rows import read_rows
 from nas.ranking.measures import MeasureName
@@ -49,13 +51,23 @@ def layout(context: Context, run_id: int) -> Component:
             html.Div(panel_place("panel", "progress"), style={"marginTop": 14}),
             tabs(
                 run_id,
-                banked=run.spec.supernet.has_banks,
-                traded=run.spec.search is not None and len(run.spec.search.aims) > 1,
+                _optional_figures(run),
                 scorers=scorer_kinds(run),
                 shown=shown_scorer(run),
             ),
         ]
     )
+
+
+def _optional_figures(run: RunRead) -> set[str]:
+    """Return the figures that this run has and others have not."""
+    search = run.spec.search
+    has = {
+        "bank-balance": run.spec.supernet.has_banks,
+        "search-in-truth": search is not None and run.benchmark is not None,
+        "pareto-front": search is not None and len(search.aims) > 1,
+    }
+    return {name for name, there in has.items() if there}
 
 
 def register(dash: Dash, context: Context) -> None:
@@ -65,6 +77,7 @@ def register(dash: Dash, context: Context) -> None:
     _register_update(dash, context)
     register_actions(dash, context)
     register_choices(dash)
+    register_retraining(dash, context)
 
 
 def _register_update(dash: Dash, context: Context) -> None:

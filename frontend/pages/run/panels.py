@@ -30,6 +30,7 @@ from frontend.pages.parts import duration_text, moment_text, state_badge, table
 from frontend.pages.run.landmarks import landmark_table
 from frontend.pages.run.measures import measure_tables
 from frontend.pages.run.progress import progress_panel
+from frontend.pages.run.retraining import retrained_tables
 
 Component = Any  # Dash's components are generated, without a useful common type
 
@@ -272,6 +273,7 @@ PANELS: Mapping[str, Panel] = {
     "combinations": Panel(("subspaces", "combinations"), combination_table),
     "supernets": Panel(("subspaces",), supernet_table),
     "landmarks": Panel(("subspaces", "landmarks"), landmark_table),
+    "retrained": Panel(("subspaces", "retrained", "retrainings"), retrained_tables),
     "telemetry": Panel(("telemetry",), telemetry_table),
     "units": Panel(("units",), unit_table),
     "spec": Panel((), spec_text),

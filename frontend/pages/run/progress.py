@@ -10,7 +10,7 @@ from dash import html
 from backend.runs.schemas import RunRead, SubspaceRead, UnitRead
 from frontend.figures.style import SHARED_COLOUR, subspace_colour
 
-KINDS = ("partition", "landmarks", "warm-up", "train", "rank", "combine", "search")
+KINDS = ("partition", "landmarks", "warm-up", "train", "rank", "combine", "search", "retrain")
 NAMES = {
     "partition": "Partition",
     "landmarks": "Landmarks",
@@ -19,6 +19,7 @@ NAMES = {
     "rank": "Ranking",
     "combine": "Combined scores",
     "search": "Search",
+    "retrain": "Retraining",
 }
 COUNTED = {
     "landmarks": "trainings",
@@ -27,6 +28,7 @@ COUNTED = {
     "rank": "architectures",
     "combine": "scores",
     "search": "evaluations",
+    "retrain": "steps",
 }
 ENDED = ("done", "failed", "cancelled")
 
@@ -72,6 +74,8 @@ def stages(run: RunRead, units: Sequence[UnitRead]) -> tuple[Stage, ...]:
         expected.append("combine")
     if run.spec.search is not None:
         expected.append("search")
+    if run.spec.retrain is not None:
+        expected.append("retrain")
     return tuple(
         _stage(kind, [unit for unit in units if unit.kind == kind])
         for kind in KINDS

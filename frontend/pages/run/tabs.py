@@ -1,6 +1,6 @@
 """What each tab of the run page holds."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from functools import partial
 from typing import Any
 
@@ -13,6 +13,7 @@ from frontend.pages import links
 from frontend.pages.places import data_link, figure_place, new_ids, panel_place
 from frontend.pages.run.choices import CHOICE_TAB, choices, link_id
 from frontend.pages.run.grids import GRIDS
+from frontend.pages.run.retraining import retraining_form
 
 Component = Any  # Dash's components are generated, without a useful common type
 
@@ -21,6 +22,7 @@ TABS: Mapping[str, str] = {
     "training": "Training",
     "ranking": "Ranking",
     "search": "Search",
+    "retraining": "Retraining",
     "telemetry": "Telemetry",
     "log": "Units and log",
     "spec": "Spec",
@@ -31,7 +33,7 @@ HEIGHT = 380
 
 
 def tabs(
-    run_id: int, *, banked: bool, traded: bool, scorers: Sequence[str], shown: str
+    run_id: int, figures: Collection[str], *, scorers: Sequence[str], shown: str
 ) -> Component:
     """Return the tabs with their figures, panels and grids still empty.
 
@@ -39,8 +41,7 @@ def tabs(
 
     Args:
         run_id: the run.
-        banked: whether its supernet has weight banks.
-        traded: whether its search has several objectives.
+        figures: that not every run has, and this one does.
         scorers: its scorers' kinds.
         shown: the scorer to begin with.
     """
@@ -51,7 +52,7 @@ def tabs(
                 dmc.TabsPanel(
                     [
                         *([choices(scorers, shown)] if tab == CHOICE_TAB else []),
-                        _content(tab, run_id, banked, traded),
+                        _content(tab, run_id, figures),
                     ],
                     value=tab,
                     pt=16,
@@ -65,7 +66,7 @@ def tabs(
     )
 
 
-def _content(tab: str, run_id: int, banked: bool, traded: bool) -> Component:
+def _content(tab: str, run_id: int, figures: Collection[str]) -> Component:
     panel, grid = partial(panel_place, "panel", tab=tab), partial(_grid, tab=tab)
     card = partial(_figure_card, run_id, tab)
 
@@ -74,11 +75,14 @@ def _content(tab: str, run_id: int, banked: bool, traded: bool) -> Component:
             [card(left, height), card(right, height)], cols={"base": 1, "lg": 2}, spacing="md"
         )
 
+    def optional(name: str, height: int) -> list[Component]:
+        return [card(name, height)] if name in figures else []
+
     if tab == "training":
         return dmc.Stack(
             [
                 pair("training-loss", "updates-over-steps"),
-                *([card("bank-balance", 340)] if banked else []),
+                *optional("bank-balance", 340),
                 card("operation-balance"),
                 panel("landmarks"),
             ]
@@ -95,10 +99,13 @@ def _content(tab: str, run_id: int, banked: bool, traded: bool) -> Component:
         return dmc.Stack(
             [
                 pair("best-so-far", "best-cell", 460),
-                *([card("pareto-front", 460)] if traded else []),
+                *optional("search-in-truth", 420),
+                *optional("pareto-front", 460),
                 grid("candidates"),
             ]
         )
+    if tab == "retraining":
+        return dmc.Stack([card("retraining", 520), panel("retrained"), retraining_form(run_id)])
     if tab == "telemetry":
         return dmc.Stack([pair("throughput", "time-shares", 460), panel("telemetry")])
     if tab == "log":

@@ -328,3 +328,42 @@ def test_migrating_makes_a_database_with_the_catalogue(
     assert result.exit_code == 0
     assert "revision 0001" in result.output
     assert (tmp_path / "new" / "efsnas.sqlite3").is_file()
+
+
+def test_architectures_of_a_run_are_retrained_from_the_command_line(
+    server: str, stocked: Database, spec: dict
+):
+    with stocked.unit_of_work() as session:
+        run = service.create_run(session, RunSpec.model_validate(spec))
+    asked = run_command("retrain", run.id, CONV, POOL, "--seeds", "2", "--recipe", "cifar10")
+    assert asked.exit_code == 0, asked.output
+    assert asked.output.splitlines() == [
+        f"retrain-0: {CONV}, seed 0, recipe cifar10",
+        f"retrain-1: {CONV}, seed 1, recipe cifar10",
+        f"retrain-2: {POOL}, seed 0, recipe cifar10",
+        f"retrain-3: {POOL}, seed 1, recipe cifar10",
+    ]
+    single = run_command("retrain", run.id, SKIP, "--seeds", "4,")
+    assert f"{SKIP}, seed 4, recipe digits" in single.output
+    listed = run_command("retrain", run.id, SKIP, "--seeds", "6,7")
+    assert f"{SKIP}, seed 7, recipe digits" in listed.output
+    shown = run_command("show", run.id).output
+    assert re.search(r"retrain-0 .*waiting", shown)
+    assert "none has ended yet (recipe cifar10)" in shown
+
+
+def test_what_cannot_be_retrained_is_said_in_a_sentence(
+    server: str, stocked: Database, spec: dict
+):
+    with stocked.unit_of_work() as session:
+        run = service.create_run(session, RunSpec.model_validate(spec))
+    for arguments, said in (
+        (["|conv~0|"], "architectures.0"),
+        ([], "has not ended yet"),
+        ([CONV, "--top", "2"], "either list architectures"),
+        ([CONV, "--seeds", "many"], "neither a number nor numbers"),
+        ([CONV, "--recipe", "other"], "recipe"),
+    ):
+        refused = run_command("retrain", run.id, *arguments)
+        assert refused.exit_code == 1
+        assert said in refused.output

@@ -25,6 +25,7 @@ from backend.runs.schemas import (
 from nas.ranking.measures import MEASURES
 from nas.search.random import RandomSearcher
 from nas.spec import RunSpec
+from tests.frontend import made
 from tests.ranked import stored_correlation
 
 NOW = datetime(2026, 1, 1, tzinfo=UTC)
@@ -69,6 +70,7 @@ def _candidate(evaluation: int, score: float, rank: int) -> CandidateRead:
         parameters=1,
         nonlinearity_count=1,
         objectives={"loss": score, "flops": 1.0},
+        seconds=evaluation / 2,
         true_accuracy=91.25,
         true_rank=rank,
     )
@@ -349,3 +351,24 @@ def test_a_combined_scorer_tells_what_it_combines_and_how_well_it_learned(found:
         "offsets of the sub-spaces +0.250, -1.000"
     ) in captured.get()
     assert correlation_text(outcome).startswith("tau = 0.600")
+
+
+def test_a_retrained_architecture_stands_beside_score_and_benchmark(found: Outcome):
+    one = made.retrained(
+        CELL,
+        [0, 1, 2],
+        num_done=2,
+        num_diverged=1,
+        test_accuracy=91.5,
+        test_deviation=0.25,
+        score=-0.2,
+        true_accuracy=90.25,
+    )
+    text = shown(replace(found, retrained=[one]))
+    assert "91.50 ± 0.25 % of the test images, 2 of 3 seeds, recipe digits" in text
+    assert "1 diverged; score by loss -0.2000; benchmark 90.25 %" in text
+    waiting = made.retrained(CELL, [0, 1])
+    assert "2 trainings, none has ended yet" in shown(replace(found, retrained=[waiting]))
+    lost = made.retrained(CELL, [0], num_diverged=1)
+    assert "diverged 1 of 1 times (recipe digits)" in shown(replace(found, retrained=[lost]))
+    assert "retrained" not in shown(found)

@@ -18,7 +18,7 @@ class TestCreateRun:
             "mini-truth@1",
         )
         assert run["noise_ceiling"] == 0.8
-        assert run["allowed_actions"] == ["cancel", "clone"]
+        assert run["allowed_actions"] == ["cancel", "clone", "retrain"]
         assert run["waiting_reason"].startswith("No worker slot")
         units = api.get(f"/api/v1/runs/{run['id']}/units").json()["items"]
         assert [(unit["key"], unit["state"]) for unit in units] == [("partition", "ready")]
@@ -101,7 +101,7 @@ class TestActions:
     def test_a_conflict_names_the_state_and_the_allowed_actions(self, api: Api, new_run):
         problem = problem_of(api.post(f"/api/v1/runs/{new_run()}/resume"), 409)
         assert problem["state"] == "queued"
-        assert problem["allowed_actions"] == ["cancel", "clone"]
+        assert problem["allowed_actions"] == ["cancel", "clone", "retrain"]
 
     def test_an_unknown_run_is_not_found(self, api: Api):
         for action in ("cancel", "pause", "resume", "retry", "clone"):

@@ -53,6 +53,30 @@ def test_landmarks_cost_the_images_that_their_trainings_see():
     assert "landmarks" not in kind_costs(known, 1, 640)
 
 
+RETRAIN = {
+    "search": {"kind": "random", "budget": 1},
+    "retrain": {"top": 2, "seeds": [0, 1, 2], "recipe": {"kind": "digits", "epochs": 4}},
+}
+
+
+def test_retraining_costs_the_images_that_it_sees():
+    # 2 x 3 trainings of 4 epochs of 640 images, 64 of which are one sample's.
+    assert kind_costs(_spec(**RETRAIN), 1, 640)["retrain"] == 240.0
+
+
+def test_retrainings_that_were_asked_for_later_are_progress_too():
+    done = {
+        "partition": (1, 1),
+        "warm-up": (100, 100),
+        "train": (200, 200),
+        "rank": (99, 99),
+    }
+    assert run_progress(_spec(), "running", done) == 1.0
+    assert run_progress(_spec(), "running", done | {"retrain": (50, 200)}) == pytest.approx(
+        450 / 600
+    )
+
+
 def test_progress_is_the_finished_share_of_the_cost():
     units = {"partition": (1, 1), "warm-up": (50, 100)}
     assert run_progress(_spec(), "running", units) == pytest.approx(51 / 400)

@@ -121,6 +121,7 @@ def run_id(stocked: Database, new_run) -> int:
                 parameters=5,
                 nonlinearity_count=2,
                 objectives={"loss": 1.0, "flops": float(2**40)},
+                seconds=0.5,
                 true_accuracy=90.0,
                 true_rank=1,
             )

@@ -25,6 +25,7 @@ RUN_MOVES = {
     ("cancelling", "cancelled"),
     ("cancelled", "queued"),
     ("failed", "queued"),
+    ("succeeded", "queued"),
 }
 UNIT_MOVES = {
     ("waiting", "ready"),

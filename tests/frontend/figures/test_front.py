@@ -1,3 +1,4 @@
+from backend.runs.schemas import FrontPoint, TrueFront
 from frontend.figures.front import pareto_front
 from frontend.figures.style import is_empty
 from tests.frontend import made
@@ -40,3 +41,27 @@ def test_a_search_with_one_objective_has_no_front():
 def test_before_the_search_the_figure_says_when_it_starts():
     drawn = pareto_front(made.trading_run(), subspaces=[], candidates=[])
     assert "starts after" in drawn.layout.annotations[0].text.replace("<br>", " ")
+
+
+def test_beside_it_stands_what_the_front_is_in_truth():
+    points = [
+        FrontPoint(architecture=code, objectives={"accuracy": accuracy, "flops": flops})
+        for code, accuracy, flops in (("a", 90.0, 30.0), ("b", 80.0, 20.0))
+    ]
+    truth = TrueFront(
+        objectives=["accuracy", "flops"],
+        front=points,
+        found=points[1:],
+        hypervolume_share=0.876,
+        num_known=15284,
+    )
+    drawn = pareto_front(
+        made.trading_run(), subspaces=made.subspaces(1, 1), candidates=ROWS, true_front=truth
+    )
+    of_benchmark = next(one for one in drawn.data if one.name.startswith("front of the benchmark"))
+    assert (list(of_benchmark.x), list(of_benchmark.y)) == ([20, 30], [80, 90])
+    assert of_benchmark.xaxis == "x2"
+    found = next(one for one in drawn.data if one.name == "found front, in truth")
+    assert (list(found.x), list(found.y)) == ([20], [80])
+    assert "true hypervolume 87.6%" in drawn.layout.title.subtitle.text
+    assert drawn.layout.yaxis2.title.text == "stand-alone accuracy (%)"

@@ -34,6 +34,12 @@ ROWS = {
         made.candidate(1, 1.0, code="|none~0|+|none~0|nor_conv_3x3~1|", accuracy=90, rank=2)
     ],
     "space": catalogue()["digits-mini"],
+    "retrainings": [made.retraining(0, "a"), made.retraining(1, "b")],
+    "retraining_epochs": [
+        made.retraining_epoch(0, 1, 50.0),
+        made.retraining_epoch(0, 2, 60.0),
+        made.retraining_epoch(1, 1, 40.0),
+    ],
 }
 
 

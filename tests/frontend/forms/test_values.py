@@ -19,6 +19,8 @@ def document(**changes):
         {},
         {"splitter": {"kind": "nonlinearity", "num_subspaces": 3, "thresholds": [1, 2]}},
         {"search": None},
+        {"retrain": {"top": 2, "seeds": [0, 4], "recipe": {"kind": "darts", "patience": 3}}},
+        {"retrain": {"top": 1}},
         {"supernet": {"width": 7}},
         {"supernet": {"width": [8, 7, 6], "parent_width": 8}},
         {"supernet": {"width": [8]}},
@@ -80,6 +82,7 @@ def test_only_the_chosen_kinds_parameters_are_sent():
     values = spread(FORM, document()) | {"search.kind": "random", "search[random].budget": 5}
     assert assemble(FORM, values)["search"] == {
         "kind": "random",
+        "scorer": "loss",
         "objectives": None,
         "budget": 5,
         "budget_seconds": None,
@@ -109,3 +112,20 @@ def test_a_kind_taken_back_is_null_where_allowed():
 )
 def test_an_error_finds_its_input(location, key):
     assert field_of(FORM, location) == key
+
+
+def test_a_nullable_group_is_null_until_something_is_filled_in():
+    values = spread(FORM, document(retrain=None))
+    assert assemble(FORM, values)["retrain"] is None
+    built = assemble(FORM, {**values, "retrain.top": 3})
+    spec = RunSpec.model_validate(built)
+    assert (spec.retrain.top, spec.retrain.seeds) == (3, (0, 1, 2))
+    assert spec.retrain.recipe is None
+
+
+@pytest.mark.parametrize("kind", ["digits", "cifar10", "efs-nas-mobilenet", "darts"])
+def test_a_strategy_that_is_chosen_next_begins_with_its_defaults(kind):
+    values = spread(FORM, document(retrain=None))
+    built = assemble(FORM, {**values, "retrain.top": 1, "retrain.recipe.kind": kind})
+    chosen = RunSpec.model_validate(built).retrain.recipe
+    assert chosen == type(chosen)()

@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from urllib.parse import urlparse
 
 import pytest
-from playwright.sync_api import ConsoleMessage, Page, Request, Response, expect
+from playwright.sync_api import ConsoleMessage, Error, Page, Request, Response, expect
 
 # Generous: a test waits only as long as it must, and the cores may be shared.
 PATIENCE_MILLISECONDS = 30_000
@@ -31,10 +31,18 @@ def quiet_page(page: Page) -> Iterator[Page]:
             complaints.append(f"{response.status} from {response.url}")
 
     page.on("console", note)
-    page.on("pageerror", lambda error: complaints.append(f"uncaught: {error}"))
+
+    def failed(error: Error) -> None:
+        complaints.append(f"uncaught: {error}")
+
+    page.on("pageerror", failed)
     page.on("request", follow)
     page.on("response", answered)
     page.set_default_timeout(PATIENCE_MILLISECONDS)
     yield page
+    page.remove_listener("console", note)
+    page.remove_listener("pageerror", failed)
+    page.remove_listener("request", follow)
+    page.remove_listener("response", answered)
     assert complaints == []
     assert len(hosts) <= 1, f"requests left the origin: {sorted(hosts)}"

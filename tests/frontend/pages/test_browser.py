@@ -101,8 +101,8 @@ def wait_for_points(page, name):
     )
 
 
-def test_the_list_shows_runs_with_state_tau_and_reason_and_leads_to_them(
-    quiet_page, address, finished, broken
+def test_the_list_shows_runs_with_state_tau_and_reason_grows_and_leads_to_them(
+    quiet_page, address, served_db, finished, broken
 ):
     quiet_page.goto(f"{address}/ui/")
     row = quiet_page.locator(".ag-row", has_text="the finished one")
@@ -113,17 +113,12 @@ def test_the_list_shows_runs_with_state_tau_and_reason_and_leads_to_them(
     expect(without_truth).to_contain_text("lower training.batch_size")
     expect(without_truth.locator("[col-id=ceiling]")).to_have_text("–")
     quiet_page.evaluate("window.stillTheSamePage = true")
+    SeededRun(served_db, small_spec(name="a late arrival")).create()
+    expect(quiet_page.locator(".ag-row", has_text="a late arrival")).to_be_visible()
     row.get_by_role("link", name="the finished one").click()
     expect(quiet_page.get_by_role("heading", name="the finished one")).to_be_visible()
     assert quiet_page.url == f"{address}/ui/runs/{finished.run_id}"
     assert quiet_page.evaluate("window.stillTheSamePage")
-
-
-def test_the_list_grows_by_itself(quiet_page, address, served_db, finished):
-    quiet_page.goto(f"{address}/ui/")
-    expect(quiet_page.locator(".ag-row", has_text="the finished one")).to_be_visible()
-    SeededRun(served_db, small_spec(name="a late arrival")).create()
-    expect(quiet_page.locator(".ag-row", has_text="a late arrival")).to_be_visible()
 
 
 def test_every_tab_of_a_run_shows_its_data(quiet_page, address, finished):
@@ -141,8 +136,9 @@ def test_every_tab_of_a_run_shows_its_data(quiet_page, address, finished):
     condition = "split validation, batch norm batch-stats"
     expect(quiet_page.get_by_text(condition).first).to_be_visible()
     quiet_page.get_by_role("tab", name="Search").click()
-    wait_for_points(quiet_page, "best-so-far")
-    wait_for_points(quiet_page, "best-cell")
+    for name in ("best-so-far", "best-cell", "search-in-truth"):
+        wait_for_points(quiet_page, name)
+    expect(figure(quiet_page, "search-in-truth")).to_contain_text("random search, n = 30")
     expect(figure(quiet_page, "pareto-front")).to_have_count(0)
     expect(quiet_page.locator(".ag-row:visible").first).to_be_visible()
     quiet_page.get_by_role("tab", name="Telemetry").click()
@@ -163,29 +159,13 @@ def test_the_front_of_several_objectives_is_drawn_and_marked(quiet_page, address
     run.search(30)
     quiet_page.goto(f"{address}/ui/runs/{run.run_id}")
     quiet_page.get_by_role("tab", name="Search").click()
-    *_, front = wait_for_points(quiet_page, "pareto-front")
+    # Behind it, the benchmark's front and what the found one is in truth.
+    *_, front, _, _ = wait_for_points(quiet_page, "pareto-front")
     assert 1 <= front <= 30
     expect(figure(quiet_page, "pareto-front")).to_contain_text(
         f"n = 30 candidates, {front} on the front of maximise loss, minimise flops"
     )
     expect(quiet_page.locator(".ag-cell:visible", has_text="★").first).to_be_visible()
-
-
-def test_the_figure_over_steps_shows_the_measure_that_is_chosen(quiet_page, address, finished):
-    quiet_page.goto(f"{address}/ui/runs/{finished.run_id}")
-    quiet_page.get_by_role("tab", name="Ranking").click()
-    drawn = figure(quiet_page, "tau-over-steps")
-    data = quiet_page.get_by_title("Rank correlation over steps as JSON").locator("visible=true")
-    expect(drawn).to_contain_text("Rank correlation over steps")
-    quiet_page.get_by_role("textbox", name="Measure over steps").click()
-    quiet_page.get_by_role("option", name="sparse τ-b").click()
-    expect(drawn).to_contain_text("sparse τ-b over steps")
-    expect(data).to_have_attribute(
-        "href", re.compile(r"tau-over-steps\?measure=sparse-tau&scorer=loss$")
-    )
-    # The overview has no select, and keeps to tau.
-    quiet_page.get_by_role("tab", name="Overview").click()
-    expect(drawn).to_contain_text("Rank correlation over steps")
 
 
 def test_the_training_of_weight_banks_is_shown_by_searched_cell(quiet_page, address, served_db):
@@ -202,13 +182,6 @@ def test_the_training_of_weight_banks_is_shown_by_searched_cell(quiet_page, addr
     expect(figure(quiet_page, "bank-balance")).to_contain_text("n = 60 updates of 3 searched cell")
     expect(figure(quiet_page, "bank-balance")).to_contain_text("bank 1")
     expect(figure(quiet_page, "training-loss")).to_contain_text("weight banks")
-
-
-def test_a_deep_link_survives_a_reload(quiet_page, address, finished):
-    quiet_page.goto(f"{address}/ui/runs/{finished.run_id}")
-    quiet_page.reload()
-    expect(quiet_page.get_by_role("heading", name="the finished one")).to_be_visible()
-    wait_for_points(quiet_page, "subspace-sizes")
 
 
 @pytest.mark.parametrize("place", ["runs/99999", "nowhere"])
@@ -228,7 +201,9 @@ def test_a_failed_run_says_why_and_a_waiting_one_what_for(quiet_page, address, s
     expect(figure(quiet_page, "subspace-sizes")).to_contain_text("has not been split yet")
 
 
-def test_the_dark_scheme_redraws_figures_in_its_own_ink(quiet_page, address, finished):
+def test_the_dark_scheme_redraws_figures_in_its_own_ink_and_a_reload_keeps_page_and_scheme(
+    quiet_page, address, finished
+):
     colour = """() => document.querySelector(".figure-subspace-sizes .js-plotly-plot")
         ?.layout?.template?.layout?.font?.color"""
     quiet_page.goto(f"{address}/ui/runs/{finished.run_id}")
@@ -241,8 +216,8 @@ def test_the_dark_scheme_redraws_figures_in_its_own_ink(quiet_page, address, fin
         what="the figure changed its ink",
     )
     assert (light, dark) == ("#212529", "#e9ecef")
-    # The choice is kept: a reload comes up dark.
     quiet_page.reload()
+    expect(quiet_page.get_by_role("heading", name="the finished one")).to_be_visible()
     wait_until(
         lambda: quiet_page.evaluate(colour) == dark, seconds=30, what="the figure is dark again"
     )
@@ -252,11 +227,13 @@ def press(page, name):
     page.get_by_role("button", name=name, exact=True).click()
 
 
-def test_cancelling_is_confirmed_moves_the_run_and_changes_what_is_offered(
+def test_a_run_is_cancelled_archived_restored_and_deleted_from_its_page(
     quiet_page, address, served_db
 ):
     run = SeededRun(served_db, small_spec(name="to cancel")).create()
     quiet_page.goto(f"{address}/ui/runs/{run.run_id}")
+    expect(quiet_page.get_by_role("button", name="Archive")).to_be_visible()
+    expect(quiet_page.get_by_role("button", name="Delete …")).to_be_hidden()
     press(quiet_page, "Cancel …")
     expect(quiet_page.get_by_text("Retry goes on from there")).to_be_visible()
     with served_db.reading() as session:
@@ -267,15 +244,6 @@ def test_cancelling_is_confirmed_moves_the_run_and_changes_what_is_offered(
     expect(quiet_page.get_by_role("button", name="Cancel …")).to_be_hidden()
     expect(quiet_page.get_by_role("button", name="Cancel this run")).to_be_hidden()
     expect(figure(quiet_page, "rank-correlation")).not_to_contain_text("first round")
-
-
-def test_a_run_is_archived_restored_and_deleted_from_its_page(quiet_page, address, served_db):
-    run = SeededRun(served_db, small_spec(name="to archive")).create()
-    quiet_page.goto(f"{address}/ui/runs/{run.run_id}")
-    expect(quiet_page.get_by_role("button", name="Archive")).to_be_visible()
-    expect(quiet_page.get_by_role("button", name="Delete …")).to_be_hidden()
-    press(quiet_page, "Cancel …")
-    press(quiet_page, "Cancel this run")
     press(quiet_page, "Archive")
     expect(quiet_page.get_by_text("archived", exact=True)).to_be_visible()
     with served_db.reading() as session:
@@ -285,7 +253,7 @@ def test_a_run_is_archived_restored_and_deleted_from_its_page(quiet_page, addres
     press(quiet_page, "Delete …")
     press(quiet_page, "Delete this run")
     expect(quiet_page.get_by_role("heading", name="Runs")).to_be_visible()
-    expect(quiet_page.locator(".ag-row", has_text="to archive")).to_have_count(0)
+    expect(quiet_page.locator(".ag-row", has_text="to cancel")).to_have_count(0)
     with served_db.reading() as session:
         assert session.get(Run, run.run_id) is None
 
@@ -344,11 +312,25 @@ def test_the_three_figures_gain_data_without_a_reload_and_within_three_seconds(
     assert quiet_page.evaluate("window.stillTheSamePage")
 
 
-def test_new_data_leaves_the_viewers_zoom_alone(quiet_page, address, served_db):
+def test_new_data_leaves_the_viewers_log_switch_and_zoom_alone(quiet_page, address, served_db):
+    kind = """() => document.querySelector(".figure-subspace-sizes .js-plotly-plot")
+        ._fullLayout.xaxis.type"""
+    shown = """() => document.querySelector(".figure-training-loss .js-plotly-plot")
+        ._fullLayout.xaxis.range"""
     run = seeded(served_db, name="zoomed")
-    for step in range(20, WARM_UP + 1, 20):
+    for step in range(20, WARM_UP, 20):
         run.train(step)
     quiet_page.goto(f"{address}/ui/runs/{run.run_id}")
+    wait_for_points(quiet_page, "subspace-sizes")
+    assert quiet_page.evaluate(kind) == "linear"
+    figure(quiet_page, "subspace-sizes").locator(".updatemenu-button", has_text="log").click()
+    wait_until(lambda: quiet_page.evaluate(kind) == "log", seconds=30, what="the axis is log")
+    updates = quiet_page.evaluate(SUM_OF_UPDATES)
+    run.train(WARM_UP)
+    wait_until(
+        lambda: quiet_page.evaluate(SUM_OF_UPDATES) > updates, seconds=30, what="new updates"
+    )
+    assert quiet_page.evaluate(kind) == "log"
     quiet_page.get_by_role("tab", name="Training").click()
     before = wait_for_points(quiet_page, "training-loss")
     box = figure(quiet_page, "training-loss").locator(".nsewdrag").first.bounding_box()
@@ -356,8 +338,6 @@ def test_new_data_leaves_the_viewers_zoom_alone(quiet_page, address, served_db):
     quiet_page.mouse.down()
     quiet_page.mouse.move(box["x"] + box["width"] * 0.6, box["y"] + box["height"] * 0.6, steps=5)
     quiet_page.mouse.up()
-    shown = """() => document.querySelector(".figure-training-loss .js-plotly-plot")
-        ._fullLayout.xaxis.range"""
     zoomed = wait_until(
         lambda: quiet_page.evaluate(shown)[0] > 1 and quiet_page.evaluate(shown),
         seconds=30,
@@ -370,24 +350,6 @@ def test_new_data_leaves_the_viewers_zoom_alone(quiet_page, address, served_db):
         what="the new step is shown",
     )
     assert quiet_page.evaluate(shown) == zoomed
-
-
-def test_the_log_switch_survives_new_data(quiet_page, address, served_db):
-    kind = """() => document.querySelector(".figure-subspace-sizes .js-plotly-plot")
-        ._fullLayout.xaxis.type"""
-    run = seeded(served_db, name="logarithmic")
-    run.train(20)
-    quiet_page.goto(f"{address}/ui/runs/{run.run_id}")
-    wait_for_points(quiet_page, "subspace-sizes")
-    assert quiet_page.evaluate(kind) == "linear"
-    figure(quiet_page, "subspace-sizes").locator(".updatemenu-button", has_text="log").click()
-    wait_until(lambda: quiet_page.evaluate(kind) == "log", seconds=30, what="the axis is log")
-    before = quiet_page.evaluate(SUM_OF_UPDATES)
-    run.train(40)
-    wait_until(
-        lambda: quiet_page.evaluate(SUM_OF_UPDATES) > before, seconds=30, what="new updates"
-    )
-    assert quiet_page.evaluate(kind) == "log"
 
 
 def test_an_answer_for_a_tab_that_was_left_changes_nothing(quiet_page, address, served_db):
@@ -423,7 +385,7 @@ def test_an_answer_for_a_tab_that_was_left_changes_nothing(quiet_page, address, 
     assert max(traces(quiet_page, "tau-over-steps")) == 2 * 3
 
 
-def test_the_scorer_of_the_rankings_figures_can_be_chosen(quiet_page, address, served_db):
+def test_scorer_and_measure_of_the_rankings_figures_can_be_chosen(quiet_page, address, served_db):
     ranking = {"every_steps": EVERY, "scorers": [{"kind": "loss"}, {"kind": "rank-sum"}]}
     run = seeded(served_db, name="two scorers", ranking=ranking)
     run.train(STEPS)
@@ -432,6 +394,15 @@ def test_the_scorer_of_the_rankings_figures_can_be_chosen(quiet_page, address, s
     run.rank(STEPS, stage="final", scorer="rank-sum")
     quiet_page.goto(f"{address}/ui/runs/{run.run_id}")
     quiet_page.get_by_role("tab", name="Ranking").click()
+    over_steps = figure(quiet_page, "tau-over-steps")
+    expect(over_steps).to_contain_text("Rank correlation over steps")
+    quiet_page.get_by_role("textbox", name="Measure over steps").click()
+    quiet_page.get_by_role("option", name="sparse τ-b").click()
+    expect(over_steps).to_contain_text("sparse τ-b over steps")
+    data = quiet_page.get_by_title("Rank correlation over steps as JSON").locator("visible=true")
+    expect(data).to_have_attribute(
+        "href", re.compile(r"tau-over-steps\?measure=sparse-tau&scorer=loss$")
+    )
     scatter = figure(quiet_page, "rank-correlation")
     expect(scatter).to_contain_text("score by loss")
     expect(scatter).to_contain_text("τ = 0.70")
@@ -442,6 +413,34 @@ def test_the_scorer_of_the_rankings_figures_can_be_chosen(quiet_page, address, s
     link = quiet_page.locator(".figure-card:visible", has=scatter).locator("a", has_text="data")
     expect(link).to_have_attribute("href", re.compile("scorer=rank-sum$"))
     expect(quiet_page.get_by_text("Scores are combined once all are measured.")).to_be_visible()
-    # The overview keeps to the scorer that stands for the run.
+    # The overview has no selects: it keeps to tau, and to the scorer that stands for the run.
     quiet_page.get_by_role("tab", name="Overview").click()
     expect(figure(quiet_page, "rank-correlation")).to_contain_text("score by loss")
+    expect(over_steps).to_contain_text("Rank correlation over steps")
+
+
+def test_a_report_is_downloaded_and_drawn_without_any_server(
+    page, address, served_db, finished, tmp_path
+):
+    with served_db.unit_of_work() as session:
+        session.get_one(Run, finished.run_id).note = "<script>document.title = 'taken'</script>"
+    page.goto(f"{address}/ui/runs/{finished.run_id}")
+    page.get_by_role("button", name="Download").click()
+    tables = page.get_by_role("menuitem", name="Tables (Parquet)")
+    expect(tables).to_have_attribute("href", re.compile(r"/bundle\?format=parquet$"))
+    link = page.get_by_role("menuitem", name="Report (HTML)").get_attribute("href")
+    path = tmp_path / "report.html"
+    path.write_bytes(page.request.get(address + link).body())
+    requests, errors = [], []
+    page.on("request", lambda request: requests.append(request.url))
+    page.on("pageerror", lambda error: errors.append(error))
+    page.goto(path.as_uri())
+    for name in ("subspace-sizes", "training-balance", "rank-correlation", "best-cell"):
+        drawn = page.locator(f"[id={name}] .main-svg").first
+        expect(drawn).to_be_visible()
+        # Half of the page and no more: the first one is drawn before the others are there.
+        assert 400 < drawn.bounding_box()["width"] < 560
+    expect(page.locator("[id=pareto-front], [id=bank-balance]")).to_have_count(0)
+    assert page.title() == f"Run {finished.run_id}: the finished one"
+    assert [url for url in requests if not url.startswith("data:")] == [path.as_uri()]
+    assert errors == []

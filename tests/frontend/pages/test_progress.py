@@ -35,6 +35,15 @@ def test_landmarks_are_a_stage_where_the_run_trains_them():
     assert (stage.progress, stage.total) == (11, 14)
 
 
+def test_retraining_is_a_stage_where_the_run_or_somebody_asks_for_it():
+    asked = {"spec": made.spec(retrain={"top": 2})}
+    assert list(by_kind([], **asked))[-1] == "retrain"
+    later = [made.unit("retrain", subspace=1, key="retrain-0", progress=30, total=120)]
+    stage = by_kind(later)["retrain"]
+    assert (stage.progress, stage.total, stage.parts) == (30, 120, ((1, 30, 120),))
+    assert "30 / 120 steps" in str(progress_panel(made.run(), units=later, subspaces=[]))
+
+
 def test_train_units_share_the_global_steps():
     units = [
         made.unit("train", subspace=0, key="train-0", progress=300, total=600),

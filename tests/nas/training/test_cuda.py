@@ -17,6 +17,9 @@ from nas.seeds import stream
 from nas.training import loop
 from nas.training.distributed import Leader, Links
 from nas.training.loop import prepare_device, train
+from nas.training.recipes.cifar10 import Cifar10Recipe
+from nas.training.retrained import weights_sha256
+from nas.training.retraining import RetrainState
 from nas.training.standalone import StandAloneRecipe, StandAloneTrainer
 from nas.training.state import TrainState, fresh_state, inherit, inherited_state
 from nas.training.team import Team
@@ -237,3 +240,19 @@ def test_an_architecture_is_trained_alone_on_a_gpu() -> None:
     accuracy = trainer.test_accuracy(architecture, seed=0)
     assert 0 <= accuracy <= 100
     assert trainer.test_accuracy(architecture, seed=0) == accuracy
+
+
+def test_a_retraining_on_a_gpu_goes_on_bit_by_bit() -> None:
+    experiment = experiment_on("cuda", "nas-bench-201", {})
+    recipe = Cifar10Recipe(epochs=3, batch_size=16, patience=1, gradient_clip=5.0)
+    trainer = StandAloneTrainer(experiment.space, colour_images(), recipe, device="cuda")
+    architecture = experiment.space.decode(
+        "|nor_conv_3x3~0|+|none~0|nor_conv_1x1~1|+|skip_connect~0|avg_pool_3x3~1|nor_conv_3x3~2|"
+    )
+    state = RetrainState.fresh(trainer, architecture, 0)
+    stored = [state.frozen()() for _ in pipeline.retrain_unit(experiment, trainer, state)]
+    whole = weights_sha256(state.training.network.state_dict())
+    for data in stored[:-1]:
+        resumed = RetrainState.from_bytes(trainer, architecture, 0, data)
+        (*_, end) = pipeline.retrain_unit(experiment, trainer, resumed)
+        assert end.model.weights_sha256 == whole

@@ -1,19 +1,35 @@
+import copy
+import math
 from dataclasses import replace
 
 import pytest
 import torch
+from pydantic import ValidationError
 
+from nas.data.dataset import ImageSplit
 from nas.data.digits import digits
 from nas.errors import TrainingDiverged
 from nas.events import StandAloneProgressed
 from nas.spaces import catalogue
 from nas.spec import AugmentationSpec
 from nas.training import standalone
-from nas.training.standalone import StandAloneRecipe, StandAloneTrainer, epochs_of_batches
+from nas.training.batches import PixelStatistics
+from nas.training.standalone import StandAloneRecipe, StandAloneTrainer
 
 SPACE = catalogue()["digits-mini"]
 RECIPE = StandAloneRecipe(epochs=2, augmentation=AugmentationSpec(gaussian_noise=0.5))
 CONVOLUTIONS = ("nor_conv_3x3", "skip_connect", "nor_conv_3x3")
+
+
+def first_images(split: ImageSplit, number: int) -> ImageSplit:
+    return ImageSplit(split.images[:number], split.labels[:number])
+
+
+def normalised(split: ImageSplit, pixels: PixelStatistics) -> tuple[torch.Tensor, torch.Tensor]:
+    images = (torch.from_numpy(split.images) - pixels.mean[:, None, None]) / pixels.deviation[
+        :, None, None
+    ]
+    return images, torch.from_numpy(split.labels)
 
 
 def test_a_trained_network_reads_digits_and_a_dead_one_cannot() -> None:
@@ -89,7 +105,59 @@ def test_a_training_that_diverged_has_no_accuracy() -> None:
 
 
 def test_an_epoch_holds_each_image_once_and_leaves_the_incomplete_batch_out() -> None:
-    batches = epochs_of_batches(10, 4, torch.Generator().manual_seed(0))
-    first, second = (torch.cat([next(batches), next(batches)]) for _ in range(2))
-    assert len(first.unique()) == len(second.unique()) == 8
-    assert not torch.equal(first, second)
+    dataset = digits()
+    small = replace(dataset, train=first_images(dataset.train, 10))
+    trainer = StandAloneTrainer(SPACE, small, RECIPE.model_copy(update={"batch_size": 4}))
+    training = trainer.begin(CONVOLUTIONS, seed=0)
+    orders = []
+    for _ in range(trainer.num_steps):
+        trainer.advance(training)
+        orders.append(training.order)
+    assert trainer.num_steps == 4
+    assert torch.equal(orders[0], orders[1])
+    assert torch.equal(orders[2], orders[3])
+    assert not torch.equal(orders[0], orders[2])
+    assert sorted(orders[0].tolist()) == list(range(10))
+
+
+def test_the_learning_rate_rises_in_the_warm_up_and_then_falls_to_zero() -> None:
+    recipe = StandAloneRecipe(epochs=3, batch_size=500, learning_rate=0.4, warm_up_epochs=1)
+    trainer = StandAloneTrainer(SPACE, digits(), recipe)
+    rates = [trainer.learning_rate(step) for step in range(trainer.num_steps)]
+    # Two steps of warm-up, then a cosine over four.
+    expected = [0.2, 0.4, 0.4, 0.4 * (1 + 2**-0.5) / 2, 0.2, 0.4 * (1 - 2**-0.5) / 2]
+    assert rates == pytest.approx(expected)
+
+
+def test_a_warm_up_as_long_as_the_training_is_refused() -> None:
+    with pytest.raises(ValidationError, match="5 must be below epochs 5"):
+        StandAloneRecipe(epochs=5, warm_up_epochs=5)
+
+
+def test_smoothed_labels_give_the_loss_that_is_defined_so() -> None:
+    dataset = digits()
+    small = replace(dataset, train=first_images(dataset.train, 8))
+    recipe = StandAloneRecipe(epochs=1, batch_size=8, label_smoothing=0.3)
+    trainer = StandAloneTrainer(SPACE, small, recipe)
+    training = trainer.begin(CONVOLUTIONS, seed=0)
+    network = copy.deepcopy(training.network)
+    loss = trainer.advance(training)
+    images, labels = (part[training.order] for part in normalised(small.train, trainer.pixels))
+    logs = network(images, CONVOLUTIONS).detach().log_softmax(dim=1)
+    targets = 0.7 * torch.nn.functional.one_hot(labels, 10) + 0.03
+    assert loss.item() == pytest.approx(float(-(targets * logs).sum(dim=1).mean()), rel=1e-5)
+
+
+def test_clipped_gradients_move_the_weights_no_further_than_asked() -> None:
+    moved = {}
+    for clip in (None, 0.01):
+        recipe = StandAloneRecipe(epochs=1, gradient_clip=clip, weight_decay=0, momentum=0)
+        trainer = StandAloneTrainer(SPACE, digits(), recipe)
+        training = trainer.begin(CONVOLUTIONS, seed=0)
+        before = [weight.detach().clone() for weight in training.optimizer.weights]
+        trainer.advance(training)
+        after = [weight.detach() for weight in training.optimizer.weights]
+        squares = [(b - a).square().sum() for b, a in zip(before, after, strict=True)]
+        moved[clip] = math.sqrt(float(sum(squares))) / recipe.learning_rate
+    assert moved[0.01] == pytest.approx(0.01, rel=1e-3)
+    assert moved[None] > 0.1

@@ -78,7 +78,7 @@ def test_a_supernet_inherits_weights_but_no_momentum_from_another_run(make_exper
     stem = theirs.supernet.stem[0].weight
     assert torch.equal(state.supernet.stem[0].weight, stem[:4])
     again = fresh_state(heir, 1)
-    with pytest.raises(InvalidCheckpoint, match="not a checkpoint of this supernet"):
+    with pytest.raises(InvalidCheckpoint, match="not a checkpoint of this network"):
         inherit(again, heir.supernets, 1, theirs.to_bytes(), heir.device)
 
 
@@ -151,7 +151,7 @@ def test_the_checkpoint_of_another_supernet_is_invalid(make_experiment) -> None:
         update={"supernet": experiment.spec.supernet.model_copy(update={"width": 6})}
     )
     other = type(experiment)(wider, experiment.space, experiment.partition, experiment.dataset)
-    with pytest.raises(InvalidCheckpoint, match="not a checkpoint of this supernet"):
+    with pytest.raises(InvalidCheckpoint, match="not a checkpoint of this network"):
         TrainState.from_bytes(other, data)
 
 

@@ -1,0 +1,60 @@
+"""What a search is compared with: the best that the benchmark knows, and random search."""
+
+from sqlalchemy import func, select
+from sqlalchemy.orm import Session
+
+from backend.models import BenchmarkEntry, Run
+from backend.runs import results
+from backend.runs.schemas import RandomPoint, RunRead, SearchControl
+from backend.spaces.service import definition
+from nas.search.expected import random_search_truth
+
+MOST_POINTS = 100
+
+
+def search_control(session: Session, run: RunRead) -> SearchControl | None:
+    """Return what the search of a run is compared with; None without a search or a benchmark.
+
+    Random search is not run: the final ranking has scored a uniform sample of the space by the same
+    scorer, and what draws from it find is exact. Architectures beyond the search's limits, or whose
+    accuracy is not known, are no draws.
+    """
+    search = run.spec.search
+    truth_id = session.scalar(select(Run.truth_id).where(Run.id == run.id))
+    if search is None or truth_id is None:
+        return None
+    best = session.scalar(
+        select(func.max(BenchmarkEntry.value)).where(
+            BenchmarkEntry.column_id == truth_id, BenchmarkEntry.valid
+        )
+    )
+    if best is None:
+        return None
+    space = definition(session, run.space)
+    scored = results.scores(session, run.id, "final", scorer=search.scorer)
+    allowed = [
+        (row.score, row.true_accuracy)
+        for row in scored
+        if row.true_accuracy is not None
+        and search.constraints.allow(space, space.decode(row.architecture))
+    ]
+    return SearchControl(
+        best_accuracy=best,
+        num_scored=len(allowed),
+        is_whole_space=len(scored) == space.size.valid,
+        random=_random_points(allowed, search.budget, len(scored) == space.size.valid),
+    )
+
+
+def _random_points(
+    scored: list[tuple[float, float]], budget: int, is_whole_space: bool
+) -> list[RandomPoint]:
+    if not scored:
+        return []
+    numbers = sorted({round(budget ** (place / MOST_POINTS)) for place in range(MOST_POINTS + 1)})
+    scores, truth = zip(*scored, strict=True)
+    found = random_search_truth(scores, truth, numbers, is_whole_space=is_whole_space)
+    return [
+        RandomPoint(evaluation=number, mean=point.mean, low=point.low, high=point.high)
+        for number, point in zip(numbers, found, strict=True)
+    ]
