@@ -42,6 +42,7 @@ def searched(db: Database, run_id: int, state: str = "succeeded") -> int:
                     parameters=1,
                     nonlinearity_count=0,
                     objectives={"loss": score},
+                    seconds=1.0,
                 )
             )
     return run_id
