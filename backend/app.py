@@ -15,6 +15,7 @@ from backend.benchmarks.endpoints import router as benchmarks
 from backend.builds.endpoints import router as builds
 from backend.datasets.endpoints import router as datasets
 from backend.db import Database
+from backend.exports.endpoints import router as exports
 from backend.guards import LocalOnly
 from backend.runs.endpoints import router as runs
 from backend.runs.result_endpoints import router as results
@@ -72,7 +73,7 @@ def create_app(settings: Settings, db: Database) -> FastAPI:
     registry.register(DeploymentCollector(db, events))
     problems.install(app)
     app.include_router(probes)
-    for router in (system, spaces, runs, results, builds):
+    for router in (system, spaces, runs, results, exports, builds):
         app.include_router(router, prefix=PREFIX)
     # Definitions are cut off far below their limit, with a reason that names the limit.
     for router in (definitions, datasets, benchmarks):

@@ -79,5 +79,19 @@ class InvalidCheckpoint(NasError):
     """Stored weights cannot be read or do not fit the supernet."""
 
 
+class ExportFailed(NasError):
+    """A network cannot be written in a format.
+
+    Attributes:
+        format: the kind of the format.
+        reason: for people, with the operation at fault where there is one.
+    """
+
+    def __init__(self, format: str, reason: str) -> None:
+        super().__init__(f"{format}: {reason}")
+        self.format = format
+        self.reason = reason
+
+
 class TrainingDiverged(NasError):
     """The training loss is no longer a finite number."""

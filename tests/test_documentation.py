@@ -12,6 +12,7 @@ import yaml
 from typer.testing import CliRunner
 
 from backend.cli import app
+from nas.export.formats import FORMATS
 from nas.landmarks.choosing import choose_landmarks
 from nas.partition.nonlinearity import NonlinearitySplitter
 from nas.plugin import concrete_subclasses
@@ -62,6 +63,12 @@ def test_the_guide_to_search_names_every_searcher_with_its_objectives():
         kind = searcher.model_fields["kind"].default
         expected[kind] = "one" if searcher.max_objectives == 1 else several
     assert rows == expected
+
+
+def test_the_guide_to_exports_names_every_format():
+    guide = (ROOT / "docs" / "export.md").read_text()
+    rows = re.findall(r"^\| `.+` \| `([a-z-]+)` \|", guide, re.MULTILINE)
+    assert sorted(rows) == sorted(FORMATS)
 
 
 def test_the_guide_to_retraining_names_every_recipe_with_its_numbers():
@@ -129,7 +136,7 @@ def test_every_strategy_package_of_the_guide_exists():
     guide = (ROOT / "docs" / "strategies.md").read_text()
     row = r"^\| (\w+) \| `(\S+)` \| (?:a base beside )?`(\w+)` \|"
     rows = re.findall(row, guide, re.MULTILINE)
-    assert len(rows) == 11
+    assert len(rows) == 12
     for _, package, base in rows:
         assert re.search(
             rf"^class {base}\(", (ROOT / package / "base.py").read_text(), re.MULTILINE

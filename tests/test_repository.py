@@ -32,6 +32,7 @@ NOT_IMPORTED = {
     "celery-types": "types for mypy",
     "import-linter": "checks the direction of imports",
     "mypy": "checks types",
+    "onnxscript": "torch converts graphs to ONNX with it",
     "pytest-xdist": "make test shares the suite among processes",
     "python-multipart": "FastAPI reads uploaded files with it",
     "ruff": "checks style",

@@ -12,7 +12,7 @@ from backend.db import after_commit
 from backend.models import Artifact, RetrainingEpochRow, RetrainingRow, Run, Unit
 from backend.references import pinned
 from backend.runs.states import append_event
-from backend.system.version import version
+from backend.system.version import commit, version
 from nas.events import Event, Retrained, RetrainingEpoch, StandAloneProgressed
 from nas.experiment import Experiment
 from worker import checkpoints
@@ -164,6 +164,7 @@ def told_of(run: Run, row: RetrainingRow, experiment: Experiment) -> dict[str, J
         "device": experiment.device,
         "threads": run.spec.training.threads,
         "efsnas": version(),
+        "commit": commit(),
     }
 
 

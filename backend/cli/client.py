@@ -1,7 +1,7 @@
 """The REST API as the command line uses it."""
 
 import os
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any, TypeVar
@@ -115,6 +115,10 @@ class ApiClient:
         text = self._send("POST", f"/runs/{run_id}/retrainings", json=asked)
         return Page[RetrainingRead].model_validate_json(text).items
 
+    def retrainings(self, run_id: int) -> list[RetrainingRead]:
+        """Return the retrainings of a run one by one."""
+        return self._all(f"/runs/{run_id}/retrainings", RetrainingRead)
+
     def retrained(self, run_id: int) -> list[RetrainedRead]:
         """Return what the retrainings of each architecture found together."""
         text = self._send("GET", f"/runs/{run_id}/retrainings", params={"limit": 1})
@@ -203,9 +207,9 @@ class ApiClient:
         self,
         path: str,
         target: Path,
-        options: Mapping[str, str | bool],
-    ) -> None:
-        """Write what an address answers to a file, whole or not at all.
+        options: Mapping[str, str | bool | Sequence[str]],
+    ) -> Mapping[str, str]:
+        """Write what an address answers to a file, whole or not at all; return its headers.
 
         Raises:
             CliError: if it cannot be fetched or written.
@@ -219,6 +223,7 @@ class ApiClient:
                 for part in answer.iter_bytes():
                     file.write(part)
             partial.replace(target)
+            return answer.headers
         except OSError as error:
             raise CliError(f"{target} cannot be written: {error.strerror}") from error
         finally:

@@ -2,7 +2,7 @@
 
 import typer
 
-from backend.cli import imports, runs, servers
+from backend.cli import exports, imports, runs, servers
 from backend.cli.benchmarks import benchmarks
 from backend.cli.demo import demo
 from backend.cli.errors import SpeakingGroup
@@ -28,3 +28,4 @@ app.command(name="runs")(runs.list_runs)
 app.command()(runs.show)
 app.command()(runs.report)
 app.command()(runs.retrain)
+app.command()(exports.export)

@@ -103,6 +103,11 @@ def comparison_json(run_ids: Iterable[int], figure: str) -> str:
     return f"{API}/figures/{figure}?{_named(run_ids)}"
 
 
+def export(run_id: int, number: int) -> str:
+    """The download of a retrained network, by the number of the retraining in its run."""
+    return f"{API}/runs/{run_id}/retrainings/{number}/export"
+
+
 def space_figure_json(reference: str, figure: str, reading: str) -> str:
     """The data of a search space's figure, as the REST API gives it."""
     return f"{API}/search-spaces/{quote(reference)}/figures/{figure}?" + urlencode(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Literal, final
 
-from nas.operations.base import Place
+from nas.operations.base import Place, WrittenPlace
 from nas.operations.pooling import Pooling
 
 if TYPE_CHECKING:
@@ -24,3 +24,6 @@ class AvgPool3x3(Pooling):
         from nas.modules import AvgPool3x3
 
         return AvgPool3x3(place.stride)
+
+    def written(self, place: WrittenPlace) -> str:
+        return place.call_unsized("avg_pool")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Literal, final
 
+from nas.operations.base import WrittenPlace
 from nas.operations.pooling import PoolingBatchNorm
 
 if TYPE_CHECKING:
@@ -23,3 +24,6 @@ class AvgPool3x3BatchNorm(PoolingBatchNorm):
         from nas.modules import AvgPool3x3
 
         return AvgPool3x3(stride)
+
+    def written(self, place: WrittenPlace) -> str:
+        return place.call_alone("avg_pool_bn")

@@ -6,6 +6,7 @@ from abc import ABC, abstractmethod
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, ClassVar
 
+from nas.errors import ExportFailed
 from nas.plugin import Strategy
 
 if TYPE_CHECKING:
@@ -40,6 +41,51 @@ class Place:
     def output_pixels(self, height: int, width: int) -> int:
         """Return the pixels of the output for an input of height x width."""
         return self.output_size(height) * self.output_size(width)
+
+
+@dataclass(frozen=True, slots=True)
+class WrittenPlace:
+    """A place in Python source: what each number is written as, a name or itself.
+
+    Attributes:
+        in_channels: of the features that are read.
+        out_channels: of the features that are given.
+        stride: `1`, `2`, or the name of what is one of them.
+    """
+
+    in_channels: str
+    out_channels: str
+    stride: str = "1"
+
+    @property
+    def keeps_shape(self) -> bool:
+        """Whether features certainly leave in the shape in which they came."""
+        return self.stride == "1" and self.in_channels == self.out_channels
+
+    def call(self, layer: str, *arguments: str) -> str:
+        """Return the call of a layer of `nas.export.layers` between these channels.
+
+        Args:
+            layer: whose first two parameters are channels, and one of which is `stride`.
+            arguments: that follow the channels.
+        """
+        return _call(layer, self.in_channels, self.out_channels, *arguments, *self._strided)
+
+    def call_alone(self, layer: str) -> str:
+        """Return likewise that of a layer that keeps channels and reads their number alone."""
+        return _call(layer, self.in_channels, *self._strided)
+
+    def call_unsized(self, layer: str) -> str:
+        """Return likewise that of a layer that need not know the channels."""
+        return _call(layer, *self._strided)
+
+    @property
+    def _strided(self) -> tuple[str, ...]:
+        return () if self.stride == "1" else (f"stride={self.stride}",)
+
+
+def _call(layer: str, *arguments: str) -> str:
+    return f"{layer}({', '.join(arguments)})"
 
 
 class Operation(Strategy, ABC):
@@ -93,6 +139,20 @@ class Operation(Strategy, ABC):
                 statistics), False for a supernet (BatchNorm by the statistics of each batch,
                 without any of them: architectures that share weights do not share statistics).
         """
+
+    def written(self, place: WrittenPlace) -> str | None:
+        """Return the module of `build` in Python source: an expression of `nas.export.layers`.
+
+        Its parts have the names of those of the built module, its BatchNorms have parameters and
+        statistics, and it expects the same ReLU. None: features leave as they came.
+
+        Args:
+            place: one that it fits.
+
+        Raises:
+            ExportFailed: if nobody has written it.
+        """
+        raise ExportFailed("python", f"the operation {self.kind} is not written in plain torch")
 
     def apply_all(self, modules: Sequence[nn.Module], features: Tensor) -> Sequence[Tensor]:
         """Return what each of several modules of this operation makes of the same features.

@@ -5,7 +5,7 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from typing import TYPE_CHECKING, ClassVar, final
 
-from nas.operations.base import Operation, Place
+from nas.operations.base import Operation, Place, WrittenPlace
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -47,6 +47,10 @@ class ReluConvBatchNorm(Operation, ABC):
             ),
             batch_norm(place.out_channels, affine=affine),
         )
+
+    @final
+    def written(self, place: WrittenPlace) -> str:
+        return place.call("conv_bn", str(self.kernel_size))
 
     def apply_all(self, modules: Sequence[nn.Module], features: Tensor) -> Sequence[Tensor]:
         from nas.modules import ConvolutionBatchNorm, convolve_side_by_side

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Literal, final
 
-from nas.operations.base import Place
+from nas.operations.base import Place, WrittenPlace
 from nas.operations.parameter_free import ParameterFree
 
 if TYPE_CHECKING:
@@ -29,3 +29,6 @@ class Identity(ParameterFree):
         from torch import nn
 
         return nn.Identity()
+
+    def written(self, place: WrittenPlace) -> None:
+        return None

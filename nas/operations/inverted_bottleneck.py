@@ -5,7 +5,7 @@ from __future__ import annotations
 from abc import ABC
 from typing import TYPE_CHECKING, ClassVar, final
 
-from nas.operations.base import Operation, Place
+from nas.operations.base import Operation, Place, WrittenPlace
 
 if TYPE_CHECKING:
     from torch import nn
@@ -78,6 +78,12 @@ class InvertedBottleneck(Operation, ABC):
         ]
         block = nn.Sequential(*modules)
         return Residual(block) if place.keeps_shape else block
+
+    @final
+    def written(self, place: WrittenPlace) -> str:
+        squeezing = ["squeeze=True"] if self.squeezes else []
+        sizes = (f"kernel_size={self.kernel_size}", f"expansion={self.expansion}")
+        return place.call("inverted_bottleneck", *sizes, *squeezing)
 
     def _expanded(self, place: Place) -> int:
         return self.expansion * place.in_channels

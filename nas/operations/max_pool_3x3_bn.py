@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Literal, final
 
+from nas.operations.base import WrittenPlace
 from nas.operations.pooling import PoolingBatchNorm
 
 if TYPE_CHECKING:
@@ -24,3 +25,6 @@ class MaxPool3x3BatchNorm(PoolingBatchNorm):
         from torch import nn
 
         return nn.MaxPool2d(3, stride=stride, padding=1)
+
+    def written(self, place: WrittenPlace) -> str:
+        return place.call_alone("max_pool_bn")

@@ -5,7 +5,7 @@ from __future__ import annotations
 from abc import ABC
 from typing import TYPE_CHECKING, ClassVar, final
 
-from nas.operations.base import Operation, Place
+from nas.operations.base import Operation, Place, WrittenPlace
 
 if TYPE_CHECKING:
     from torch import nn
@@ -68,6 +68,12 @@ class SeparableConv(Operation, ABC):
                 batch_norm(part.out_channels, affine=affine),
             ]
         return nn.Sequential(*modules)
+
+    @final
+    def written(self, place: WrittenPlace) -> str:
+        dilated = [f"dilation={self.dilation}"] if self.dilation > 1 else []
+        layer = "double_separable_conv" if self.twice else "separable_conv"
+        return place.call(layer, str(self.kernel_size), *dilated)
 
     def _parts(self, place: Place) -> tuple[Place, ...]:
         inner = place.in_channels

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Literal, final
 
-from nas.operations.base import Operation, Place
+from nas.operations.base import Operation, Place, WrittenPlace
 
 if TYPE_CHECKING:
     from torch import nn
@@ -42,6 +42,13 @@ class SkipConnect(Operation):
         if place.keeps_shape:
             return nn.Identity()
         return FactorisedReduction(place.in_channels, place.out_channels, affine=affine)
+
+    def written(self, place: WrittenPlace) -> str | None:
+        if place.keeps_shape:
+            return None
+        if place.stride == "2":
+            return f"FactorisedReduction({place.in_channels}, {place.out_channels})"
+        return place.call_alone("skip")
 
     def _weights(self, place: Place) -> int:
         return 0 if place.keeps_shape else place.in_channels * place.out_channels

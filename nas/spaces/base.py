@@ -15,6 +15,7 @@ from nas.plugin import Strategy
 from nas.spaces.labelling import EFFECTIVE, Labelling, NonlinearityCount, Reading, unlabelled
 
 if TYPE_CHECKING:
+    from nas.export.source import NetworkClasses
     from nas.spaces.costs import CostRange, Costs
     from nas.spaces.counting import Automaton, Counting
     from nas.spaces.marginals import OperationCounts
@@ -113,6 +114,14 @@ class Space(Strategy, ABC):
         Args:
             candidates: the operations to build, per decision.
             affine: whether BatchNorm has parameters and running statistics.
+        """
+
+    @abstractmethod
+    def network_classes(self, architecture: Architecture) -> NetworkClasses:
+        """Return the stand-alone network of the skeleton's sizes as Python source, without torch.
+
+        Raises:
+            ExportFailed: if an operation is not written in plain torch.
         """
 
     @property

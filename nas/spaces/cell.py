@@ -22,6 +22,7 @@ from nas.spaces.shape import NetworkShape
 from nas.spaces.skeleton import Skeleton
 
 if TYPE_CHECKING:
+    from nas.export.source import NetworkClasses
     from nas.supernets.cell_network import CellNetwork
 
 MAX_NODES = 8
@@ -266,6 +267,11 @@ class CellSpace(Space):
         from nas.supernets.cell_network import CellNetwork
 
         return CellNetwork(self, candidates=candidates, affine=affine)
+
+    def network_classes(self, architecture: Architecture) -> "NetworkClasses":
+        from nas.export.cell_source import cell_classes
+
+        return cell_classes(self, architecture)
 
 
 def _backwards(edge: Edge, edges: Sequence[Edge]) -> str:

@@ -18,6 +18,7 @@ from nas.spaces.labelling import ChoiceSum, Labelling
 from nas.spaces.shape import NetworkShape, scaled
 
 if TYPE_CHECKING:
+    from nas.export.source import NetworkClasses
     from nas.supernets.chain_network import ChainNetwork
 
 
@@ -148,6 +149,11 @@ class LayeredSpace(Space):
         from nas.supernets.chain_network import ChainNetwork
 
         return ChainNetwork(self, candidates=candidates, affine=affine)
+
+    def network_classes(self, architecture: Architecture) -> "NetworkClasses":
+        from nas.export.chain_source import chain_classes
+
+        return chain_classes(self, architecture)
 
 
 class ChainAutomaton(Automaton):

@@ -284,6 +284,6 @@ def test_the_checked_in_description_is_the_servers(monkeypatch, capsys):
 
 
 def test_the_server_is_imported_without_what_takes_seconds_to_load():
-    heavy = "{'torch', 'sklearn', 'scipy.stats', 'scipy.special', 'scipy.spatial'}"
+    heavy = "{'torch', 'onnx', 'onnxruntime', 'sklearn', 'scipy.stats', 'scipy.special', 'scipy.spatial'}"
     code = f"import sys, frontend.server; sys.exit(len({heavy} & sys.modules.keys()))"
     assert subprocess.run([sys.executable, "-c", code], cwd=ROOT).returncode == 0

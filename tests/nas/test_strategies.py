@@ -13,6 +13,7 @@ import torch
 from pydantic import TypeAdapter, ValidationError
 
 from nas.errors import InfeasibleLandmarks, InfeasibleSearch, ScoreUndefined
+from nas.export.formats.base import Format
 from nas.landmarks.choices import AnyLandmarkChoice
 from nas.landmarks.choices.base import LandmarkChoice
 from nas.landmarks.landmark import Landmark
@@ -58,8 +59,9 @@ FAMILIES: list[tuple[type[Strategy], str, Any]] = [
     (Scorer, "nas.ranking.scorers", AnyScorer),
     (Searcher, "nas.search", AnySearcher),
     (Space, "nas.spaces", AnySpace),
-    # No spec holds an operation, so the package names no union of them.
+    # No spec holds these, so their packages name no unions.
     (Operation, "nas.operations", tagged_union("nas.operations", Operation)),
+    (Format, "nas.export.formats", tagged_union("nas.export.formats", Format)),
 ]
 
 

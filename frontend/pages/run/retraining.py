@@ -8,6 +8,7 @@ from dash import Dash, Input, Output, State, dcc, html, no_update
 from pydantic import ValidationError
 
 from backend.errors import ApiError
+from backend.exports.choosing import chosen
 from backend.runs import retraining
 from backend.runs.schemas import (
     RetrainedRead,
@@ -18,6 +19,7 @@ from backend.runs.schemas import (
 )
 from backend.validation import field_errors, sentence
 from frontend.context import Context, threaded
+from frontend.pages import links
 from frontend.pages.parts import alert, notification, table
 from nas.plugin import concrete_subclasses
 from nas.training import recipes
@@ -54,6 +56,7 @@ def retrained_tables(
         "seeds",
         f"score ({retrained[0].scorer})",
         "benchmark",
+        "download",
     ]
     body = [
         [
@@ -66,13 +69,15 @@ def retrained_tables(
             _counted(one),
             "–" if one.score is None else f"{one.score:.4f}",
             _percent(one.true_accuracy),
+            _download(run.id, [part for part in retrainings if part.number in one.numbers]),
         ]
         for one in best_first
     ]
     note = (
         "Mean ± sample standard deviation over the seeds that ended. Test images are read once, after "
         "the last epoch. The score is that of the supernets, higher is better; the benchmark's value "
-        "is its own stand-alone accuracy, by its own recipe."
+        "is its own stand-alone accuracy, by its own recipe. A download has the network of the seed "
+        "that is best on validation images, in every format, and takes some seconds to be made."
     )
     return dmc.Stack(
         [
@@ -227,6 +232,19 @@ def _spread(one: RetrainedRead) -> str:
         return "–"
     spread = "" if one.test_deviation is None else f" ± {one.test_deviation:.2f}"
     return f"{one.test_accuracy:.2f}{spread} %"
+
+
+def _download(run_id: int, trainings: Sequence[RetrainingRead]) -> Component:
+    """Return the link to the network that trainings of one kind have left, if they have."""
+    exported = chosen(trainings)
+    if exported is None:
+        return "–"
+    return html.A(
+        f"ZIP, seed {exported.seed}",
+        href=links.export(run_id, exported.number),
+        download="",
+        title=f"Download {exported.architecture} as trained with seed {exported.seed}",
+    )
 
 
 def _counted(one: RetrainedRead) -> str:

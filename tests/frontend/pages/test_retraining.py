@@ -1,4 +1,5 @@
 import pytest
+from dash import html
 from pydantic import ValidationError
 
 from backend.runs.schemas import RetrainRequest
@@ -44,6 +45,27 @@ def test_the_best_architecture_comes_first_with_its_spread_score_and_truth():
         "-0.2500",
         "90.50 %",
     ]
+
+
+def test_every_architecture_with_weights_has_one_download_that_of_its_best_seed():
+    tables = retrained_tables(
+        made.run(),
+        subspaces=made.subspaces(30, 20),
+        retrained=[made.retrained("a", [0, 1]), made.retrained("b", [2])],
+        retrainings=[
+            made.retraining(0, "a", seed=0, validation_accuracy=90.0, weights_sha256="0" * 64),
+            made.retraining(1, "a", seed=1, validation_accuracy=91.0, weights_sha256="1" * 64),
+            made.retraining(2, "b", failure="The training diverged in epoch 2."),
+        ],
+    )
+    assert [link.href for link in found_links(tables)] == [
+        f"/api/v1/runs/{made.run().id}/retrainings/1/export"
+    ]
+    assert "ZIP, seed 1" in words(tables)
+
+
+def found_links(component):
+    return [part for _, part in component._traverse_with_paths() if isinstance(part, html.A)]
 
 
 def test_a_diverged_training_is_named_with_its_reason():

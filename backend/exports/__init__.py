@@ -1,0 +1,1 @@
+"""Downloads of networks that were trained alone."""

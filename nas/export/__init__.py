@@ -1,0 +1,1 @@
+"""A network that was trained alone, in forms that need nothing of this package."""
