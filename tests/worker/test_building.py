@@ -367,12 +367,16 @@ def test_two_workers_share_a_build_and_a_killed_one_costs_no_finished_training(
 def stopped_in_a_training(
     deployment: Deployment, build_id: int, worker: int
 ) -> psutil.Process | None:
-    """Stop a worker's runner; return it if it holds a unit, else let it go on."""
+    """Stop a worker's runner; return it if it is at work on a unit, else let it go on.
+
+    One that was only starting would be stopped before it can ask to die with its worker.
+    """
     for runner in runners(worker):
         runner.suspend()
         with deployment.db.reading() as session:
-            owners = [unit.owner or "" for unit in results.units(session, build_id)]
-        if any(f"-{worker}-" in owner for owner in owners):
+            units = results.units(session, build_id)
+        begun = [unit.owner or "" for unit in units if unit.useful_seconds > 0]
+        if any(f"-{worker}-" in owner for owner in begun):
             return runner
         runner.resume()
     return None
