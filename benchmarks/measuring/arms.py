@@ -107,6 +107,7 @@ class Arm:
                 "training": training,
                 "ranking": ranking,
                 "search": None,
+                "retrain": None,
             }
         )
 

@@ -123,7 +123,8 @@ def combined_scores(
 def _kept(spec: RunSpec, members: Sequence[Architecture], measure: Callable[[], Scored]) -> Scored:
     space = catalogue()[spec.space]
     codes = [space.encode(one) for one in members]
-    told = json.dumps([spec.model_dump(mode="json"), codes])
+    # Without what is null: a field that the spec gains later leaves what is kept where it is.
+    told = json.dumps([spec.model_dump(mode="json", exclude_none=True), codes])
     digest = hashlib.sha256(told.encode()).hexdigest()[:12]
     path = KEPT / f"{spec.space}-{spec.name}-seed{spec.seed}-{digest}.npz"
     if not path.exists():

@@ -175,7 +175,9 @@ class StandAloneTable:
     @cached_property
     def _folder(self) -> Path:
         """A folder of this recipe and space alone, so that results never mix."""
-        content = self.space.model_dump_json() + self.recipe.model_dump_json()
+        # Without defaults: a field that recipes gain later leaves what is kept where it is.
+        recipe = self.recipe.model_dump_json(exclude_defaults=True)
+        content = self.space.model_dump_json() + recipe
         digest = hashlib.sha256(content.encode()).hexdigest()[:12]
         return self.kept / f"{self.name}-{digest}"
 

@@ -1,5 +1,7 @@
 """Builds of benchmarks: who trains, what is never trained again, and the table at the end."""
 
+import re
+import signal
 import sqlite3
 from contextlib import ExitStack
 from pathlib import Path
@@ -367,19 +369,28 @@ def test_two_workers_share_a_build_and_a_killed_one_costs_no_finished_training(
 def stopped_in_a_training(
     deployment: Deployment, build_id: int, worker: int
 ) -> psutil.Process | None:
-    """Stop a worker's runner; return it if it is at work on a unit, else let it go on.
+    """Stop a worker's runner; return it if it holds a unit, else let it go on.
 
-    One that was only starting would be stopped before it can ask to die with its worker.
+    One that is only starting would be stopped before it can ask to die with its worker.
     """
-    for runner in runners(worker):
+    for runner in filter(obeys_sigterm, runners(worker)):
         runner.suspend()
         with deployment.db.reading() as session:
-            units = results.units(session, build_id)
-        begun = [unit.owner or "" for unit in units if unit.useful_seconds > 0]
-        if any(f"-{worker}-" in owner for owner in begun):
+            owners = [unit.owner or "" for unit in results.units(session, build_id)]
+        if any(f"-{worker}-" in owner for owner in owners):
             return runner
         runner.resume()
     return None
+
+
+def obeys_sigterm(runner: psutil.Process) -> bool:
+    """Tell whether a process has a handler of SIGTERM, which runners install behind all that."""
+    try:
+        status = Path(f"/proc/{runner.pid}/status").read_text()
+    except OSError:
+        return False
+    (caught,) = re.findall(r"^SigCgt:\s*([0-9a-f]+)$", status, re.MULTILINE)
+    return bool(int(caught, 16) >> (signal.SIGTERM - 1) & 1)
 
 
 def trained_rows(deployment: Deployment, build_id: int) -> dict[tuple[str, int], float]:

@@ -126,7 +126,7 @@ def test_every_tab_of_a_run_shows_its_data(quiet_page, address, finished):
     for name in ("subspace-sizes", "training-balance", "rank-correlation", "tau-over-steps"):
         wait_for_points(quiet_page, name)
     expect(figure(quiet_page, "rank-correlation")).to_contain_text("noise ceiling 0.80")
-    quiet_page.get_by_role("tab", name="Training").click()
+    quiet_page.get_by_role("tab", name="Training", exact=True).click()
     for name in ("training-loss", "updates-over-steps", "operation-balance"):
         wait_for_points(quiet_page, name)
     expect(figure(quiet_page, "bank-balance")).to_have_count(0)
@@ -178,7 +178,7 @@ def test_the_training_of_weight_banks_is_shown_by_searched_cell(quiet_page, addr
     quiet_page.goto(f"{address}/ui/runs/{run_id}")
     wait_for_points(quiet_page, "training-balance")
     expect(figure(quiet_page, "training-balance")).to_contain_text("n = 60 updates")
-    quiet_page.get_by_role("tab", name="Training").click()
+    quiet_page.get_by_role("tab", name="Training", exact=True).click()
     expect(figure(quiet_page, "bank-balance")).to_contain_text("n = 60 updates of 3 searched cell")
     expect(figure(quiet_page, "bank-balance")).to_contain_text("bank 1")
     expect(figure(quiet_page, "training-loss")).to_contain_text("weight banks")
@@ -266,7 +266,7 @@ def test_a_callback_that_fails_says_so_and_is_logged(quiet_page, address, finish
     wait_for_points(quiet_page, "subspace-sizes")
     monkeypatch.setattr("frontend.pages.run.page.read_rows", broken)
     with capture_logs() as logged:
-        quiet_page.get_by_role("tab", name="Training").click()
+        quiet_page.get_by_role("tab", name="Training", exact=True).click()
         expect(quiet_page.get_by_text("ValueError: the tab is stuck")).to_be_visible()
         wait_until(
             lambda: any(line["event"] == "callback failed" for line in logged),
@@ -331,7 +331,7 @@ def test_new_data_leaves_the_viewers_log_switch_and_zoom_alone(quiet_page, addre
         lambda: quiet_page.evaluate(SUM_OF_UPDATES) > updates, seconds=30, what="new updates"
     )
     assert quiet_page.evaluate(kind) == "log"
-    quiet_page.get_by_role("tab", name="Training").click()
+    quiet_page.get_by_role("tab", name="Training", exact=True).click()
     before = wait_for_points(quiet_page, "training-loss")
     box = figure(quiet_page, "training-loss").locator(".nsewdrag").first.bounding_box()
     quiet_page.mouse.move(box["x"] + box["width"] * 0.3, box["y"] + box["height"] * 0.3)
