@@ -37,6 +37,7 @@ def files_of(data: bytes) -> dict[str, bytes]:
         return {name: archive.read(name) for name in archive.namelist()}
 
 
+@ONE_DATABASE
 def test_a_download_holds_the_network_and_tells_all_that_is_known(
     api: Api, retrained: tuple[int, Path]
 ):
@@ -82,15 +83,6 @@ def test_a_download_holds_the_network_and_tells_all_that_is_known(
         ]
     }
     assert len(others) == 3
-
-
-@pytest.mark.slow
-@ONE_DATABASE
-def test_a_whole_download_leaves_nothing_out(api: Api, retrained: tuple[int, Path]):
-    answer = api.get(path_of(retrained[0], 0))
-    assert answer.status_code == 200, answer.text
-    assert "efsnas-left-out" not in answer.headers
-    assert files_of(answer.content).keys() >= {"network.onnx", "network.pt2", "network.py"}
 
 
 def test_what_has_no_weights_says_what_to_do(
