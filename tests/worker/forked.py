@@ -17,6 +17,7 @@ from backend.db import Database
 from backend.runs import leases
 from backend.runs.states import FINISHED_RUN_STATES
 from backend.settings import Settings
+from nas.ranking import evaluation
 from nas.training import loop, standalone
 from nas.training.standalone import StandAloneTrainer
 from tests.worker.support import Deployment
@@ -32,6 +33,9 @@ REFUSES_WHAT_IS_NOT_REPEATABLE = 2  # as `torch.get_deterministic_debug_mode` sa
 
 STEP_SECONDS = 0.004
 """At least; so long a run lasts on any machine, and can be killed a few times."""
+
+SCORING_SECONDS = 0.02
+"""Likewise of some architectures that are scored together, such as candidates of a search."""
 
 
 def start(deployment: Deployment, run_id: int, owner: str) -> ForkServerProcess:
@@ -52,8 +56,9 @@ def _work(settings: Settings, run_id: int, owner: str) -> None:
     configure_torch()
     assert torch.get_deterministic_debug_mode() == REFUSES_WHAT_IS_NOT_REPEATABLE
     loop.REPORT_SECONDS = standalone.REPORT_SECONDS = REPORT_SECONDS
-    loop.update = _slowed(loop.update)
-    StandAloneTrainer.advance = _slowed(StandAloneTrainer.advance)
+    loop.update = _slowed(loop.update, STEP_SECONDS)
+    StandAloneTrainer.advance = _slowed(StandAloneTrainer.advance, STEP_SECONDS)
+    evaluation.evaluations = _slowed(evaluation.evaluations, SCORING_SECONDS)
     db = Database(settings.database)
     deployment = Deployment(db, settings)
     while deployment.state(run_id) not in FINISHED_RUN_STATES:
@@ -67,9 +72,9 @@ def _work(settings: Settings, run_id: int, owner: str) -> None:
     sys.exit("torch._dynamo" in sys.modules)
 
 
-def _slowed(update: Callable[..., Made]) -> Callable[..., Made]:
+def _slowed(work: Callable[..., Made], seconds: float) -> Callable[..., Made]:
     def slowed(*arguments: object) -> Made:
-        time.sleep(STEP_SECONDS)
-        return update(*arguments)
+        time.sleep(seconds)
+        return work(*arguments)
 
     return slowed

@@ -6,6 +6,9 @@ from sqlalchemy import select
 from backend.models import Candidate
 from backend.runs import leases
 from nas.spec import RunSpec
+from tests.support import wait_until
+from tests.worker import forked
+from tests.worker.processes import DEADLINE_SECONDS, wait_for_state
 from tests.worker.running import DrainWhen, run_here, run_to_end
 from tests.worker.support import Deployment, tiny_spec, unit_of
 from worker.control import Control
@@ -74,3 +77,34 @@ def test_a_search_that_lost_its_worker_ends_with_the_same_candidates(
         assert unit_of(session, struck, "search").attempt == 3
     resumed = [text for text in eager.messages(struck) if "search: resumed from step" in text]
     assert resumed
+
+
+@pytest.mark.slow
+def test_a_search_killed_by_the_system_ends_with_the_same_candidates(embedded: Deployment) -> None:
+    changes = {"record_seconds": 0.02, "checkpoint_seconds": 0.05}
+    brisk = Deployment(embedded.db, embedded.settings.model_copy(update=changes))
+    spec = tiny_spec(
+        training={"steps": 10, "warm_up_steps": 0}, search={"kind": "evolution", "budget": 110}
+    )
+    calm, struck = brisk.create(spec), brisk.create(spec)
+    run_to_end(brisk, calm)
+    for number in (17, 60):
+        runner = forked.start(brisk, struck, "killed")
+        wait_until(
+            lambda number=number: len(found(brisk, struck)) >= number,
+            seconds=DEADLINE_SECONDS,
+            what=f"{number} candidates are stored",
+        )
+        runner.kill()
+        runner.join()
+        assert runner.exitcode == -9
+        assert len(found(brisk, struck)) < 110
+        with brisk.db.unit_of_work() as session:
+            leases.renew(session, "killed", -1.0)
+        reap(brisk.db, brisk.settings)
+    last = forked.start(brisk, struck, "last")
+    assert wait_for_state(brisk, struck, "succeeded", "failed") == "succeeded"
+    last.join()
+    assert found(brisk, struck) == found(brisk, calm)
+    assert len(found(brisk, calm)) == 110
+    assert any("search: resumed from step" in text for text in brisk.messages(struck))
