@@ -1,16 +1,14 @@
 """Chooses how `ranking_quality.py` is to rank: scorers, recipe of training, form of the calibration.
 
-Reads benchmarks of our own, `digits-mini`, `nas-bench-201-small` and `nas-bench-201-narrow`, and never
-the published table that judges the choice. What is chosen is written to
-`results/choose_ranking/chosen.json` and committed before that table is read.
+Reads two benchmarks of our own, `digits-mini` and `nas-bench-201-small`, and never the published
+table that judges the choice. What is chosen is written to `results/choose_ranking/chosen.json` and
+committed before that table is read.
 
 1. Recipe: the candidate whose `loss` has the highest mean tau over tables and seeds; then four times
    the steps, if that is higher.
 2. List: the subset of scorers that are computed before training, and the weight of `loss`, whose
-   rank sum comes nearest to the best list of every table. The tables differ in how much larger the
-   networks trained alone are than the supernets: on `digits-mini` and in small networks not at all,
-   where `loss` alone is hard to beat, in narrow ones five times as deep. What is to be judged is
-   further away still, so a list has to do well on all of them, and not on their average.
+   rank sum comes nearest to the best list of every table. What is to be judged is like neither, so
+   a list has to do well on each, and not on their average.
 3. Calibration: the regression that predicts best, from 40 landmarks, the other architectures.
 
 Orders are kept under `results/scored/`, so the script can be stopped and started. About an
@@ -105,7 +103,6 @@ def all_valid(space: Space) -> tuple[Architecture, ...]:
 TABLES = (
     Table("digits-mini", "digits-mini", digits, all_valid),
     Table("nas-bench-201-small", "nas-bench-201-cifar10", first_experiment.dataset, cells),
-    Table("nas-bench-201-narrow", "nas-bench-201-cifar10", first_experiment.dataset, cells),
 )
 RUNS = tuple(product(TABLES, SEEDS))
 

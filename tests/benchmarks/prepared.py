@@ -16,7 +16,6 @@ import first_experiment
 import fresh_clone
 import import_benchmark
 import live_cost
-import nas_bench_201_narrow
 import nas_bench_201_small
 import partition
 import ranking
@@ -303,10 +302,6 @@ def two_seeds(place: Place) -> None:
 
 def small_networks(place: Place) -> None:
     cells_trained(place, nas_bench_201_small, nas_bench_201_small.SEEDS)
-
-
-def narrow_networks(place: Place) -> None:
-    cells_trained(place, nas_bench_201_narrow, nas_bench_201_narrow.SEEDS)
 
 
 def two_recipes(place: Place) -> None:

@@ -10,7 +10,6 @@ import first_experiment
 import fresh_clone
 import import_benchmark
 import live_cost
-import nas_bench_201_narrow
 import nas_bench_201_small
 import partition
 import pytest
@@ -29,7 +28,6 @@ from tests.benchmarks.prepared import (
     exact,
     imports,
     live,
-    narrow_networks,
     quality_rows,
     scores_side_by_side,
     searches,
@@ -51,7 +49,6 @@ CASES: list[tuple[str, Callable[[Place], None]]] = [
     ("demo_ranking", demo),
     ("digits_mini", every_seed),
     ("digits_mini", two_seeds),
-    ("nas_bench_201_narrow", narrow_networks),
     ("nas_bench_201_small", small_networks),
     ("first_experiment", all_variants),
     ("first_experiment", without_few_shot),
@@ -78,7 +75,6 @@ MAINS = {
         fresh_clone,
         import_benchmark,
         live_cost,
-        nas_bench_201_narrow,
         nas_bench_201_small,
         partition,
         ranking,
