@@ -7,7 +7,7 @@ from functools import cached_property, lru_cache
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from backend.models import BenchmarkEntry, Run
+from backend.models import BenchmarkEntry
 from backend.runs import results
 from backend.runs.schemas import CandidateRead, FrontPoint, RunRead, TrueFront
 from backend.spaces.service import definition
@@ -49,7 +49,7 @@ def true_front(session: Session, run: RunRead) -> TrueFront | None:
     least one cost for objectives, and the run a benchmark.
     """
     search = run.spec.search
-    truth_id = session.scalar(select(Run.truth_id).where(Run.id == run.id))
+    truth_id = results.truth_id(session, run.id)
     if search is None or truth_id is None or not _is_comparable(search.aims):
         return None
     entries = session.execute(

@@ -54,6 +54,11 @@ def units(session: Session, run_id: int) -> list[UnitRead]:
     return unit_listing(run_id).all(session)
 
 
+def truth_id(session: Session, run_id: int) -> int | None:
+    """Return the benchmark's column that a run is compared with; None without a benchmark."""
+    return session.scalar(select(Run.truth_id).where(Run.id == run_id))
+
+
 def subspaces(session: Session, run_id: int) -> list[SubspaceRead]:
     """Return the sub-spaces by index; empty until the partition is found."""
     rows = session.scalars(

@@ -3,7 +3,7 @@
 from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
-from backend.models import BenchmarkEntry, Run
+from backend.models import BenchmarkEntry
 from backend.runs import results
 from backend.runs.schemas import RandomPoint, RunRead, SearchControl
 from backend.spaces.service import definition
@@ -20,7 +20,7 @@ def search_control(session: Session, run: RunRead) -> SearchControl | None:
     accuracy is not known, are no draws.
     """
     search = run.spec.search
-    truth_id = session.scalar(select(Run.truth_id).where(Run.id == run.id))
+    truth_id = results.truth_id(session, run.id)
     if search is None or truth_id is None:
         return None
     best = session.scalar(
@@ -32,6 +32,7 @@ def search_control(session: Session, run: RunRead) -> SearchControl | None:
         return None
     space = definition(session, run.space)
     scored = results.scores(session, run.id, "final", scorer=search.scorer)
+    is_whole_space = len(scored) == space.size.valid
     allowed = [
         (row.score, row.true_accuracy)
         for row in scored
@@ -41,8 +42,8 @@ def search_control(session: Session, run: RunRead) -> SearchControl | None:
     return SearchControl(
         best_accuracy=best,
         num_scored=len(allowed),
-        is_whole_space=len(scored) == space.size.valid,
-        random=_random_points(allowed, search.budget, len(scored) == space.size.valid),
+        is_whole_space=is_whole_space,
+        random=_random_points(allowed, search.budget, is_whole_space),
     )
 
 

@@ -33,7 +33,8 @@ def search_in_truth(
     search = run.spec.search
     if search is None or not candidates:
         return empty_figure(TITLE, awaited_candidates(run), theme=theme, uirevision=revision)
-    known = [row for row in incumbents(candidates) if row.true_accuracy is not None]
+    best = incumbents(candidates)
+    known = [row for row in best if row.true_accuracy is not None]
     if search_control is None or not known:
         message = "Without a benchmark that knows the candidates nobody can tell what they are."
         return empty_figure(TITLE, message, theme=theme, uirevision=revision)
@@ -53,8 +54,8 @@ def search_in_truth(
             name=search.kind,
             mode="lines" if len(ordered) > 1 else "markers",
             x=across,
-            y=[row.true_accuracy for row in incumbents(candidates)],
-            text=[row.architecture for row in incumbents(candidates)],
+            y=[row.true_accuracy for row in best],
+            text=[row.architecture for row in best],
             line={"color": INK[theme], "width": 2, "shape": "hv"},
             hovertemplate="%{x:,.5g}: %{y:.2f} %<br>%{text}<extra></extra>",
             showlegend=column == 1,

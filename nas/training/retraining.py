@@ -2,7 +2,7 @@
 
 import math
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from typing import Self
 
@@ -201,29 +201,25 @@ def _result(trainer: StandAloneTrainer, state: RetrainState, code: str) -> Retra
             test_accuracy = trainer.accuracy(state.training, "test")
         except TrainingDiverged as error:
             state.reason = f"The training diverged: {error}."
-    if test_accuracy is None:
-        return Retrained(
-            architecture=code,
-            seed=state.seed,
-            epochs=state.epochs,
-            best_epoch=state.best_epoch,
-            kept_epoch=None,
-            validation_accuracy=None,
-            test_accuracy=None,
-            seconds=state.seconds,
-            reason=state.reason,
-            model=None,
-        )
-    return Retrained(
+    ended = Retrained(
         architecture=code,
         seed=state.seed,
         epochs=state.epochs,
         best_epoch=state.best_epoch,
+        kept_epoch=None,
+        validation_accuracy=None,
+        test_accuracy=None,
+        seconds=state.seconds,
+        reason=state.reason,
+        model=None,
+    )
+    if test_accuracy is None:
+        return ended
+    return replace(
+        ended,
         kept_epoch=kept_epoch,
         validation_accuracy=validation_accuracy,
         test_accuracy=test_accuracy,
-        seconds=state.seconds,
-        reason="",
         model=_model(trainer, state, (kept_epoch, validation_accuracy, test_accuracy)),
     )
 

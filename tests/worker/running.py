@@ -7,12 +7,14 @@ import torch
 from sqlalchemy import select
 
 from backend.models import Artifact, Unit
+from backend.runs import leases
 from nas.training.state import TrainState
 from tests.worker.support import SLOT, Deployment
 from worker import checkpoints
 from worker.control import DRAIN, Control
 from worker.loading import load_run
 from worker.plan import train_key
+from worker.reaper import reap
 from worker.runner import Runner
 
 
@@ -48,6 +50,13 @@ def run_to_end(deployment: Deployment, run_id: int) -> None:
     """Execute a run in this process, runner after runner."""
     while run_here(deployment, run_id):
         pass
+
+
+def lose(deployment: Deployment, owner: str) -> None:
+    """Let the leases of a slot that died expire, and have them returned."""
+    with deployment.db.unit_of_work() as session:
+        leases.renew(session, owner, -1.0)
+    reap(deployment.db, deployment.settings)
 
 
 def artifacts(deployment: Deployment, run_id: int, key: str) -> list[Artifact]:

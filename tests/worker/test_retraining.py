@@ -21,12 +21,11 @@ from nas.training.standalone import StandAloneTrainer
 from tests.support import wait_until
 from tests.worker import forked
 from tests.worker.processes import DEADLINE_SECONDS, wait_for_state
-from tests.worker.running import DrainWhen, after_looks, run_here, run_to_end
+from tests.worker.running import DrainWhen, after_looks, lose, run_here, run_to_end
 from tests.worker.support import Deployment, tiny_spec, unit_of
 from worker import checkpoints
 from worker.control import Control
 from worker.plan import settle
-from worker.reaper import reap
 
 SPACE = catalogue()["digits-mini"]
 RECIPE = {"kind": "digits", "epochs": 2, "batch_size": 250, "patience": None}
@@ -199,9 +198,7 @@ def test_a_retraining_that_lost_its_worker_ends_with_the_same_weights(
 
         with pytest.raises(Killed):
             run_on(eager, struck, DrainWhen(dies), owner)
-        with eager.db.unit_of_work() as session:
-            leases.renew(session, owner, -1.0)
-        reap(eager.db, eager.settings)
+        lose(eager, owner)
     run_to_end(eager, struck)
 
     assert eager.state(struck) == "succeeded", eager.messages(struck)

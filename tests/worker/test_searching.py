@@ -4,15 +4,13 @@ import pytest
 from sqlalchemy import select
 
 from backend.models import Candidate
-from backend.runs import leases
 from nas.spec import RunSpec
 from tests.support import wait_until
 from tests.worker import forked
 from tests.worker.processes import DEADLINE_SECONDS, wait_for_state
-from tests.worker.running import DrainWhen, run_here, run_to_end
+from tests.worker.running import DrainWhen, lose, run_here, run_to_end
 from tests.worker.support import Deployment, tiny_spec, unit_of
 from worker.control import Control
-from worker.reaper import reap
 
 SEARCHES = {"local-search": {}, "pareto-novelty": {"population_size": 8}}
 """Those that remember most."""
@@ -64,9 +62,7 @@ def test_a_search_that_lost_its_worker_ends_with_the_same_candidates(
 
         with pytest.raises(Killed):
             run_on(eager, struck, DrainWhen(dies), owner)
-        with eager.db.unit_of_work() as session:
-            leases.renew(session, owner, -1.0)
-        reap(eager.db, eager.settings)
+        lose(eager, owner)
     run_to_end(eager, struck)
     assert eager.state(struck) == "succeeded", eager.messages(struck)
     whole = found(eager, calm)
@@ -99,9 +95,7 @@ def test_a_search_killed_by_the_system_ends_with_the_same_candidates(embedded: D
         runner.join()
         assert runner.exitcode == -9
         assert len(found(brisk, struck)) < 110
-        with brisk.db.unit_of_work() as session:
-            leases.renew(session, "killed", -1.0)
-        reap(brisk.db, brisk.settings)
+        lose(brisk, "killed")
     last = forked.start(brisk, struck, "last")
     assert wait_for_state(brisk, struck, "succeeded", "failed") == "succeeded"
     last.join()
