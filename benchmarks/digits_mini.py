@@ -1,16 +1,15 @@
 """Trains every cell of `digits-mini` alone, with several seeds: the benchmark of the demo.
 
 Writes `nas/benchmarks/digits-mini.json`: recipe, test accuracy per seed, noise ceiling. A cell and
-seed trained before is read from `var/benchmarks/`, so the script can be stopped and started; give
-disjoint seeds to train some in parallel. About one minute per seed on one core.
+seed trained before is read from `var/benchmarks/`, so the script can be stopped and started.
+About one minute per seed on one core.
 
-    python benchmarks/digits_mini.py [--seed 0 1 ...]
+    python benchmarks/digits_mini.py [--seed 0 1 ...] [--processes 2]
 """
 
 import argparse
 from pathlib import Path
 
-import torch
 from measuring.stand_alone import SHIPPED, StandAloneTable
 
 from nas.data.digits import digits
@@ -36,9 +35,9 @@ def main() -> None:
     """Train what is missing; with all seeds there, write the benchmark. Print its figures."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--seed", nargs="+", type=int, default=list(SEEDS), choices=SEEDS)
+    parser.add_argument("--processes", type=int, default=1, help="that train at the same time")
     arguments = parser.parse_args()
-    torch.set_num_threads(1)
-    table().make(arguments.seed)
+    table().make(arguments.seed, arguments.processes)
 
 
 def table() -> StandAloneTable:

@@ -7,9 +7,9 @@ images of CIFAR-10 at 16x16 pixels.
 
 Writes `nas/benchmarks/nas-bench-201-small.json`: recipe, test accuracy per seed, noise ceiling. A
 cell and seed trained before is read from `results/nas_bench_201_small/`, so the script can be stopped
-and started; give disjoint seeds to train some in parallel. About fifty minutes per seed on one core.
+and started. About fifty minutes per seed on one core.
 
-    python benchmarks/nas_bench_201_small.py [--seed 0 ...]
+    python benchmarks/nas_bench_201_small.py [--seed 0 ...] [--processes 2]
 
 Needs the shared data: `../shared/data`, or the folder that EFSNAS_SHARED_DATA names.
 """
@@ -18,7 +18,6 @@ import argparse
 from random import Random
 
 import numpy as np
-import torch
 from first_experiment import dataset
 from measuring.report import RESULTS
 from measuring.stand_alone import SHIPPED, StandAloneTable
@@ -49,9 +48,9 @@ def main() -> None:
     """Train what is missing; with all seeds there, write the benchmark. Print its figures."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--seed", nargs="+", type=int, default=list(SEEDS), choices=SEEDS)
+    parser.add_argument("--processes", type=int, default=1, help="that train at the same time")
     arguments = parser.parse_args()
-    torch.set_num_threads(1)
-    table().make(arguments.seed)
+    table().make(arguments.seed, arguments.processes)
 
 
 def table() -> StandAloneTable:

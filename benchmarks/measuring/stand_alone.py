@@ -5,10 +5,13 @@ import json
 import statistics
 import sys
 from collections.abc import Callable, Sequence
+from concurrent.futures import ProcessPoolExecutor, as_completed
 from dataclasses import dataclass
 from functools import cached_property
+from multiprocessing import get_context
 from pathlib import Path
 
+import torch
 from pydantic import JsonValue
 
 import nas.benchmarks
@@ -30,9 +33,9 @@ class StandAloneTable:
     Attributes:
         name: of the benchmark.
         space: whose architectures it holds, with the skeleton that they are trained in.
-        architectures: which of them, in the order in which they are trained.
+        architectures: which of them.
         dataset: names the images.
-        images: loads them.
+        images: loads them; a function of a module, for several processes call it.
         recipe: of the training.
         seeds: of the trainings.
         told: more about the recipe, for people.
@@ -51,10 +54,10 @@ class StandAloneTable:
     kept: Path
     path: Path
 
-    def make(self, seeds: Sequence[int]) -> None:
+    def make(self, seeds: Sequence[int], processes: int = 1) -> None:
         """Train what is missing for some seeds; with all there, write the benchmark. Print figures."""
         for seed in seeds:
-            self.train(seed)
+            self.train(seed, processes)
         values = self.values()
         if values is None:
             self.show_progress()
@@ -62,21 +65,32 @@ class StandAloneTable:
         self.write(values)
         self.show(values)
 
-    def train(self, seed: int) -> None:
-        """Train every architecture that is not kept yet for a seed, and keep its accuracy."""
+    def train(self, seed: int, processes: int = 1) -> None:
+        """Train every architecture that is not kept yet for a seed, and keep its accuracy.
+
+        Args:
+            seed: of the trainings.
+            processes: that train at the same time, each on one core.
+        """
         path = self.results_of(seed)
         known = read(path)
         missing = [one for one in self.architectures if self.space.encode(one) not in known]
         if not missing:
             return
-        trainer = StandAloneTrainer(self.space, self.images(), self.recipe)
         path.parent.mkdir(parents=True, exist_ok=True)
-        with path.open("a") as file:
+        pool = ProcessPoolExecutor(
+            processes,
+            mp_context=get_context("spawn"),
+            initializer=_hold_trainer,
+            initargs=(self.space, self.images, self.recipe),
+        )
+        with path.open("a") as file, pool:
             # A line that was being written when the work stopped; the next would join it.
             file.truncate(sum(len(line) for line in _whole_lines(path)))
-            for architecture in missing:
-                accuracy = trainer.test_accuracy(architecture, seed)
-                row = {"architecture": self.space.encode(architecture), "accuracy": accuracy}
+            trainings = {pool.submit(_test_accuracy, one, seed): one for one in missing}
+            for trained in as_completed(trainings):
+                code = self.space.encode(trainings[trained])
+                row = {"architecture": code, "accuracy": trained.result()}
                 file.write(json.dumps(row) + "\n")
                 file.flush()
         print(f"seed {seed} is trained", file=sys.stderr, flush=True)
@@ -89,8 +103,10 @@ class StandAloneTable:
             return None
         return {code: [round(known[code], 2) for known in by_seed] for code in codes}
 
-    def noise_ceiling(self, values: dict[str, list[float]]) -> float:
-        """Return the noise ceiling over the valid architectures."""
+    def noise_ceiling(self, values: dict[str, list[float]]) -> float | None:
+        """Return the noise ceiling over the valid architectures, None if there is only one seed."""
+        if len(self.seeds) == 1:
+            return None
         decode, is_valid = self.space.decode, self.space.is_valid
         valid = {code: seeds for code, seeds in values.items() if is_valid(decode(code))}
         return round(noise_ceiling(valid, seed=0), 4)
@@ -180,6 +196,21 @@ class StandAloneTable:
         content = self.space.model_dump_json() + recipe
         digest = hashlib.sha256(content.encode()).hexdigest()[:12]
         return self.kept / f"{self.name}-{digest}"
+
+
+_trainers: list[StandAloneTrainer] = []
+"""Of a process that trains: one, which holds the images."""
+
+
+def _hold_trainer(
+    space: Space, images: Callable[[], ImageDataset], recipe: StandAloneRecipe
+) -> None:
+    torch.set_num_threads(1)
+    _trainers.append(StandAloneTrainer(space, images(), recipe))
+
+
+def _test_accuracy(architecture: Architecture, seed: int) -> float:
+    return _trainers[0].test_accuracy(architecture, seed)
 
 
 def read(path: Path) -> dict[str, float]:

@@ -16,6 +16,7 @@ import first_experiment
 import fresh_clone
 import import_benchmark
 import live_cost
+import nas_bench_201_medium
 import nas_bench_201_small
 import partition
 import ranking
@@ -302,6 +303,10 @@ def two_seeds(place: Place) -> None:
 
 def small_networks(place: Place) -> None:
     cells_trained(place, nas_bench_201_small, nas_bench_201_small.SEEDS)
+
+
+def medium_networks(place: Place) -> None:
+    cells_trained(place, nas_bench_201_medium, nas_bench_201_medium.SEEDS)
 
 
 def two_recipes(place: Place) -> None:

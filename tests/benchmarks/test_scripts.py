@@ -10,6 +10,7 @@ import first_experiment
 import fresh_clone
 import import_benchmark
 import live_cost
+import nas_bench_201_medium
 import nas_bench_201_small
 import partition
 import pytest
@@ -28,6 +29,7 @@ from tests.benchmarks.prepared import (
     exact,
     imports,
     live,
+    medium_networks,
     quality_rows,
     scores_side_by_side,
     searches,
@@ -49,6 +51,7 @@ CASES: list[tuple[str, Callable[[Place], None]]] = [
     ("demo_ranking", demo),
     ("digits_mini", every_seed),
     ("digits_mini", two_seeds),
+    ("nas_bench_201_medium", medium_networks),
     ("nas_bench_201_small", small_networks),
     ("first_experiment", all_variants),
     ("first_experiment", without_few_shot),
@@ -75,6 +78,7 @@ MAINS = {
         fresh_clone,
         import_benchmark,
         live_cost,
+        nas_bench_201_medium,
         nas_bench_201_small,
         partition,
         ranking,
