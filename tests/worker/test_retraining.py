@@ -225,6 +225,37 @@ def test_a_retraining_put_back_between_two_epochs_goes_on(eager: Deployment) -> 
     assert made(eager, stopped)[0].weights_sha256 == made(eager, calm)[0].weights_sha256
 
 
+def test_a_retraining_paused_between_two_epochs_goes_on_when_it_is_resumed(
+    eager: Deployment,
+) -> None:
+    spec = retraining_spec(top=1, seeds=[0], recipe={**RECIPE, "epochs": 3})
+    calm, paused = eager.create(spec), eager.create(spec)
+    run_to_end(eager, calm)
+
+    def pauses() -> bool:
+        """Pause the run once, in the middle of its retraining, as somebody else would."""
+        with eager.db.reading() as session:
+            under_way = any(
+                unit.kind == "retrain" and unit.progress >= 5
+                for unit in session.scalars(select(Unit).where(Unit.run_id == paused))
+            )
+        if under_way and eager.state(paused) == "running":
+            eager.act(paused, "pause")
+        return eager.state(paused) == "pausing"
+
+    run_on(eager, paused, DrainWhen(pauses), "first")
+
+    assert eager.state(paused) == "paused"
+    (halfway,) = made(eager, paused)
+    assert 1 <= halfway.epochs < 3
+    assert halfway.test_accuracy is None
+    assert eager.unit_states(paused)["retrain-0"] == "ready"
+    eager.act(paused, "resume")
+    run_to_end(eager, paused)
+    assert eager.state(paused) == "succeeded", eager.messages(paused)
+    assert made(eager, paused)[0].weights_sha256 == made(eager, calm)[0].weights_sha256
+
+
 def test_what_somebody_picks_is_retrained_after_the_run_has_succeeded(
     embedded: Deployment,
 ) -> None:
