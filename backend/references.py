@@ -8,7 +8,7 @@ from sqlalchemy.orm import Session
 
 from backend.errors import NotFound
 from backend.models import Benchmark, Dataset, SearchSpace
-from nas.spec import REFERENCE_PATTERN
+from nas.names import REFERENCE_PATTERN
 
 Versioned = TypeVar("Versioned", SearchSpace, Dataset, Benchmark)
 

@@ -11,7 +11,7 @@ from typing import Annotated
 
 from fastapi import Form, UploadFile
 
-from nas.spec import Name
+from nas.names import Name
 
 NameField = Annotated[Name, Form(description="How specs refer to it.")]
 

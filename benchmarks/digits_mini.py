@@ -14,8 +14,7 @@ from measuring.stand_alone import SHIPPED, StandAloneTable
 
 from nas.data.digits import digits
 from nas.spaces import catalogue
-from nas.spec import AugmentationSpec
-from nas.training.standalone import StandAloneRecipe
+from nas.training.recipe import AugmentationSpec, StandAloneRecipe
 
 NAME = "digits-mini"
 SEEDS = tuple(range(10))

@@ -26,8 +26,7 @@ from nas.data.dataset import ImageDataset, ImageSplit
 from nas.spaces import catalogue
 from nas.spaces.base import Architecture, LiveForm, Space
 from nas.spaces.shape import NetworkShape
-from nas.spec import AugmentationSpec
-from nas.training.standalone import StandAloneRecipe
+from nas.training.recipe import AugmentationSpec, StandAloneRecipe
 
 NAME = "nas-bench-201-small"
 NUM_CELLS = 100

@@ -59,11 +59,12 @@ from nas.ranking.resampling import paired_taus
 from nas.ranking.scorers.base import CombinedScorer
 from nas.ranking.scorers.calibrated import CalibratedScorer
 from nas.ranking.scorers.rank_sum import RankSumScorer
+from nas.ranking.spec import RankingSpec
 from nas.seeds import stream
 from nas.spaces import catalogue
 from nas.spaces.base import Architecture, Space
 from nas.spaces.distinct import draw_distinct
-from nas.spec import RankingSpec, RunSpec
+from nas.spec import RunSpec
 
 KEPT = RESULTS / "ranking_quality"
 README = Path(__file__).parent / "README.md"

@@ -34,9 +34,10 @@ from nas.data.dataset import ImageDataset, ImageSplit
 from nas.experiment import Experiment
 from nas.spaces import catalogue
 from nas.spaces.base import Architecture
-from nas.spec import AugmentationSpec, RunSpec
+from nas.spec import RunSpec
 from nas.training.batches import ImageBatches
 from nas.training.loop import prepare_device, update
+from nas.training.recipe import AugmentationSpec
 from nas.training.schedule import Schedule
 from nas.training.state import fresh_state
 from nas.training.team import Team

@@ -24,7 +24,7 @@ from nas.benchmarks.columns import AccuracyUnit
 from nas.benchmarks.contents import Contents
 from nas.benchmarks.formats import opened
 from nas.errors import InvalidBenchmark
-from nas.spec import Reference
+from nas.names import Reference
 
 ENDPOINT = "POST benchmarks"
 FILE = (

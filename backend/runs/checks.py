@@ -22,8 +22,10 @@ from nas.errors import (
 from nas.partition.base import Partition, Splitter
 from nas.partition.routing import Routing
 from nas.spaces.base import Space
-from nas.spec import Retraining, RunSpec, TrainingSpec
+from nas.spec import RunSpec
 from nas.training.recipe import AugmentationSpec
+from nas.training.retrain_spec import Retraining
+from nas.training.spec import TrainingSpec
 
 AnyRetraining = TypeVar("AnyRetraining", bound=Retraining)
 

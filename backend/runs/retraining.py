@@ -31,7 +31,7 @@ from backend.runs.states import append_event, lock_run, move_run
 from nas.errors import UnknownArchitecture
 from nas.search.winning import Evaluated, winners
 from nas.spaces.base import Architecture
-from nas.spec import Retraining
+from nas.training.retrain_spec import Retraining
 
 KIND = "retrain"
 """Of the units."""

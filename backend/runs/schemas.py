@@ -7,17 +7,13 @@ from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from backend.columns import StorableText
 from backend.paging import Page
+from nas.names import RunName
 from nas.plugin import refused_at
 from nas.ranking.measures import MeasureName
-from nas.spec import (
-    MAX_WIDTH,
-    MOST_RETRAINED,
-    Retraining,
-    RunName,
-    RunSpec,
-    Seeds,
-)
+from nas.spec import RunSpec
+from nas.supernets.spec import MAX_WIDTH
 from nas.training.recipes import AnyRecipe
+from nas.training.retrain_spec import MOST_RETRAINED, Retraining, Seeds
 
 
 class ReadModel(BaseModel):

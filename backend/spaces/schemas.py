@@ -8,8 +8,8 @@ from pydantic import BaseModel, ConfigDict, Field
 from backend.runs.schemas import ReadModel
 from nas.partition.routing import Routing
 from nas.spaces import AnySpace
-from nas.spec import MAX_WIDTH
 from nas.supernets.sizes import PARENT_WIDTH
+from nas.supernets.spec import MAX_WIDTH
 
 
 class SizeRead(ReadModel):

@@ -51,8 +51,8 @@ from nas.spaces.cell import CellSpace
 from nas.spaces.costs import Cost, CostRange, Range
 from nas.spaces.labelling import Reading
 from nas.spaces.shape import NetworkShape
-from nas.spec import SupernetSpec
 from nas.supernets.sizes import Supernets, suggested_supernets
+from nas.supernets.spec import SupernetSpec
 
 RESERVED_NAMES = frozenset({"schema"})
 """Names that addresses under /search-spaces use themselves."""

@@ -20,7 +20,8 @@ from nas.benchmarks.noise import noise_ceiling
 from nas.data.dataset import ImageDataset
 from nas.ranking.metrics import rank_correlation
 from nas.spaces.base import Architecture, Space
-from nas.training.standalone import StandAloneRecipe, StandAloneTrainer
+from nas.training.recipe import StandAloneRecipe
+from nas.training.standalone import StandAloneTrainer
 
 SHIPPED = Path(nas.benchmarks.__path__[0])
 """Where the package keeps its benchmarks."""

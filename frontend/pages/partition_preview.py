@@ -15,8 +15,8 @@ from frontend.figures.style import subspace_colour
 from nas.partition import AnySplitter
 from nas.partition.base import Splitter
 from nas.partition.routing import Routing
-from nas.spec import SupernetSpec
 from nas.supernets.sizes import Supernets
+from nas.supernets.spec import SupernetSpec
 
 Component = Any  # Dash's components are generated, without a useful common type
 SPLITTERS: TypeAdapter[Splitter] = TypeAdapter(AnySplitter)

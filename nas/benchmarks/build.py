@@ -4,10 +4,11 @@ from typing import Annotated, Self
 
 from pydantic import Field, field_validator, model_validator
 
+from nas.names import Name, Reference
 from nas.plugin import refused_at
 from nas.spaces.shape import NetworkShape
-from nas.spec import MAX_WIDTH, Name, Reference
 from nas.spec_part import SpecPart
+from nas.supernets.spec import MAX_WIDTH
 from nas.training.recipe import StandAloneRecipe
 
 MOST_ARCHITECTURES = 100_000

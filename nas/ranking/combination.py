@@ -13,8 +13,8 @@ from nas.ranking.calibration import Calibration
 from nas.ranking.places import Values
 from nas.ranking.reference import Measured, reference_sample
 from nas.ranking.scorers.base import CombinedScorer
+from nas.ranking.spec import RankingSpec
 from nas.spaces.base import Architecture
-from nas.spec import RankingSpec
 
 ScoreTable = Mapping[str, Mapping[str, float]]
 """Architecture, by its canonical string, to its final scores by kind of scorer."""

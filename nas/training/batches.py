@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 
 from nas.data.dataset import ImageSplit
-from nas.spec import AugmentationSpec
+from nas.training.recipe import AugmentationSpec
 
 
 @dataclass(frozen=True, slots=True)

@@ -21,7 +21,7 @@ from nas.supernets.build import FULL, build_stand_alone
 from nas.supernets.network import Network, on_device
 from nas.training.batches import ImageBatches, pixel_statistics
 from nas.training.nesterov import Nesterov
-from nas.training.recipe import StandAloneRecipe as StandAloneRecipe
+from nas.training.recipe import StandAloneRecipe
 from nas.training.stopwatch import Stopwatch
 
 REPORT_SECONDS = 0.25

@@ -18,7 +18,8 @@ from nas.benchmarks.table import builtin
 from nas.data.digits import digits
 from nas.spaces import catalogue
 from nas.spec import RunSpec
-from nas.training.standalone import StandAloneRecipe, StandAloneTrainer
+from nas.training.recipe import StandAloneRecipe
+from nas.training.standalone import StandAloneTrainer
 
 ROOT = Path(__file__).parents[2]
 RESULTS = ROOT / "benchmarks" / "results"

@@ -8,7 +8,7 @@ from measuring.stand_alone import StandAloneTable, read
 
 from nas.data.digits import digits
 from nas.spaces import catalogue
-from nas.training.standalone import StandAloneRecipe
+from nas.training.recipe import StandAloneRecipe
 
 
 class TestTrain:

@@ -14,8 +14,9 @@ from nas.pipeline import rank_unit, ranking_sample, search_unit, train_unit
 from nas.search.state import SearchState
 from nas.spaces import AnySpace
 from nas.spaces.base import Space
-from nas.spec import AugmentationSpec, RunSpec
-from nas.training.standalone import StandAloneRecipe, StandAloneTrainer
+from nas.spec import RunSpec
+from nas.training.recipe import AugmentationSpec, StandAloneRecipe
+from nas.training.standalone import StandAloneTrainer
 from nas.training.state import TrainState, fresh_state, inherited_state
 
 CELL = """

@@ -3,7 +3,7 @@
 import pytest
 from pydantic import ValidationError
 
-from nas.spec import TrainingSpec
+from nas.training.spec import TrainingSpec
 
 
 def test_processes_that_share_the_batch_equally_are_taken() -> None:

@@ -19,8 +19,8 @@ from backend.spaces.documents import yaml_text
 from nas.spaces import catalogue, tables
 from nas.spaces.cell import CellSpace
 from nas.spaces.layered import LayeredSpace
-from nas.spec import SupernetSpec
 from nas.supernets.build import build_supernet
+from nas.supernets.spec import SupernetSpec
 from tests.backend.api import Api, fields_of, problem_of
 from tests.backend.conftest import CONV, DEAD, POOL
 

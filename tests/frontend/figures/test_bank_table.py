@@ -6,7 +6,7 @@ from frontend.figures.bank_table import bank_table
 from frontend.figures.style import is_empty
 from nas.partition.nonlinearity import NonlinearitySplitter
 from nas.spaces import catalogue
-from nas.spec import SupernetSpec
+from nas.supernets.spec import SupernetSpec
 
 THEMES = pytest.mark.parametrize("theme", ["light", "dark"])
 

@@ -8,7 +8,7 @@ from frontend.figures.preview import costs, prepare_shares, shares
 from frontend.figures.style import is_empty, subspace_colour
 from nas.partition.nonlinearity import NonlinearitySplitter
 from nas.spaces import catalogue
-from nas.spec import SupernetSpec
+from nas.supernets.spec import SupernetSpec
 
 ROWS = HistogramRead(
     counts={

@@ -12,8 +12,8 @@ from frontend.figures.histogram import AXES
 from frontend.figures.histogram import TITLE as HISTOGRAM_TITLE
 from frontend.figures.registry import PREVIEW_FIGURES
 from nas.spaces import catalogue
-from nas.spec import SupernetSpec
 from nas.supernets.build import build_supernet
+from nas.supernets.spec import SupernetSpec
 from tests.support import wait_until
 
 pytestmark = pytest.mark.browser

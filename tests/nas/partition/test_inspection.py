@@ -9,8 +9,8 @@ from nas.partition.random import RandomSplitter
 from nas.partition.random_edge import RandomEdgeSplitter
 from nas.spaces import catalogue
 from nas.spaces.base import Count
-from nas.spec import SupernetSpec
 from nas.supernets.sizes import suggested_supernets
+from nas.supernets.spec import SupernetSpec
 
 SPLITTERS = [
     NoneSplitter(),

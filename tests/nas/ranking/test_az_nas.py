@@ -7,8 +7,8 @@ from pydantic import ValidationError
 from nas.ranking.reference import Measured, reference_sample
 from nas.ranking.scorers.az_nas import COMPONENTS, AzNasScorer
 from nas.ranking.scorers.rank_sum import RankSumScorer
+from nas.ranking.spec import RankingSpec
 from nas.spaces import catalogue
-from nas.spec import RankingSpec
 
 SPACE = catalogue()["digits-mini"]
 

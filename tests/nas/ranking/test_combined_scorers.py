@@ -13,8 +13,8 @@ from nas.ranking.places import log_rank_sum
 from nas.ranking.reference import reference_sample
 from nas.ranking.scorers.calibrated import CalibratedScorer
 from nas.ranking.scorers.rank_sum import RankSumScorer
+from nas.ranking.spec import RankingSpec
 from nas.spaces import catalogue
-from nas.spec import RankingSpec
 
 SPACE = catalogue()["digits-mini"]
 PARTITION = NonlinearitySplitter(num_subspaces=2).split(SPACE)

@@ -14,7 +14,6 @@ from nas.partition.random import RandomSplitter
 from nas.partition.routing import Routing
 from nas.spaces import catalogue
 from nas.spaces.shape import NetworkShape
-from nas.spec import SupernetSpec
 from nas.supernets.build import build_supernet
 from nas.supernets.cell_network import Cell
 from nas.supernets.sizes import (
@@ -23,6 +22,7 @@ from nas.supernets.sizes import (
     supernet_parameters,
     supernets,
 )
+from nas.supernets.spec import SupernetSpec
 
 SHAPE = SupernetSpec().shape()
 """Of a run's supernets, where the run says nothing else."""

@@ -3,8 +3,8 @@ import pytest
 import torch
 
 from nas.data.dataset import ImageSplit
-from nas.spec import AugmentationSpec
 from nas.training.batches import ImageBatches, pixel_statistics
+from nas.training.recipe import AugmentationSpec
 
 
 def split(num_images: int = 5, channels: int = 2, height: int = 4, width: int = 3) -> ImageSplit:

@@ -17,10 +17,11 @@ from nas.seeds import stream
 from nas.training import loop
 from nas.training.distributed import Leader, Links
 from nas.training.loop import prepare_device, train
+from nas.training.recipe import StandAloneRecipe
 from nas.training.recipes.cifar10 import Cifar10Recipe
 from nas.training.retrained import weights_sha256
 from nas.training.retraining import RetrainState
-from nas.training.standalone import StandAloneRecipe, StandAloneTrainer
+from nas.training.standalone import StandAloneTrainer
 from nas.training.state import TrainState, fresh_state, inherit, inherited_state
 from nas.training.team import Team
 from tests.nas.training.networks import NETWORKS, colour_images, experiment_on

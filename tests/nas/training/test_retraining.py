@@ -11,8 +11,8 @@ from nas.errors import InvalidCheckpoint
 from nas.events import Retrained, RetrainingEpoch, StandAloneProgressed
 from nas.spaces import catalogue
 from nas.spaces.shape import NetworkShape
-from nas.spec import AugmentationSpec
 from nas.training import standalone
+from nas.training.recipe import AugmentationSpec
 from nas.training.recipes.digits import DigitsRecipe
 from nas.training.retrained import RetrainedModel, weights_sha256
 from nas.training.retraining import RetrainState, retrain

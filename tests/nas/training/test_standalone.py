@@ -11,10 +11,10 @@ from nas.data.digits import digits
 from nas.errors import TrainingDiverged
 from nas.events import StandAloneProgressed
 from nas.spaces import catalogue
-from nas.spec import AugmentationSpec
 from nas.training import standalone
 from nas.training.batches import PixelStatistics
-from nas.training.standalone import StandAloneRecipe, StandAloneTrainer
+from nas.training.recipe import AugmentationSpec, StandAloneRecipe
+from nas.training.standalone import StandAloneTrainer
 
 SPACE = catalogue()["digits-mini"]
 RECIPE = StandAloneRecipe(epochs=2, augmentation=AugmentationSpec(gaussian_noise=0.5))
