@@ -1,15 +1,15 @@
 """Chooses how `ranking_quality.py` is to rank: scorers, recipe of training, form of the calibration.
 
-Reads two benchmarks of our own, `digits-mini` and `nas-bench-201-small`, and never the published
-table that judges the choice. What is chosen is written to `results/choose_ranking/chosen.json` and
+Reads three benchmarks of our own, `digits-mini`, `nas-bench-201-small` and `nas-bench-201-medium`, and
+never the published table that judges the choice. What is chosen is written to `results/choose_ranking/chosen.json` and
 committed before that table is read.
 
 1. Recipe: the candidate whose `loss` has the highest mean tau over tables and seeds; then four times
    the steps, if that is higher.
 2. List: the subset of scorers that are computed before training, and the weight of `loss`, whose
-   rank sum comes nearest to the best list of every table. What is to be judged is like neither, so
-   a list has to do well on each, and not on their average.
-3. Calibration: the regression that predicts best, from 40 landmarks, the other architectures.
+   rank sum comes nearest to the best list of every table. What is to be judged is like none of them,
+   so a list has to do well on each, and not on their average.
+3. Calibration: the regression that predicts best, from 30 landmarks, the other architectures.
 
 Orders are kept under `results/scored/`, so the script can be stopped and started. About an
 hour on two cores.
@@ -44,10 +44,11 @@ from nas.ranking.metrics import kendall_tau
 from nas.ranking.places import Values, mid_ranks
 from nas.ranking.reference import reference_sample
 from nas.ranking.scorers.calibrated import CalibratedScorer
+from nas.ranking.spec import RankingSpec
 from nas.seeds import stream
 from nas.spaces import catalogue
 from nas.spaces.base import Architecture, Space
-from nas.spec import RankingSpec, RunSpec
+from nas.spec import RunSpec
 
 CHOSEN = RESULTS / "choose_ranking" / "chosen.json"
 SEEDS = (0, 1)
@@ -68,7 +69,7 @@ RECIPES = (
 NUM_REFERENCE = RankingSpec().reference_architectures
 LONGER = 4
 LOSS_WEIGHTS = (1.0, 2.0, 3.0, 5.0, 8.0)
-NUM_LANDMARKS = 40
+NUM_LANDMARKS = 30
 NUM_DRAWS = 5
 CALIBRATIONS = tuple(
     CalibratedScorer(model=model, kernel=kernel, target=target, architecture_features=features)
@@ -103,6 +104,7 @@ def all_valid(space: Space) -> tuple[Architecture, ...]:
 TABLES = (
     Table("digits-mini", "digits-mini", digits, all_valid),
     Table("nas-bench-201-small", "nas-bench-201-cifar10", first_experiment.dataset, cells),
+    Table("nas-bench-201-medium", "nas-bench-201-cifar10", first_experiment.dataset, cells),
 )
 RUNS = tuple(product(TABLES, SEEDS))
 

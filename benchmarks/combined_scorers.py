@@ -1,9 +1,10 @@
-"""What do combined scorers add? Kendall tau of components, rank sum and calibration on digits-mini.
+"""How well do scorers rank digits-mini, and what do combined ones add?
 
-Executes `examples/digits-mini.yaml` with more scorers, scores all valid cells, and draws 20 landmarks
-from the benchmark, ten times. The tau of every scorer is that of the cells which are no landmarks.
+Executes `examples/digits-mini.yaml` with all scorers, and scores all valid cells: Kendall tau of every
+scorer alone (the table of docs/scorers.md). Then draws 20 landmarks from the benchmark, ten times: tau
+of components, rank sum and calibration, of the cells which are no landmarks (docs/combined-scorers.md).
 A seed measured before is read from `results/combined_scorers/`; delete its file to measure it again.
-About two minutes per seed.
+About three minutes per seed.
 
     python benchmarks/combined_scorers.py [--seed 0 1 ...]
 """
@@ -31,14 +32,25 @@ SPEC = Path(__file__).parent.parent / "examples" / "digits-mini.yaml"
 KEPT = RESULTS / "combined_scorers"
 SEEDS = (0, 1, 2)
 MEASURED = ("loss", "accuracy", "flops", "nonlinearity-count", "live-conv-params")
+ALONE = (
+    *MEASURED,
+    "synflow",
+    "naswot",
+    "expressivity",
+    "progressivity",
+    "trainability",
+    "ntk-min-eigenvalue",
+    "zico",
+    "sigeo",
+)
 NUM_DRAWS = 10
 NUM_LANDMARKS = 20
 COMBINED: dict[str, CombinedScorer] = {
-    "rank-sum of all": RankSumScorer(),
+    "rank-sum of the five": RankSumScorer(of=MEASURED),
     "rank-sum of loss and flops": RankSumScorer(of=("loss", "flops")),
-    "calibrated, Gaussian process": CalibratedScorer(),
+    "calibrated, Gaussian process": CalibratedScorer(of=MEASURED),
     "calibrated, Gaussian process, loss alone": CalibratedScorer(of=("loss",)),
-    "calibrated, ridge": CalibratedScorer(model="ridge"),
+    "calibrated, ridge": CalibratedScorer(of=MEASURED, model="ridge"),
 }
 
 
@@ -58,7 +70,7 @@ def measure(seed: int) -> Row:
     """Execute the experiment with one seed and return its row."""
     origin = provenance()
     content = yaml.safe_load(SPEC.read_text())
-    content["ranking"]["scorers"] = [{"kind": kind} for kind in MEASURED]
+    content["ranking"]["scorers"] = [{"kind": kind} for kind in ALONE]
     spec = RunSpec.model_validate({**content, "seed": seed})
     done = execute(spec, catalogue()[spec.space], digits())
     assert spec.benchmark is not None
@@ -86,6 +98,7 @@ def measure(seed: int) -> Row:
         **origin,
         "num_landmarks": NUM_LANDMARKS,
         "num_ranked": len(done.scores["loss"]) - NUM_LANDMARKS,
+        "alone": {kind: _tau(done, done.scores[kind], truth) for kind in ALONE},
         "taus": {name: list(found) for name, found in taus.items()},
         "left_out_taus": {name: list(found) for name, found in left_out.items()},
         "noise_ceiling": table.noise_ceiling,
@@ -113,7 +126,11 @@ def combined_scores(
 
 
 def show(rows: list[Row]) -> None:
-    """Print one line per scorer: the mean tau of each seed over the draws, and the spread."""
+    """Print the taus of every scorer alone; then means over the draws of each seed, and the spread."""
+    print_table(
+        ["scorer alone", *(f"seed {row['seed']}" for row in rows)],
+        [[kind, *(_alone(row, kind) for row in rows)] for kind in ALONE],
+    )
     header = ["scorer", *(f"seed {row['seed']}" for row in rows), "lowest", "highest", "left out"]
     table, figures = [], {}
     for name in (*MEASURED, *COMBINED):
@@ -141,6 +158,12 @@ def show(rows: list[Row]) -> None:
 
 def _tau(done: Execution, scores: dict[str, float], truth: dict[str, float]) -> float | None:
     return correlate(done.experiment.space, scores, truth, None).tau.value
+
+
+def _alone(row: Row, kind: str) -> str:
+    taus = row["alone"]
+    assert isinstance(taus, dict)
+    return f"{taus[kind]:.3f}"
 
 
 def _numbers(row: Row, field: str, name: str) -> list[float]:

@@ -80,6 +80,7 @@ def combined_row(seed: int) -> dict[str, Any]:
         "num_landmarks": 20,
         "num_ranked": 96,
         "noise_ceiling": 0.9,
+        "alone": dict.fromkeys(combined_scorers.ALONE, 0.25),
         "taus": {name: [0.5, 0.7 + seed / 100] for name in names},
         "left_out_taus": {"calibrated, ridge": [0.4, 0.6]},
     }
