@@ -195,6 +195,11 @@ TERM = {"kind": "landmark"}
             "landmarks",
             "the run's benchmark, and it has none",
         ),
+        (
+            {"landmarks": chosen("random", count=116)},
+            "landmarks.choice",
+            "116 landmarks leave 0 architectures of digits-mini to be ranked",
+        ),
         ({"landmarks": {"kind": "oracle"}}, "landmarks", "oracle"),
         (
             {"training": {"steps": 10, "regularisers": [TERM]}},
