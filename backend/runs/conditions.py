@@ -35,6 +35,10 @@ def further_conditions(conditions: Mapping[str, Any]) -> dict[str, str]:  # Any:
 
 
 def _text(name: str, value: Any) -> str:  # Any: a JSON value
+    if value is None:
+        return "undefined"
+    if isinstance(value, float):
+        return f"{value:.4g}"
     if not isinstance(value, Mapping):
         return str(value)
     if name == "bootstrap":

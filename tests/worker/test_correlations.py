@@ -14,7 +14,7 @@ from backend.runs.leases import Lease
 from backend.runs.schemas import CorrelationRead
 from nas.events import ArchitectureScore, ArchitecturesScored, RoundFinished
 from nas.ranking.batch_norm.recalibrate import Recalibrate
-from nas.spec import RunSpec
+from nas.spec import RankingSpec, RunSpec
 from tests.worker.support import (
     SLOT,
     Deployment,
@@ -23,7 +23,7 @@ from tests.worker.support import (
     tiny_spec,
     unit_of,
 )
-from worker.correlations import Truth, load_truth
+from worker.correlations import Truth, joint_conditions, load_truth
 from worker.recorder import Recorder
 
 SPEC = tiny_spec(benchmark="ordered")
@@ -285,6 +285,42 @@ def test_the_final_correlation_comes_with_the_last_rank_unit(ranked: Deployment)
         rows = session.scalars(select(Correlation).where(Correlation.run_id == run_id)).all()
         assert {(row.stage, row.step) for row in rows} == {("final", SPEC.training.steps)}
         assert session.scalars(select(Unit.progress).where(Unit.key == "rank-0-0")).one() == 3
+
+
+@pytest.mark.parametrize(
+    ("kinds", "expected"),
+    [
+        # No image is read by any of them.
+        (
+            ["flops", "nonlinearity-count"],
+            {"split": "none", "images": 0, "batch_size": 0, "batch_norm": "none"},
+        ),
+        # What flops do not need is that of the loss.
+        (
+            ["flops", "loss"],
+            {"split": "validation", "images": 20, "batch_size": 250, "batch_norm": "running"},
+        ),
+        (["loss", "accuracy"], {}),
+        (
+            ["expressivity", "progressivity", "trainability", "flops"],
+            {
+                "split": "none: noise",
+                "images": 32,
+                "batch_size": 32,
+                "batch_norm": "batch-stats",
+                "network": "untrained, width 16, cells per stage 2, initialisations 1",
+            },
+        ),
+        (
+            ["loss", "zico"],
+            {"split": "validation / train", "images": "20 / 256", "batch_size": "250 / 64"},
+        ),
+    ],
+)
+def test_combined_scores_rest_on_what_their_parts_look_at(kinds, expected) -> None:
+    usual = {"split": "validation", "images": 20, "batch_size": 250, "batch_norm": "running"}
+    ranking = RankingSpec.model_validate({"scorers": [{"kind": kind} for kind in kinds]})
+    assert joint_conditions(usual, ranking.scorers) == expected
 
 
 def test_equally_accurate_architectures_share_the_best_rank() -> None:
