@@ -165,9 +165,10 @@ class Correlator:
             if subspace is not None:
                 statement = statement.where(Score.subspace == subspace)
             # Databases order text in ways of their own, and the order decides between equal scores.
+            scored = session.execute(statement).all()
             known = sorted(
                 (architecture, score)
-                for architecture, score in session.execute(statement)
+                for architecture, score in scored
                 if architecture in self.truth.accuracies
             )
             seed = derive_seed(self.spec.seed, "bootstrap", stage, step, scorer.kind, scope)
@@ -181,6 +182,7 @@ class Correlator:
             conditions = self._conditions(stage, found, seed) | {
                 "micro_batches": _micro_batches(session, run_id),
                 "landmarks_left_out": _num_landmarks(session, run_id),
+                "not_in_benchmark": len(scored) - len(known),
             }
             row = {
                 "run_id": run_id,

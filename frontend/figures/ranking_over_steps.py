@@ -94,7 +94,8 @@ def beside(measure: MeasureName, ceiling: str) -> str:
 def _why_nothing(measure: MeasureName, rows: Sequence[CorrelationRead]) -> str:
     newest = max(rows, key=lambda row: (row.scope == OVERALL, row.step, row.stage == "final"))
     reason = newest.measures[measure].undefined_reason
-    return f"{MEASURES[measure].title} is undefined at every step. {reason}"
+    unusual = "".join(f" ({text})" for text in unusual_conditions(newest.conditions))
+    return f"{MEASURES[measure].title} is undefined at every step. {reason}{unusual}"
 
 
 def _numbers(measure: MeasureName, rows: Sequence[CorrelationRead]) -> str:

@@ -1,6 +1,7 @@
 """Rank correlations are written once, from one round, with their conditions."""
 
 import threading
+from dataclasses import replace
 
 import pytest
 from scipy.stats import kendalltau
@@ -138,8 +139,22 @@ def test_a_correlation_carries_its_conditions(ranked: Deployment) -> None:
         "processes": 1,
         "regularisers": "none",
         "landmarks_left_out": 0,
+        "not_in_benchmark": 0,
         "micro_batches": 1,
     }
+
+
+def test_architectures_that_the_benchmark_lacks_are_counted(ranked: Deployment) -> None:
+    run_id = skip_to_training(ranked, SPEC, [3, 3])
+    part, whole = architectures(ranked, run_id)[0], truth_of(ranked, run_id)
+    held = {code: value for code, value in whole.accuracies.items() if code != part[0]}
+    truth = replace(whole, accuracies=held)
+    scores = dict(zip(part, (0.1, 0.2, 0.3), strict=True))
+    store_part(ranked.db, truth, SPEC, claim_unit(ranked, run_id, "train-0"), 40, scores)
+    (row,) = stored(ranked, run_id, "0")
+    assert (row.num_architectures, row.conditions["not_in_benchmark"]) == (2, 1)
+    assert row.tau.undefined_reason == "Too few architectures: 2, where at least 3 are needed."
+    assert unusual_conditions(row.conditions) == ("not in benchmark 1",)
 
 
 def test_another_policy_of_batch_norm_shows_among_the_conditions(ranked: Deployment) -> None:

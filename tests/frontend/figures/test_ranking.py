@@ -104,6 +104,27 @@ def test_without_a_benchmark_the_scatter_says_that_there_is_no_ground_truth():
     assert "no benchmark" in drawn.layout.annotations[0].text
 
 
+def test_scores_of_architectures_that_the_benchmark_lacks_are_said_to_be_so():
+    scores = [made.score(code, 1.0, None) for code in ("a", "b")]
+    row = made.correlation(None, n=0)
+    row = row.model_copy(update={"conditions": {**row.conditions, "not_in_benchmark": 2}})
+    drawn = rank_correlation(
+        made.run(state="succeeded"), subspaces=[], scores=scores, correlations=[row]
+    )
+    assert is_empty(drawn)
+    text = drawn.layout.annotations[0].text.replace("<br>", " ")
+    assert text.startswith("None of the 2 architectures that were scored is in digits-mini@1.")
+    drawn = tau_over_steps(made.run(), subspaces=[], correlations=[row])
+    assert "(not in benchmark 2)" in drawn.layout.annotations[0].text.replace("<br>", " ")
+    drawn = rank_correlation(
+        made.run(),
+        subspaces=made.subspaces(1),
+        scores=[*scores, made.score("c", 1, 90)],
+        correlations=[row],
+    )
+    assert drawn.layout.title.subtitle.text.endswith("not in benchmark 2")
+
+
 @pytest.mark.parametrize(
     ("state", "said"), [("cancelled", "was cancelled"), ("failed", "has failed")]
 )
