@@ -86,6 +86,19 @@ def test_tau_is_pending_while_parts_of_the_round_are_missing():
     assert tau_text(None) == "τ pending"
 
 
+def test_the_final_scores_that_are_there_are_drawn_while_the_others_are_computed():
+    part = made.correlation(0.4, stage="final", step=1000, scope="0")
+    drawn = rank_correlation(
+        made.run(),
+        subspaces=made.subspaces(1, 1),
+        scores=[made.score("a", -1.0, 90, subspace=0, stage="final", step=1000)],
+        correlations=[made.correlation(0.5), part],
+    )
+    assert [len(trace.x) for trace in drawn.data] == [1, 0]
+    assert drawn.layout.title.text == "Rank correlation: τ pending"
+    assert drawn.layout.title.subtitle.text.startswith("n = 1 · after training")
+
+
 def test_an_unknown_ceiling_is_called_unknown():
     assert ceiling_text(made.run(noise_ceiling=None)) == "noise ceiling unknown"
 
