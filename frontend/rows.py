@@ -35,16 +35,22 @@ def read_rows(db: Database, run_id: int, needs: Collection[str], chosen: Chosen 
 
 
 def read_compared(
-    db: Database, run_ids: Sequence[int], needs: Collection[str]
+    db: Database, run_ids: Sequence[int], needs: Collection[str], chosen: Chosen = USUAL
 ) -> list[ComparedRun]:
     """Return runs in the given order with each of `needs`, all of one moment of the database.
+
+    Args:
+        db: the database.
+        run_ids: of the runs.
+        needs: names of rows.
+        chosen: which measure of the correlations to read beside tau.
 
     Raises:
         NotFound: naming the first run that does not exist.
     """
     return [
         ComparedRun(place=place, **rows)
-        for place, rows in enumerate(_read(db, run_ids, needs, {"tau"}))
+        for place, rows in enumerate(_read(db, run_ids, needs, {"tau", chosen.measure}))
     ]
 
 

@@ -105,7 +105,8 @@ def ranking_sample(
     `ranking.live_architectures` are the live sample.
 
     Raises:
-        InfeasibleLandmarks: if they leave fewer than two architectures to be ranked.
+        InfeasibleLandmarks: if they leave fewer than two architectures to be ranked; the
+            parameter is one of `spec.landmarks`.
     """
     trained = landmarks.forms(space)
     sample = draw_distinct(

@@ -32,6 +32,9 @@ from worker.upsert import insert_once
 
 UNKNOWN = "unknown"
 
+NOT_NEEDED = ("none", 0)
+"""Conditions of a scorer that looks at no images, or at no network."""
+
 Stage = Literal["live", "final"]
 
 
@@ -162,9 +165,10 @@ class Correlator:
             if subspace is not None:
                 statement = statement.where(Score.subspace == subspace)
             # Databases order text in ways of their own, and the order decides between equal scores.
+            scored = session.execute(statement).all()
             known = sorted(
                 (architecture, score)
-                for architecture, score in session.execute(statement)
+                for architecture, score in scored
                 if architecture in self.truth.accuracies
             )
             seed = derive_seed(self.spec.seed, "bootstrap", stage, step, scorer.kind, scope)
@@ -175,6 +179,11 @@ class Correlator:
                 benchmark=self.truth.ascending,
                 sparse_threshold=ranking.sparse_threshold,
             )
+            conditions = self._conditions(stage, found, seed) | {
+                "micro_batches": _micro_batches(session, run_id),
+                "landmarks_left_out": _num_landmarks(session, run_id),
+                "not_in_benchmark": len(scored) - len(known),
+            }
             row = {
                 "run_id": run_id,
                 "stage": stage,
@@ -187,13 +196,9 @@ class Correlator:
                 "truth_ties": found.truth_ties,
                 "measures": {name: asdict(measure) for name, measure in found.measures.items()},
                 "best": _best(found, [architecture for architecture, _ in known]),
-                "conditions": self._conditions(stage, found, seed)
-                | {
-                    "micro_batches": _micro_batches(session, run_id),
-                    "landmarks_left_out": _num_landmarks(session, run_id),
-                }
+                "conditions": conditions
                 | dict(scorer.conditions)
-                | _combined_conditions(session, run_id, scorer),
+                | self._combined_conditions(session, run_id, scorer, conditions),
                 "created_at": db_now(),
             }
             insert_once(session, Correlation, ("run_id", "stage", "step", "scorer", "scope"), row)
@@ -229,6 +234,29 @@ class Correlator:
             "processes": self.spec.training.processes,
             "regularisers": _regularisers(self.spec),
         }
+
+    def _combined_conditions(
+        self,
+        session: Session,
+        run_id: int,
+        scorer: Scorer,
+        usual: Mapping[str, Any],
+    ) -> dict[str, Any]:  # Any: JSON for people
+        """Return what the scores of a combined scorer depend on; nothing for any other."""
+        if not isinstance(scorer, CombinedScorer):
+            return {}
+        row = session.get_one(Combination, (run_id, scorer.kind))
+        by_kind = {one.kind: one for one in self.spec.ranking.measured_scorers}
+        found = joint_conditions(usual, [by_kind[kind] for kind in row.components]) | {
+            "combines": ", ".join(row.components),
+            "reference": row.num_reference,
+        }
+        if row.calibration is not None:
+            found |= {
+                "landmarks": len(row.landmarks),
+                "left_out_tau": row.calibration.left_out_tau,
+            }
+        return found
 
 
 def _regularisers(spec: RunSpec) -> str:
@@ -283,22 +311,25 @@ def _micro_batches(session: Session, run_id: int) -> int:
     return most
 
 
-def _combined_conditions(
-    session: Session, run_id: int, scorer: Scorer
+def joint_conditions(
+    usual: Mapping[str, Any], components: Sequence[Scorer]
 ) -> dict[str, Any]:  # Any: JSON for people
-    """Return what the scores of a combined scorer depend on beside those that it combines."""
-    if not isinstance(scorer, CombinedScorer):
-        return {}
-    row = session.get_one(Combination, (run_id, scorer.kind))
-    found: dict[str, Any] = {
-        "combines": ", ".join(row.components),
-        "reference": row.num_reference,
-    }
-    if row.calibration is not None:
-        found |= {
-            "landmarks": len(row.landmarks),
-            "left_out_tau": row.calibration.left_out_tau,
-        }
+    """Return what scores rest on that combine those of several scorers.
+
+    What some of them do not need, such as images, is told of the others; what differs between
+    these is told of each, in their order.
+
+    Args:
+        usual: conditions of a scorer that has none of its own.
+        components: the scorers that are combined.
+    """
+    names = dict.fromkeys(name for one in components for name in one.conditions)
+    found: dict[str, Any] = {}
+    for name in names:
+        each = [{**usual, **one.conditions} for one in components]
+        values = list(dict.fromkeys(one[name] for one in each if name in one))
+        needed = [value for value in values if value not in NOT_NEEDED] or values
+        found[name] = needed[0] if len(needed) == 1 else " / ".join(map(str, needed))
     return found
 
 

@@ -151,12 +151,12 @@ def _tau_text(found: Outcome, scorer: str) -> str:
     # The final one after the live ones of the same step.
     row = max(rows, key=lambda row: (row.step, row.stage == "final"))
     tau = row.tau
+    unusual = "".join(f"; {condition}" for condition in unusual_conditions(row.conditions))
     if tau.value is None:
         return (
-            f"undefined for {row.num_architectures} architectures ({scorer}): "
+            f"undefined for {row.num_architectures} architectures ({scorer}{unusual}): "
             f"{tau.undefined_reason}"
         )
-    unusual = "".join(f"; {condition}" for condition in unusual_conditions(row.conditions))
     interval = ""
     if tau.low is not None and tau.high is not None:
         interval = f", 95 % interval {tau.low:.3f} to {tau.high:.3f}"

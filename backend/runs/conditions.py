@@ -9,15 +9,19 @@ USUAL: Mapping[str, Any] = {  # Any: JSON values
     "processes": 1,
     "regularisers": "none",
     "batch_norm": "batch-stats",
+    "not_in_benchmark": 0,
 }
-"""What training and scoring compute with unless a run asks for, or needs, something else."""
+"""What training and scoring compute with, and miss, unless a run asks for, or needs, something else."""
 
 SHOWN_APART = ("n", "score_ties", "truth_ties", "noise_ceiling")
 """Conditions that stand beside the measures themselves."""
 
 
 def unusual_conditions(conditions: Mapping[str, Any]) -> tuple[str, ...]:  # Any: JSON values
-    """Return in words how training and scoring behind a correlation differ from the usual."""
+    """Return in words how training and scoring behind a correlation differ from the usual.
+
+    Architectures that were scored, and that the benchmark does not hold, are among it.
+    """
     return tuple(
         f"{name.replace('_', ' ')} {conditions[name]}"
         for name, usual in USUAL.items()
@@ -35,6 +39,10 @@ def further_conditions(conditions: Mapping[str, Any]) -> dict[str, str]:  # Any:
 
 
 def _text(name: str, value: Any) -> str:  # Any: a JSON value
+    if value is None:
+        return "undefined"
+    if isinstance(value, float):
+        return f"{value:.4g}"
     if not isinstance(value, Mapping):
         return str(value)
     if name == "bootstrap":

@@ -12,6 +12,7 @@ from nas.errors import InfeasibleLandmarks
 from nas.landmarks.choosing import choose_landmarks
 from nas.landmarks.landmark import Landmark, Landmarks
 from nas.partition.base import Partition
+from nas.pipeline import ranking_sample
 from nas.spec import RunSpec
 
 FEWEST_IMAGES = 2
@@ -21,15 +22,22 @@ FEWEST_IMAGES = 2
 def check(
     session: Session, spec: RunSpec, partition: Partition, truth: BenchmarkColumn | None
 ) -> None:
-    """Refuse landmarks that a run could not have.
+    """Refuse landmarks that a run could not have, or that leave it nothing to rank.
 
     Raises:
         Unprocessable: naming the field, and what would be possible instead.
     """
     try:
-        choose(session, spec, partition, truth)
+        found = choose(session, spec, partition, truth)
     except InfeasibleLandmarks as error:
         raise Unprocessable(f"landmarks.choice.{error.parameter}", error.reason) from error
+    # The smallest sample that a run may ask for tells as much as the whole one.
+    ranking = spec.ranking.model_copy(update={"num_architectures": 2})
+    smallest = spec.model_copy(update={"ranking": ranking})
+    try:
+        ranking_sample(smallest, partition.space, found)
+    except InfeasibleLandmarks as error:
+        raise Unprocessable(f"landmarks.{error.parameter}", error.reason) from error
 
 
 def check_images(spec: RunSpec, dataset: Dataset) -> None:

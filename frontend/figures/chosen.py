@@ -10,7 +10,7 @@ class Chosen:
     """A measure of the ranking, and whose scores are ranked.
 
     Attributes:
-        measure: that figures over steps show.
+        measure: that figures over steps, and those that compare runs, show.
         scorer: one of the run's; None: the one that stands for it.
     """
 

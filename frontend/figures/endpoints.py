@@ -16,7 +16,7 @@ from backend.spaces import service
 from backend.spaces.endpoints import Count
 from backend.spaces.schemas import PreviewOptions
 from frontend.figures.chosen import Chosen
-from frontend.figures.comparison.registry import COMPARISONS
+from frontend.figures.comparison.registry import COMPARISONS, ComparisonDefinition
 from frontend.figures.comparison.runs import RunIds
 from frontend.figures.ranking import scorer_kinds
 from frontend.figures.registry import (
@@ -38,10 +38,19 @@ PLOTLY_JSON: dict[int | str, dict[str, Any]] = {  # Any: a part of the OpenAPI d
 }
 
 
-_MEASURED = ", ".join(name for name, one in FIGURES.items() if one.has_measure)
+def _measured(
+    registry: Mapping[str, FigureDefinition] | Mapping[str, ComparisonDefinition],
+) -> str:
+    return ", ".join(name for name, one in registry.items() if one.has_measure)
+
+
 Measured = Annotated[
     MeasureName | None,
-    Query(description=f"Measure of the ranking, for {_MEASURED}; tau unless given."),
+    Query(description=f"Measure of the ranking, for {_measured(FIGURES)}; tau unless given."),
+]
+ComparedMeasure = Annotated[
+    MeasureName | None,
+    Query(description=f"Measure of the rankings, for {_measured(COMPARISONS)}; tau unless given."),
 ]
 ChosenScorer = Annotated[
     StorableText | None,
@@ -100,7 +109,7 @@ def _add_run_figures(router: APIRouter, db: Database) -> None:
     ) -> Response:
         definition = _named(figure, FIGURES)
         if measure is not None and not definition.has_measure:
-            raise Unprocessable("measure", f"the figure {figure!r} shows none; {_MEASURED} does")
+            raise _no_measure(figure, FIGURES)
         chosen = Chosen(measure or "tau", scorer)
         rows = read_rows(db, run_id, definition.needs, chosen)
         _require_scorer(rows["run"], definition, scorer)
@@ -122,12 +131,17 @@ def _add_run_figures(router: APIRouter, db: Database) -> None:
             RunIds,
             Query(description="Numbers of the runs, each once: `?run=1&run=2`. They keep order."),
         ],
+        measure: ComparedMeasure = None,
         theme: Theme = "light",
     ) -> Response:
         definition = COMPARISONS.get(figure)
         if definition is None:
             raise _no_comparison(figure)
-        return _answer(definition.of(read_compared(db, run, definition.needs), theme))
+        if measure is not None and not definition.has_measure:
+            raise _no_measure(figure, COMPARISONS)
+        chosen = Chosen(measure or "tau")
+        runs = read_compared(db, run, definition.needs, chosen)
+        return _answer(definition.of(runs, theme, chosen))
 
 
 def _add_space_figures(router: APIRouter, db: Database) -> None:
@@ -232,6 +246,14 @@ def _pinned(db: Database, reference: str) -> str:
 
 def _answer(drawn: go.Figure) -> Response:
     return Response(drawn.to_json(), media_type="application/json")
+
+
+def _no_measure(
+    figure: str, registry: Mapping[str, FigureDefinition] | Mapping[str, ComparisonDefinition]
+) -> ApiError:
+    return Unprocessable(
+        "measure", f"the figure {figure!r} shows none; one is shown by {_measured(registry)}"
+    )
 
 
 def _no_comparison(figure: str) -> ApiError:

@@ -160,9 +160,10 @@ def rank_correlation(
     scorer = scorer or shown_scorer(run)
     found = prepare_ranking(scorer, scores, correlations)
     if found is None:
+        untold = {row.architecture for row in scores if row.scorer == scorer}
         return empty_figure(
             SCATTER_TITLE,
-            why_no_scores(run, scorer),
+            why_no_truths(run, len(untold)) if untold else why_no_scores(run, scorer),
             theme=theme,
             uirevision=revision,
         )
@@ -219,10 +220,23 @@ def _revision(name: str, run: RunRead, scorer: str | None) -> str:
     return f"{name}-{run.id}" + ("" if scorer is None else f"-{scorer}")
 
 
-def why_no_scores(run: RunRead, scorer: str) -> str:
-    """Return why a run has no scores of a scorer beside ground truth."""
+NO_BENCHMARK = "This run has no benchmark, so there is no ground truth<br>to compare scores with."
+
+
+def why_no_truths(run: RunRead, number: int) -> str:
+    """Return why none of the architectures that were scored, so many, stands beside ground truth."""
     if run.benchmark is None:
-        return "This run has no benchmark, so there is no ground truth<br>to compare scores with."
+        return NO_BENCHMARK
+    return (
+        f"None of the {number:,} architectures that were scored is in {run.benchmark}.<br>"
+        "Rank more of them, or take a benchmark of more."
+    )
+
+
+def why_no_scores(run: RunRead, scorer: str) -> str:
+    """Return why a run has no scores of a scorer."""
+    if run.benchmark is None:
+        return NO_BENCHMARK
     if scorer not in (live.kind for live in run.spec.ranking.live_scorers):
         return awaited(
             run, f"No architecture has been scored by {scorer} yet.", "It scores after training."

@@ -48,7 +48,7 @@ def tau_over_steps(
     known = [row for row in rows if row.measures[measure].value is not None]
     if not known:
         message = _why_nothing(measure, rows) if rows else why_no_scores(run, scorer)
-        return empty_figure(_title(measure), message, theme=theme, uirevision=revision)
+        return empty_figure(over_steps_title(measure), message, theme=theme, uirevision=revision)
     live = sorted((row for row in known if row.stage != "final"), key=lambda row: row.step)
     overall = [row for row in live if row.scope == OVERALL]
     newest = max(known, key=lambda row: (row.step, row.stage == "final"))
@@ -58,11 +58,14 @@ def tau_over_steps(
         if live
         else "after training alone",
         "band: 95 % bootstrap interval" if MEASURES[measure].has_interval else "",
-        ceiling_text(run) if measure == "tau" else f"{ceiling_text(run)} (of τ-b)",
+        beside(measure, ceiling_text(run)),
         *unusual_conditions(newest.conditions),
     ]
     drawn = figure(
-        _title(measure), " · ".join(filter(None, caption)), theme=theme, uirevision=revision
+        over_steps_title(measure),
+        " · ".join(filter(None, caption)),
+        theme=theme,
+        uirevision=revision,
     )
     for part in subspaces:
         _add_subspace(drawn, part, [row for row in live if row.scope == str(part.index)], measure)
@@ -78,14 +81,21 @@ def tau_over_steps(
     return drawn
 
 
-def _title(measure: MeasureName) -> str:
+def over_steps_title(measure: MeasureName) -> str:
+    """Return what a figure of a measure over steps is called."""
     return TITLE if measure == "tau" else f"{MEASURES[measure].title} over steps"
+
+
+def beside(measure: MeasureName, ceiling: str) -> str:
+    """Return a noise ceiling in words as it stands beside a measure: it bounds tau-b alone."""
+    return ceiling if measure == "tau" else f"{ceiling} (of τ-b)"
 
 
 def _why_nothing(measure: MeasureName, rows: Sequence[CorrelationRead]) -> str:
     newest = max(rows, key=lambda row: (row.scope == OVERALL, row.step, row.stage == "final"))
     reason = newest.measures[measure].undefined_reason
-    return f"{MEASURES[measure].title} is undefined at every step. {reason}"
+    unusual = "".join(f" ({text})" for text in unusual_conditions(newest.conditions))
+    return f"{MEASURES[measure].title} is undefined at every step. {reason}{unusual}"
 
 
 def _numbers(measure: MeasureName, rows: Sequence[CorrelationRead]) -> str:

@@ -1,6 +1,6 @@
 """Between the values of a form's inputs and the document they describe."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from frontend.forms.fields import Choice, Group, Leaf, Node, leaves
@@ -46,18 +46,24 @@ def spread(node: Node, document: Any) -> dict[str, Any]:  # Any: JSON
     return _chosen(node, document)
 
 
-def field_of(form: Group, location: Sequence[int | str]) -> str | None:
+def field_of(
+    form: Group,
+    location: Sequence[int | str],
+    document: Any = None,  # Any: JSON
+) -> str | None:
     """Return the key of the input that a validation error points at.
 
     Args:
         form: the whole form.
         location: of the error in the document; the kinds that pydantic puts into a location
             inside a tagged union are understood, and so is a location without them.
+        document: what was refused; without it a location without kinds is taken to be in the
+            first kind that has such a field.
 
     Returns:
         None if the location is a group or the whole document, which have no input.
     """
-    found = _follow(form, tuple(location))
+    found = _follow(form, tuple(location), document)
     if isinstance(found, Leaf):
         return found.key
     return found.kind_key if isinstance(found, Choice) else None
@@ -148,26 +154,43 @@ def _number(leaf: Leaf, value: Any) -> Any:
         return value
 
 
-def _follow(node: Node, location: tuple[int | str, ...]) -> Node:
+def _follow(
+    node: Node,
+    location: tuple[int | str, ...],
+    document: Any,  # Any: JSON
+) -> Node:
+    """Return the node of a location below `node`, of which `document` is the value."""
     if not location or isinstance(node, Leaf):
         return node
     head, rest = location[0], location[1:]
     if isinstance(node, Group):
         child = next((child for child in node.children if child.path[-1] == head), None)
-        return node if child is None else _follow(child, rest)
+        return node if child is None else _follow(child, rest, _value(document, head))
     if isinstance(head, int):
-        return _follow(node, rest)
+        return _follow(node, rest, _value(document, head))
     if head in node.variants:
-        inner = _follow(node.variants[str(head)], rest)
+        inner = _follow(node.variants[str(head)], rest, document)
         return node if isinstance(inner, Group) and inner is node.variants[head] else inner
-    return _without_kind(node.variants.values(), node, location)
+    return _without_kind(node, location, document)
 
 
 def _without_kind(
-    variants: Iterable[Group], node: Choice, location: tuple[int | str, ...]
+    node: Choice,
+    location: tuple[int | str, ...],
+    document: Any,  # Any: JSON
 ) -> Node:
-    for variant in variants:
-        inner = _follow(variant, location)
+    chosen = node.variants.get(_value(document, "kind"))
+    for variant in node.variants.values() if chosen is None else (chosen,):
+        inner = _follow(variant, location, document)
         if inner is not variant:
             return inner
     return node
+
+
+def _value(document: Any, place: int | str) -> Any:  # Any: JSON
+    """Return what stands at a place of a document, None if nothing does."""
+    if isinstance(document, Mapping):
+        return document.get(place)
+    if isinstance(document, Sequence) and not isinstance(document, str):
+        return document[place] if isinstance(place, int) and place < len(document) else None
+    return None

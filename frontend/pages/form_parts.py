@@ -19,13 +19,21 @@ Component = Any  # Dash's components are generated, without a useful common type
 Errors = list[dict[str, str]]  # each with `field`, a dotted path, and `message`
 
 
-def place_errors(form: Group, errors: Errors) -> tuple[dict[str, str], list[str]]:
-    """Sort errors into those that belong to an input of a form, by its key, and the others."""
+def place_errors(
+    form: Group, errors: Errors, document: Mapping[str, Any]
+) -> tuple[dict[str, str], list[str]]:
+    """Sort errors into those that belong to an input of a form, by its key, and the others.
+
+    Args:
+        form: the whole form.
+        errors: of `document`.
+        document: what was refused; of the inputs of several kinds, those of its own are shown.
+    """
     placed: dict[str, str] = {}
     rest: list[str] = []
     for error in errors:
         parts = [int(part) if part.isdecimal() else part for part in error["field"].split(".")]
-        key = field_of(form, parts)
+        key = field_of(form, parts, document)
         if key is not None:
             placed[key] = error["message"]
         else:

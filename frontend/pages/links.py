@@ -98,9 +98,10 @@ def figure_json(
     return f"{API}/runs/{run_id}/figures/{figure}" + (f"?{query}" if query else "")
 
 
-def comparison_json(run_ids: Iterable[int], figure: str) -> str:
-    """The data of a figure that compares runs, as the REST API gives it."""
-    return f"{API}/figures/{figure}?{_named(run_ids)}"
+def comparison_json(run_ids: Iterable[int], figure: str, *, measure: str | None = None) -> str:
+    """The data of a figure that compares runs, of the measure that is chosen if it shows one."""
+    chosen = "" if measure is None else "&" + urlencode({"measure": measure})
+    return f"{API}/figures/{figure}?{_named(run_ids)}{chosen}"
 
 
 def export(run_id: int, number: int) -> str:

@@ -85,7 +85,7 @@ def register(dash: Dash, context: Context) -> None:
         errors = create(context, document)
         if not errors:
             return links.benchmarks_page(), [None] * len(keys), None
-        placed, rest = place_errors(build_form(), errors)
+        placed, rest = place_errors(build_form(), errors, document)
         shown = problems("The build was not started", placed, rest)
         return no_update, [placed.get(key) for key in keys], shown
 

@@ -166,7 +166,7 @@ def _register_submit(dash: Dash, context: Context) -> None:
         run_id, errors = create(context, document, clone_of)
         if run_id is not None:
             return links.run_page(run_id), "", [None] * len(keys), None
-        placed, rest = place_errors(run_form(), errors)
+        placed, rest = place_errors(run_form(), errors, document)
         return (
             no_update,
             no_update,

@@ -6,7 +6,9 @@ from typing import Any
 import dash_mantine_components as dmc
 from dash import dcc
 
+from backend.runs.measures import title_with_unit
 from frontend.pages import links
+from nas.ranking.measures import MEASURES
 
 STATE_COLOURS = {
     "queued": "gray",
@@ -83,6 +85,23 @@ def duration_text(span: timedelta) -> str:
 def moment_text(moment: datetime | None) -> str:
     """Return a moment in UTC to the minute."""
     return "" if moment is None else moment.astimezone(UTC).strftime("%Y-%m-%d %H:%M UTC")
+
+
+def measure_select(name: str, label: str) -> Any:  # Any: a Dash component
+    """Return the choice of a measure of rankings, tau-b at first.
+
+    Args:
+        name: its id.
+        label: above it.
+    """
+    return dmc.Select(
+        id=name,
+        label=label,
+        data=[{"value": measure, "label": title_with_unit(measure)} for measure in MEASURES],
+        value="tau",
+        allowDeselect=False,
+        w=320,
+    )
 
 
 def alert(title: str, text: str) -> Any:  # Any: a Dash component

@@ -54,6 +54,12 @@ def test_correlations_over_steps_have_tau_and_the_measure_that_is_drawn(served_d
     assert {row.step for row in rows} == {100, 200, 300}
 
 
+def test_compared_runs_have_tau_and_the_measure_that_is_drawn(served_db, seeded):
+    chosen = Chosen("pool-regret")
+    (one,) = read_compared(served_db, [seeded.run_id], ("correlations",), chosen)
+    assert {tuple(row.measures) for row in one.correlations} == {("pool-regret", "tau")}
+
+
 def test_rankings_are_those_of_the_newest_moment_with_every_measure(served_db, seeded):
     rows = read_rows(served_db, seeded.run_id, ("rankings",))["rankings"]
     assert {row.step for row in rows} == {300}

@@ -104,7 +104,7 @@ def test_a_figure_over_steps_shows_the_measure_that_is_asked_for(client):
 def test_a_measure_is_refused_by_a_figure_that_shows_none(client):
     refused = client.get("/api/v1/runs/1/figures/training-loss?measure=tau")
     assert refused.status_code == 422
-    assert "tau-over-steps does" in refused.json()["detail"]
+    assert refused.json()["detail"].endswith("one is shown by tau-over-steps")
 
 
 def test_the_figures_are_listed(client):
@@ -168,6 +168,28 @@ def test_a_compared_run_has_the_numbers_of_its_own_figure(client):
     overall = next(trace for trace in alone if trace["name"] == "overall")
     assert (drawn["x"], drawn["y"]) == (overall["x"], overall["y"])
     assert drawn["x"] == [20]
+
+
+@pytest.mark.parametrize(
+    ("name", "title"),
+    [
+        ("rank-correlation", "regret in the pool"),
+        ("tau-over-steps", "regret in the pool over steps"),
+    ],
+)
+def test_a_comparison_of_rankings_shows_the_measure_that_is_asked_for(client, name, title):
+    address = f"/api/v1/figures/{name}?run=2&run=1"
+    assert client.get(f"{address}&measure=tau").json() == client.get(address).json()
+    regret = client.get(f"{address}&measure=pool-regret").json()
+    assert regret["layout"]["title"]["text"] == title
+    assert [trace["name"] for trace in regret["data"]] == ["#2 other", "#1 seeded"]
+    assert fields_of(client.get(f"{address}&measure=luck")) == ["measure"]
+
+
+def test_a_measure_is_refused_by_a_comparison_that_shows_none(client):
+    refused = client.get("/api/v1/figures/training-loss?run=1&run=2&measure=tau")
+    assert fields_of(refused) == ["measure"]
+    assert refused.json()["detail"].endswith("by rank-correlation, tau-over-steps")
 
 
 def test_the_comparisons_are_listed(client):

@@ -197,6 +197,23 @@ def test_landmarks_are_trained_to_the_same_accuracy_in_any_order(make_experiment
     assert accuracies() == {}
 
 
+@pytest.mark.parametrize(("split", "matters"), [("test", False), ("validation", True)])
+def test_landmarks_are_measured_on_validation_images_alone(
+    make_experiment, split, matters
+) -> None:
+    member = ("none", "nor_conv_3x3", "none")
+    experiment = make_experiment(landmarks=Landmarks((Landmark(member, 0),)))
+    source = experiment.spec.landmarks.model_copy(update={"recipe": StandAloneRecipe(epochs=1)})
+    experiment = replace(experiment, spec=experiment.spec.model_copy(update={"landmarks": source}))
+
+    def accuracy(changed) -> float:
+        *_, trained = landmarks_unit(changed, [(member, 0)])
+        return trained.accuracy
+
+    usual, noisy = accuracy(experiment), accuracy(with_noise_instead(experiment, split))
+    assert (noisy != usual) == matters
+
+
 def test_rounds_end_with_the_live_scores_of_the_units_subspace(make_experiment) -> None:
     experiment = make_experiment(warm_up_steps=12)
     warm = fresh_state(experiment, None)

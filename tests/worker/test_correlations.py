@@ -1,6 +1,7 @@
 """Rank correlations are written once, from one round, with their conditions."""
 
 import threading
+from dataclasses import replace
 
 import pytest
 from scipy.stats import kendalltau
@@ -14,7 +15,7 @@ from backend.runs.leases import Lease
 from backend.runs.schemas import CorrelationRead
 from nas.events import ArchitectureScore, ArchitecturesScored, RoundFinished
 from nas.ranking.batch_norm.recalibrate import Recalibrate
-from nas.spec import RunSpec
+from nas.spec import RankingSpec, RunSpec
 from tests.worker.support import (
     SLOT,
     Deployment,
@@ -23,7 +24,7 @@ from tests.worker.support import (
     tiny_spec,
     unit_of,
 )
-from worker.correlations import Truth, load_truth
+from worker.correlations import Truth, joint_conditions, load_truth
 from worker.recorder import Recorder
 
 SPEC = tiny_spec(benchmark="ordered")
@@ -138,8 +139,22 @@ def test_a_correlation_carries_its_conditions(ranked: Deployment) -> None:
         "processes": 1,
         "regularisers": "none",
         "landmarks_left_out": 0,
+        "not_in_benchmark": 0,
         "micro_batches": 1,
     }
+
+
+def test_architectures_that_the_benchmark_lacks_are_counted(ranked: Deployment) -> None:
+    run_id = skip_to_training(ranked, SPEC, [3, 3])
+    part, whole = architectures(ranked, run_id)[0], truth_of(ranked, run_id)
+    held = {code: value for code, value in whole.accuracies.items() if code != part[0]}
+    truth = replace(whole, accuracies=held)
+    scores = dict(zip(part, (0.1, 0.2, 0.3), strict=True))
+    store_part(ranked.db, truth, SPEC, claim_unit(ranked, run_id, "train-0"), 40, scores)
+    (row,) = stored(ranked, run_id, "0")
+    assert (row.num_architectures, row.conditions["not_in_benchmark"]) == (2, 1)
+    assert row.tau.undefined_reason == "Too few architectures: 2, where at least 3 are needed."
+    assert unusual_conditions(row.conditions) == ("not in benchmark 1",)
 
 
 def test_another_policy_of_batch_norm_shows_among_the_conditions(ranked: Deployment) -> None:
@@ -285,6 +300,42 @@ def test_the_final_correlation_comes_with_the_last_rank_unit(ranked: Deployment)
         rows = session.scalars(select(Correlation).where(Correlation.run_id == run_id)).all()
         assert {(row.stage, row.step) for row in rows} == {("final", SPEC.training.steps)}
         assert session.scalars(select(Unit.progress).where(Unit.key == "rank-0-0")).one() == 3
+
+
+@pytest.mark.parametrize(
+    ("kinds", "expected"),
+    [
+        # No image is read by any of them.
+        (
+            ["flops", "nonlinearity-count"],
+            {"split": "none", "images": 0, "batch_size": 0, "batch_norm": "none"},
+        ),
+        # What flops do not need is that of the loss.
+        (
+            ["flops", "loss"],
+            {"split": "validation", "images": 20, "batch_size": 250, "batch_norm": "running"},
+        ),
+        (["loss", "accuracy"], {}),
+        (
+            ["expressivity", "progressivity", "trainability", "flops"],
+            {
+                "split": "none: noise",
+                "images": 32,
+                "batch_size": 32,
+                "batch_norm": "batch-stats",
+                "network": "untrained, width 16, cells per stage 2, initialisations 1",
+            },
+        ),
+        (
+            ["loss", "zico"],
+            {"split": "validation / train", "images": "20 / 256", "batch_size": "250 / 64"},
+        ),
+    ],
+)
+def test_combined_scores_rest_on_what_their_parts_look_at(kinds, expected) -> None:
+    usual = {"split": "validation", "images": 20, "batch_size": 250, "batch_norm": "running"}
+    ranking = RankingSpec.model_validate({"scorers": [{"kind": kind} for kind in kinds]})
+    assert joint_conditions(usual, ranking.scorers) == expected
 
 
 def test_equally_accurate_architectures_share_the_best_rank() -> None:

@@ -84,6 +84,13 @@ def test_a_struck_rank_unit_resumes_with_the_rest_and_gives_the_same_scores(
         run_here(chunked, struck, strike)
     before = scores(chunked, struck)
     assert 28 <= len(before) < 100
+    # Every few of them were told to whoever follows the run.
+    told = [
+        event.message
+        for event in chunked.events(struck)
+        if event.message.startswith("rank-") and "scores" in event.data.get("tables", ())
+    ]
+    assert len(told) >= 28 / 4
     evaluated: list[str] = []
     rank_unit = pipeline.rank_unit
 

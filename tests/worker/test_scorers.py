@@ -5,10 +5,13 @@ import math
 import pytest
 
 from backend.runs import results
+from nas.plugin import concrete_subclasses
+from nas.ranking.scorers.base import Scorer
 from nas.spec import RunSpec
 from tests.worker.running import run_to_end
 from tests.worker.support import Deployment, add_truth, tiny_spec
 
+PACKAGE = "nas.ranking.scorers"
 SMALL = {"width": 4, "cells_per_stage": 1}
 SCORERS = [
     {"kind": "loss"},
@@ -21,6 +24,11 @@ SCORERS = [
     {"kind": "ntk-min-eigenvalue", "batch_size": 8, "num_initialisations": 1, **SMALL},
     {"kind": "zico", "batch_size": 8},
     {"kind": "sigeo", "batch_size": 8},
+    {"kind": "accuracy"},
+    {"kind": "live-conv-params"},
+    {"kind": "nonlinearity-count"},
+    {"kind": "az-nas"},
+    {"kind": "rank-sum", "of": ["naswot", "synflow"]},
 ]
 
 
@@ -28,7 +36,7 @@ SCORERS = [
 def spec() -> RunSpec:
     return tiny_spec(
         benchmark="ordered",
-        ranking={"scorers": SCORERS},
+        ranking={"scorers": SCORERS, "reference_architectures": 8},
         search={"kind": "random", "budget": 6, "scorer": "naswot"},
     )
 
@@ -41,12 +49,15 @@ def test_a_run_ends_with_finite_scores_and_a_correlation_of_every_scorer(
     run_to_end(embedded, run_id)
     assert embedded.state(run_id) == "succeeded"
     kinds = {scorer.kind for scorer in spec.ranking.scorers}
+    # The calibrated one needs landmarks besides.
+    every = {one.model_fields["kind"].default for one in concrete_subclasses(Scorer, PACKAGE)}
+    assert kinds == every - {"calibrated"}
     with embedded.db.reading() as session:
         scores = results.scores(session, run_id)
         correlations = results.correlations(session, run_id)
         candidates = results.candidates(session, run_id)
     assert all(math.isfinite(row.score) for row in scores)
-    final = [row for row in scores if row.stage == "final"]
+    final = [row for row in scores if row.stage == "final" and row.ranked]
     assert {row.scorer: 0 for row in final} == dict.fromkeys(kinds, 0)
     for kind in kinds:
         assert sum(row.scorer == kind for row in final) == spec.ranking.num_architectures
@@ -56,8 +67,9 @@ def test_a_run_ends_with_finite_scores_and_a_correlation_of_every_scorer(
     assert set(overall) == kinds
     assert all(row.tau is not None for row in overall.values())
     # Live rounds: supernet scorers alone.
-    assert {row.scorer for row in scores if row.stage == "live"} == {"loss"}
-    assert {row.scorer for row in correlations if row.stage == "live"} == {"loss"}
+    live = {"loss", "accuracy"}
+    assert {row.scorer for row in scores if row.stage == "live"} == live
+    assert {row.scorer for row in correlations if row.stage == "live"} == live
     # The search maximised an untrained score, one that the ranking has too where it looked.
     ranked = {row.architecture: row.score for row in final if row.scorer == "naswot"}
     assert len(candidates) == 6
@@ -72,3 +84,6 @@ def test_a_run_ends_with_finite_scores_and_a_correlation_of_every_scorer(
     assert (conditions["naswot"]["split"], conditions["naswot"]["images"]) == ("train", 8)
     assert "untrained, width 4" in conditions["synflow"]["network"]
     assert conditions["zico"]["images"] == 32
+    # Combined scores rest on what is combined: neither of these has seen a validation image.
+    for kind, split in (("az-nas", "none: noise"), ("rank-sum", "train")):
+        assert (conditions[kind]["split"], conditions[kind]["images"]) == (split, 8)

@@ -22,7 +22,7 @@ def started(
     """Start a figure.
 
     Args:
-        name: of the figure, in addresses.
+        name: of the figure, and of what is chosen in it.
         title: what is shown.
         captions: units, n and conditions, under the title; empty ones are left out.
         runs: all runs of the comparison.

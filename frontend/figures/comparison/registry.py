@@ -6,6 +6,7 @@ from dataclasses import dataclass
 import plotly.graph_objects as go
 
 from frontend.figures.balance import BALANCE_TITLE
+from frontend.figures.chosen import USUAL, Chosen
 from frontend.figures.comparison.balance import training_balances
 from frontend.figures.comparison.ranking import rank_correlations, taus_over_steps
 from frontend.figures.comparison.runs import ComparedRun
@@ -26,15 +27,25 @@ class ComparisonDefinition:
         title: for people.
         needs: names of the fields of `ComparedRun` that `draw` reads, beside `run`.
         draw: the pure function of the runs and the theme.
+        has_measure: whether `draw` takes a measure of the rankings, `measure`.
     """
 
     name: str
     title: str
     needs: tuple[str, ...]
     draw: Callable[..., go.Figure]  # (runs, *, theme)
+    has_measure: bool = False
 
-    def of(self, runs: Sequence[ComparedRun], theme: str) -> go.Figure:
-        """Draw `runs`, which may hold more than this figure needs."""
+    def of(self, runs: Sequence[ComparedRun], theme: str, chosen: Chosen = USUAL) -> go.Figure:
+        """Draw `runs`, which may hold more than this figure needs.
+
+        Args:
+            runs: as `frontend.rows.read_compared` returns them for the same choice.
+            theme: light or dark.
+            chosen: what a viewer chose; a figure takes of it what it shows.
+        """
+        if self.has_measure:
+            return self.draw(runs, measure=chosen.measure, theme=theme)
         return self.draw(runs, theme=theme)
 
 
@@ -42,9 +53,15 @@ COMPARISONS: Mapping[str, ComparisonDefinition] = {
     definition.name: definition
     for definition in (
         ComparisonDefinition(
-            "rank-correlation", SCATTER_TITLE, ("correlations",), rank_correlations
+            "rank-correlation",
+            SCATTER_TITLE,
+            ("correlations",),
+            rank_correlations,
+            has_measure=True,
         ),
-        ComparisonDefinition("tau-over-steps", TAU_TITLE, ("correlations",), taus_over_steps),
+        ComparisonDefinition(
+            "tau-over-steps", TAU_TITLE, ("correlations",), taus_over_steps, has_measure=True
+        ),
         ComparisonDefinition(
             "training-balance", BALANCE_TITLE, ("subspaces", "balance"), training_balances
         ),

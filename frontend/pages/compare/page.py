@@ -5,25 +5,31 @@ from typing import Any
 from urllib.parse import parse_qs
 
 import dash_mantine_components as dmc
-from dash import Dash, Input, Output, State, ctx, dcc, html
+from dash import ALL, Dash, Input, Output, State, ctx, dcc, html
 from pydantic import TypeAdapter, ValidationError
 
 from backend.errors import ApiError
 from backend.runs import service
 from backend.validation import field_errors, sentence
 from frontend.context import Context, threaded
+from frontend.figures.chosen import Chosen
 from frontend.figures.comparison.registry import COMPARISONS
 from frontend.figures.comparison.runs import MOST_RUNS, RunIds
 from frontend.live import changes, replacement
 from frontend.pages import links
 from frontend.pages.compare.panels import COMPARISON_PANELS
+from frontend.pages.parts import measure_select
 from frontend.pages.places import all_marks, all_shown, data_link, figure_place, panel_place
 from frontend.pages.pulse import register_pulse
 from frontend.rows import read_compared
+from nas.ranking.measures import MeasureName
 
 PULSE_MILLISECONDS = 2000
 FIGURE = "compared-figure"
 PANEL = "compared-panel"
+MEASURE = "compared-measure"
+DATA_LINK = "compared-figure-data"
+"""The type of the ids of links to JSON that follow the chosen measure."""
 WIDE = ("best-so-far",)
 HEIGHT = 380
 ROOMY_RUNS = 6
@@ -74,21 +80,18 @@ def layout(context: Context, run_ids: Sequence[int]) -> Component:
                     panel_place(PANEL, "ground"),
                     panel_place(PANEL, "results"),
                     panel_place(PANEL, "spec"),
+                    dmc.Group(
+                        measure_select(MEASURE, "Measure of the rankings"), justify="flex-end"
+                    ),
                     dmc.Grid(
                         [
                             dmc.GridCol(
                                 figure_place(
-                                    FIGURE,
-                                    name,
-                                    link=data_link(
-                                        definition.title,
-                                        href=links.comparison_json(run_ids, name),
-                                    ),
-                                    height=height,
+                                    FIGURE, name, link=_data_link(run_ids, name), height=height
                                 ),
                                 span={"base": 12, "lg": 12 if name in WIDE else 6},
                             )
-                            for name, definition in COMPARISONS.items()
+                            for name in COMPARISONS
                         ],
                         gutter="md",
                     ),
@@ -99,12 +102,13 @@ def layout(context: Context, run_ids: Sequence[int]) -> Component:
 
 
 def register(dash: Dash, context: Context) -> None:
-    """Register the pulse and the update."""
+    """Register the pulse, the update and the links that follow the choice."""
 
     register_pulse(
         dash, context, pulse="compare-pulse", revisions="compared-revisions", runs="compared-runs"
     )
     _register_update(dash, context)
+    _register_links(dash)
 
 
 def _register_update(dash: Dash, context: Context) -> None:
@@ -115,6 +119,7 @@ def _register_update(dash: Dash, context: Context) -> None:
         Output(all_marks(PANEL), "data"),
         Input("compared-revisions", "data"),
         Input("theme", "data"),
+        Input(MEASURE, "value"),
         State(all_marks(FIGURE), "data"),
         State(all_marks(PANEL), "data"),
         State("compared-runs", "data"),
@@ -123,6 +128,7 @@ def _register_update(dash: Dash, context: Context) -> None:
     def update(
         _: list[int],
         theme: str,
+        measure: MeasureName,
         figure_marks: list[Any],
         panel_marks: list[Any],
         run_ids: list[int],
@@ -132,10 +138,11 @@ def _register_update(dash: Dash, context: Context) -> None:
         )
         needs = {need for name in figures for need in COMPARISONS[name].needs}
         needs |= {need for name in panels for need in COMPARISON_PANELS[name].needs}
-        runs = read_compared(context.db, run_ids, needs)
+        chosen = Chosen(measure)
+        runs = read_compared(context.db, run_ids, needs, chosen)
         sent = (
             [
-                changes(COMPARISONS[name].of(runs, theme), mark)
+                changes(COMPARISONS[name].of(runs, theme, chosen), mark)
                 for name, mark in zip(figures, figure_marks, strict=True)
             ],
             [
@@ -148,6 +155,26 @@ def _register_update(dash: Dash, context: Context) -> None:
             for group in sent
             for part in ("content", "mark")
         )
+
+
+def _register_links(dash: Dash) -> None:
+    @dash.callback(
+        Output({"type": DATA_LINK, "name": ALL}, "href"),
+        Input(MEASURE, "value"),
+        State("compared-runs", "data"),
+    )
+    @threaded
+    def lead(measure: MeasureName, run_ids: list[int]) -> list[str]:
+        names = [place["id"]["name"] for place in ctx.outputs_list]
+        return [links.comparison_json(run_ids, name, measure=measure) for name in names]
+
+
+def _data_link(run_ids: Sequence[int], name: str) -> Component:
+    definition = COMPARISONS[name]
+    properties: dict[str, Any] = {"href": links.comparison_json(run_ids, name)}  # Any: Dash's
+    if definition.has_measure:
+        properties["id"] = {"type": DATA_LINK, "name": name}
+    return data_link(definition.title, **properties)
 
 
 def _how_to_choose() -> Component:

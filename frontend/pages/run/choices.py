@@ -6,11 +6,11 @@ from typing import Any
 import dash_mantine_components as dmc
 from dash import ALL, Dash, Input, Output, State, ctx
 
-from backend.runs.measures import title_with_unit
 from frontend.context import threaded
 from frontend.figures.registry import FIGURES
 from frontend.pages import links
-from nas.ranking.measures import MEASURES, MeasureName
+from frontend.pages.parts import measure_select
+from nas.ranking.measures import MeasureName
 
 Component = Any  # Dash's components are generated, without a useful common type
 
@@ -42,14 +42,7 @@ def choices(scorers: Sequence[str], shown: str) -> Component:
         # With a single scorer there is nothing to choose.
         style={} if len(scorers) > 1 else {"display": "none"},
     )
-    of_measure = dmc.Select(
-        id=MEASURE,
-        label="Measure over steps",
-        data=[{"value": name, "label": title_with_unit(name)} for name in MEASURES],
-        value="tau",
-        allowDeselect=False,
-        w=320,
-    )
+    of_measure = measure_select(MEASURE, "Measure over steps")
     return dmc.Group([of_scorer, of_measure], justify="flex-end", mb="md")
 
 

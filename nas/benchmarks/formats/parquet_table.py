@@ -35,13 +35,30 @@ class ParquetTable(Format):
             raise InvalidBenchmark(f"not a Parquet file: {str(error)[:MAX_SAID]}") from error
         architecture, columns = places(schema.names)
         for number, (name, kind) in enumerate(zip(schema.names, schema.types, strict=True)):
-            is_text = arrow.types.is_string(kind) or arrow.types.is_large_string(kind)
-            is_number = arrow.types.is_integer(kind) or arrow.types.is_floating(kind)
-            if not (is_text if number == architecture else is_number):
-                wanted = "text" if number == architecture else "numbers"
-                raise InvalidBenchmark(f"column {name!r} holds {kind}, where {wanted} are needed")
+            fits = _is_text(kind) if number == architecture else _is_number(kind)
+            if not fits:
+                wanted = "text is" if number == architecture else "numbers are"
+                raise InvalidBenchmark(f"column {name!r} holds {kind}, where {wanted} needed")
         header = Header(tuple(place.column for place in columns))
         return Contents(header, _rows(table, architecture, columns))
+
+
+def _is_text(kind: Any) -> bool:  # Any: pyarrow has no types
+    from pyarrow import types
+
+    if types.is_dictionary(kind):
+        return _is_text(kind.value_type)
+    return any(
+        is_one(kind) for is_one in (types.is_string, types.is_large_string, types.is_string_view)
+    )
+
+
+def _is_number(kind: Any) -> bool:  # Any: pyarrow has no types
+    from pyarrow import types
+
+    # A column of nulls alone has no other kind.
+    ones = (types.is_integer, types.is_floating, types.is_decimal, types.is_null)
+    return any(is_one(kind) for is_one in ones)
 
 
 def _rows(

@@ -232,6 +232,11 @@ def test_an_undefined_tau_is_said_so(found: Outcome):
     assert correlation_text(found) == (
         "undefined for 116 architectures (loss): All scores are equal."
     )
+    (row,) = found.correlations
+    lacking = row.model_copy(update={"conditions": {**row.conditions, "not_in_benchmark": 84}})
+    assert correlation_text(replace(found, correlations=[lacking])) == (
+        "undefined for 116 architectures (loss; not in benchmark 84): All scores are equal."
+    )
 
 
 def test_every_measure_of_the_newest_ranking_is_a_row_with_interval_and_reason(found: Outcome):

@@ -56,6 +56,18 @@ def database_url(sqlite_url: str) -> str:
         ({"search": {"kind": "evolution", "objectives": ["flops"]}}, "search.objectives"),
         ({"search": {"kind": "random", "constraints": {"flops": 1}}}, "search.constraints"),
         ({"ranking": {"scorers": [{"kind": "loss"}, {"kind": "x"}]}}, "ranking.scorers.1"),
+        (
+            {"ranking": {"scorers": [{"kind": "loss"}, {"kind": "rank-sum", "of": ["magic"]}]}},
+            "ranking.scorers.1.of",
+        ),
+        (
+            {"ranking": {"scorers": [{"kind": "loss"}, {"kind": "az-nas"}]}},
+            "ranking.scorers.1.kind",
+        ),
+        (
+            {"ranking": {"scorers": [{"kind": "loss"}, {"kind": "calibrated"}]}},
+            "ranking.scorers.1",
+        ),
         ({"training": {"steps": 10, "batch_size": 1001}}, "training.batch_size"),
         ({"training": {"steps": 10, "sampler": {"kind": "oracle"}}}, "training.sampler"),
         (
@@ -194,6 +206,11 @@ TERM = {"kind": "landmark"}
             {"landmarks": {"kind": "benchmark"}, "benchmark": None},
             "landmarks",
             "the run's benchmark, and it has none",
+        ),
+        (
+            {"landmarks": chosen("random", count=116)},
+            "landmarks.choice",
+            "116 landmarks leave 0 architectures of digits-mini to be ranked",
         ),
         ({"landmarks": {"kind": "oracle"}}, "landmarks", "oracle"),
         (

@@ -29,6 +29,12 @@ def test_a_policy_is_named_with_its_parameters():
     }
 
 
+def test_numbers_are_short_and_what_is_undefined_is_called_so():
+    learned = {"left_out_tau": 0.19611613513818404, "landmarks": 12345}
+    assert further_conditions(learned) == {"left out tau": "0.1961", "landmarks": "12345"}
+    assert further_conditions({"left_out_tau": None}) == {"left out tau": "undefined"}
+
+
 def test_only_what_differs_from_the_usual_training_is_unusual():
     usual = {"micro_batches": 1, "precision": "float32", "processes": 1}
     assert unusual_conditions(usual) == ()

@@ -86,6 +86,19 @@ def test_tau_is_pending_while_parts_of_the_round_are_missing():
     assert tau_text(None) == "τ pending"
 
 
+def test_the_final_scores_that_are_there_are_drawn_while_the_others_are_computed():
+    part = made.correlation(0.4, stage="final", step=1000, scope="0")
+    drawn = rank_correlation(
+        made.run(),
+        subspaces=made.subspaces(1, 1),
+        scores=[made.score("a", -1.0, 90, subspace=0, stage="final", step=1000)],
+        correlations=[made.correlation(0.5), part],
+    )
+    assert [len(trace.x) for trace in drawn.data] == [1, 0]
+    assert drawn.layout.title.text == "Rank correlation: τ pending"
+    assert drawn.layout.title.subtitle.text.startswith("n = 1 · after training")
+
+
 def test_an_unknown_ceiling_is_called_unknown():
     assert ceiling_text(made.run(noise_ceiling=None)) == "noise ceiling unknown"
 
@@ -102,6 +115,27 @@ def test_without_a_benchmark_the_scatter_says_that_there_is_no_ground_truth():
     )
     assert is_empty(drawn)
     assert "no benchmark" in drawn.layout.annotations[0].text
+
+
+def test_scores_of_architectures_that_the_benchmark_lacks_are_said_to_be_so():
+    scores = [made.score(code, 1.0, None) for code in ("a", "b")]
+    row = made.correlation(None, n=0)
+    row = row.model_copy(update={"conditions": {**row.conditions, "not_in_benchmark": 2}})
+    drawn = rank_correlation(
+        made.run(state="succeeded"), subspaces=[], scores=scores, correlations=[row]
+    )
+    assert is_empty(drawn)
+    text = drawn.layout.annotations[0].text.replace("<br>", " ")
+    assert text.startswith("None of the 2 architectures that were scored is in digits-mini@1.")
+    drawn = tau_over_steps(made.run(), subspaces=[], correlations=[row])
+    assert "(not in benchmark 2)" in drawn.layout.annotations[0].text.replace("<br>", " ")
+    drawn = rank_correlation(
+        made.run(),
+        subspaces=made.subspaces(1),
+        scores=[*scores, made.score("c", 1, 90)],
+        correlations=[row],
+    )
+    assert drawn.layout.title.subtitle.text.endswith("not in benchmark 2")
 
 
 @pytest.mark.parametrize(

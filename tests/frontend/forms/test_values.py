@@ -114,6 +114,38 @@ def test_an_error_finds_its_input(location, key):
     assert field_of(FORM, location) == key
 
 
+@pytest.mark.parametrize(
+    ("chosen", "location", "key"),
+    [
+        (
+            {"landmarks": {"kind": "stand-alone", "choice": {"kind": "fixed"}}},
+            ("landmarks", "choice", "architectures"),
+            "landmarks[stand-alone].choice[fixed].architectures",
+        ),
+        (
+            {"landmarks": {"kind": "benchmark", "choice": {"kind": "random", "count": 999}}},
+            ("landmarks", "choice", "count"),
+            "landmarks[benchmark].choice[random].count",
+        ),
+        (
+            {"landmarks": {"kind": "stand-alone"}},
+            ("landmarks", "choice"),
+            "landmarks[stand-alone].choice.kind",
+        ),
+        (
+            {"ranking": {"scorers": [{"kind": "loss"}, {"kind": "rank-sum", "of": ["x"]}]}},
+            ("ranking", "scorers", 1, "of"),
+            "ranking.scorers[rank-sum].of",
+        ),
+        ({"search": {"kind": "exhaustive"}}, ("search", "budget"), "search[exhaustive].budget"),
+        ({"search": {"kind": "no such"}}, ("search",), "search.kind"),
+        ({"search": None}, ("search", "budget"), "search[evolution].budget"),
+    ],
+)
+def test_an_error_without_kinds_finds_the_input_of_the_kind_that_was_chosen(chosen, location, key):
+    assert field_of(FORM, location, chosen) == key
+
+
 def test_a_nullable_group_is_null_until_something_is_filled_in():
     values = spread(FORM, document(retrain=None))
     assert assemble(FORM, values)["retrain"] is None

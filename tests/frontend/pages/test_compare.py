@@ -3,8 +3,9 @@ import pytest
 from backend.errors import ApiError, NotFound
 from backend.settings import Settings
 from frontend.context import Context
+from frontend.figures.comparison.registry import COMPARISONS
 from frontend.figures.comparison.runs import MOST_RUNS, ComparedRun
-from frontend.pages.compare.page import chosen_runs, layout
+from frontend.pages.compare.page import DATA_LINK, MEASURE, chosen_runs, layout
 from frontend.pages.compare.panels import (
     COMPARISON_PANELS,
     condition_lines,
@@ -14,8 +15,10 @@ from frontend.pages.compare.panels import (
     spec_table,
 )
 from frontend.pages.runs import compare_button
+from nas.ranking.measures import MEASURES
 from tests.frontend import made
 from tests.frontend.pages.test_panels import words
+from tests.frontend.seeding import SeededRun, small_spec
 
 
 def compared(place, *, rows=None, **changes):
@@ -50,6 +53,21 @@ def test_without_runs_the_page_says_how_to_choose_them(served_db):
 def test_a_run_that_does_not_exist_is_not_found(served_db):
     with pytest.raises(NotFound, match="no run 99999"):
         layout(Context(settings=Settings(), db=served_db), [99999])
+
+
+def test_every_measure_can_be_chosen_and_the_links_of_figures_that_show_it_follow(served_db):
+    run = SeededRun(served_db, small_spec()).create()
+    page = layout(Context(settings=Settings(), db=served_db), [run.run_id])
+    select = page[MEASURE]
+    assert [option["value"] for option in select.data] == list(MEASURES)
+    assert select.value == "tau"
+    following = [part.id["name"] for part in page._traverse() if _is_followed(part)]
+    assert following == [name for name, one in COMPARISONS.items() if one.has_measure]
+
+
+def _is_followed(part):
+    found = getattr(part, "id", None)
+    return isinstance(found, dict) and found.get("type") == DATA_LINK
 
 
 @pytest.mark.parametrize("number", [0, 1, MOST_RUNS + 1])

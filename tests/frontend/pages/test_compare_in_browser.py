@@ -1,5 +1,7 @@
 """Runs selected in the list stand side by side, live, in a real Chromium."""
 
+import re
+
 import pytest
 from playwright.sync_api import expect
 
@@ -71,6 +73,14 @@ def test_selected_runs_are_compared_live_and_can_be_removed(quiet_page, address,
         expect(row.get_by_role("cell", name=cell, exact=True)).to_be_visible()
     expect(differences.locator("tbody tr")).to_have_count(1)
     expect(differences).to_contain_text("seed")
+
+    quiet_page.get_by_role("textbox", name="Measure of the rankings").click()
+    quiet_page.get_by_role("option", name="regret in the pool (percentage points)").click()
+    figure = quiet_page.locator(".figure-card", has=quiet_page.locator(".figure-tau-over-steps"))
+    expect(figure).to_contain_text("regret in the pool over steps")
+    data = figure.get_by_role("link", name="data")
+    expect(data).to_have_attribute("href", re.compile("&measure=pool-regret$"))
+    # What arrives later is of the chosen measure too.
 
     second.train(400)
     second.rank(400)

@@ -3,8 +3,11 @@ from urllib.parse import parse_qsl, urlsplit
 import pytest
 
 from backend.errors import Unprocessable
+from backend.settings import Settings
+from frontend.context import Context
 from frontend.pages import links
-from frontend.pages.new_run import started_with
+from frontend.pages.form_parts import place_errors
+from frontend.pages.new_run import create, run_form, started_with
 
 
 def test_the_link_of_a_preview_fills_in_space_splitter_and_width():
@@ -39,3 +42,16 @@ def test_the_link_of_a_preview_of_weight_banks_starts_a_run_with_them():
 def test_an_address_that_makes_no_spec_is_refused(given):
     with pytest.raises(Unprocessable):
         started_with(given)
+
+
+@pytest.mark.parametrize("kind", ["stand-alone", "benchmark"])
+def test_a_landmark_outside_the_space_is_refused_at_the_input_that_shows(served_db, kind):
+    choice = {"kind": "fixed", "architectures": ["|nor_conv_3x3~0|", "|conv~0|"]}
+    document = started_with({}) | {"landmarks": {"kind": kind, "choice": choice}}
+    run_id, errors = create(Context(settings=Settings(), db=served_db), document, None)
+    assert run_id is None
+    placed, rest = place_errors(run_form(), errors, document)
+    assert rest == []
+    ((key, message),) = placed.items()
+    assert key == f"landmarks[{kind}].choice[fixed].architectures"
+    assert message.startswith("outside the space: '|nor_conv_3x3~0|' is no architecture of digits")

@@ -156,8 +156,9 @@ def test_a_line_without_end_is_refused_before_it_fills_the_memory(tmp_path: Path
 @pytest.mark.parametrize(
     ("columns", "said"),
     [
-        ({"architecture": [1], "accuracy": [1.0]}, "'architecture' holds int64, where text"),
-        ({"architecture": ["x"], "accuracy": ["1"]}, "'accuracy' holds string, where numbers"),
+        ({"architecture": [1], "accuracy": [1.0]}, "'architecture' holds int64, where text is"),
+        ({"architecture": ["x"], "accuracy": ["1"]}, "'accuracy' holds string, where numbers are"),
+        ({"architecture": [SKIP], "accuracy": [True]}, "'accuracy' holds bool, where numbers are"),
         ({"architecture": [SKIP, None], "accuracy": [80.0, 1.0]}, "row 2: no architecture"),
         ({"architecture": [SKIP], "accuracy": [float("nan")]}, "row 1: accuracy nan"),
     ],
@@ -165,6 +166,27 @@ def test_a_line_without_end_is_refused_before_it_fills_the_memory(tmp_path: Path
 def test_a_bad_parquet_table_is_refused(columns: dict, said: str, tmp_path: Path):
     parquet.write_table(arrow.table(columns), tmp_path / "made")
     assert said in refusal(tmp_path, (tmp_path / "made").read_bytes())
+
+
+def test_text_and_numbers_of_every_kind_are_read_from_parquet(tmp_path: Path):
+    # Categories, views, decimals, and a column of nulls, which has no kind of its own.
+    columns = {
+        "accuracy": arrow.array([50, 90], arrow.decimal128(5, 2)),
+        "loss": arrow.array([1.5, None], arrow.float32()),
+        "flops": arrow.nulls(2),
+    }
+    for codes in (
+        arrow.array([SKIP, CONV]).dictionary_encode(),
+        arrow.array([SKIP, CONV], arrow.large_string()),
+        arrow.array([SKIP, CONV], arrow.string_view()),
+    ):
+        parquet.write_table(arrow.table({"architecture": codes, **columns}), tmp_path / "made")
+        with opened(tmp_path / "made") as contents:
+            rows = {row.architecture: row.values for row in checked_rows(contents, DIGITS)}
+        assert rows == {
+            SKIP: (Value(50.0), Value(1.5), None),
+            CONV: (Value(90.0), None, None),
+        }
 
 
 def test_a_damaged_parquet_table_is_refused(tmp_path: Path):

@@ -7,6 +7,7 @@ from frontend.figures.comparison.ranking import (
 )
 from frontend.figures.comparison.runs import ComparedRun
 from frontend.figures.style import is_empty
+from nas.ranking.measures import MEASURES
 from tests.frontend import made
 
 
@@ -162,3 +163,81 @@ def test_every_known_ceiling_is_a_line_over_steps():
 
 def test_a_ceiling_that_no_benchmark_tells_is_unknown():
     assert ceilings_text([compared(0, noise_ceiling=None)]) == "noise ceiling unknown"
+
+
+def test_another_measure_has_its_own_values_title_scale_and_n():
+    rows = [
+        made.correlation(0.4, step=100, sparse_tau=0.7),
+        made.correlation(0.5, step=1000, stage="final", n=50, sparse_tau=0.8),
+    ]
+    binned = (
+        rows[1].measures["sparse-tau"].model_copy(update={"num_architectures": 5, "truth_ties": 4})
+    )
+    measures = {**rows[1].measures, "sparse-tau": binned}
+    rows[1] = rows[1].model_copy(update={"measures": measures})
+    runs = [compared(0, rows), compared(1, rows[:1])]
+    newest = rank_correlations(runs, measure="sparse-tau")
+    assert [list(trace.x) for trace in newest.data] == [[0.8], [0.7]]
+    assert list(newest.data[0].error_x.array) == pytest.approx([0.1])
+    assert newest.layout.title.text == "sparse τ-b"
+    assert newest.layout.xaxis.title.text == "sparse τ-b"
+    assert caption(newest).startswith("overall sparse τ-b by loss · n = 5–10 · bar: 95 % interval")
+    assert (
+        newest.data[0]
+        .customdata[0]
+        .startswith(
+            "after training<br>sparse τ-b = 0.80 [0.70, 0.90]<br>n = 5<br>"
+            "tied pairs: 0 by score, 4 by truth<br>noise ceiling 0.80 (of τ-b)"
+        )
+    )
+    assert newest.layout.uirevision == "rank-correlation-sparse-tau-1-2"
+    over_steps = taus_over_steps(runs, measure="sparse-tau")
+    assert [list(trace.y) for trace in over_steps.data] == [[0.7, None, 0.8], [0.7]]
+    assert over_steps.layout.title.text == "sparse τ-b over steps"
+    assert over_steps.layout.yaxis.title.text == "sparse τ-b"
+    assert "star: final, n = 5 ·" in caption(over_steps)
+    assert over_steps.layout.uirevision == "tau-over-steps-sparse-tau-1-2"
+
+
+@pytest.mark.parametrize("draw", [rank_correlations, taus_over_steps])
+def test_the_noise_ceiling_bounds_tau_alone_and_is_named_beside_the_others(draw):
+    runs = [compared(0, [made.correlation(0.4)]), compared(1, noise_ceiling=None)]
+    for name in MEASURES:
+        drawn = draw(runs, measure=name)
+        marks = {end for shape in drawn.layout.shapes for end in (shape.x0, shape.y0)}
+        assert (0.8 in marks) == (name == "tau")
+        known = "noise ceiling 0.80, unknown for #2"
+        assert known in caption(drawn)
+        assert (f"{known} (of τ-b)" in caption(drawn)) == (name != "tau")
+
+
+def test_a_measure_without_an_interval_has_no_bar():
+    drawn = rank_correlations(
+        [compared(0, [made.correlation(0.4, pool_regret=1.5)])], measure="pool-regret"
+    )
+    (trace,) = drawn.data
+    assert (list(trace.x), list(trace.error_x.array)) == ([1.5], [])
+    assert "bar:" not in caption(drawn)
+    assert drawn.layout.xaxis.title.text == "regret in the pool (percentage points)"
+
+
+def test_a_run_in_which_the_measure_is_undefined_says_why():
+    rows = [made.correlation(0.4, tau_top_1_percent=None)]
+    runs = [compared(0, rows), compared(1, [made.correlation(0.5)])]
+    drawn = rank_correlations(runs, measure="tau-top-1-percent")
+    assert [(words.y, words.text) for words in drawn.layout.annotations] == [
+        ("#1 run 0", "τ-b, top 1 % undefined. All scores are equal.")
+    ]
+    assert [list(trace.x) for trace in drawn.data] == [[], [0.5]]
+    assert "nothing to show of #1" in caption(taus_over_steps(runs, measure="tau-top-1-percent"))
+
+
+@pytest.mark.parametrize("draw", [rank_correlations, taus_over_steps])
+@pytest.mark.parametrize("measure", ["tau", "tau-top-1-percent"])
+def test_a_measure_that_is_undefined_in_every_run_says_why(draw, measure):
+    rows = [made.correlation(None if measure == "tau" else 0.4, tau_top_1_percent=None)]
+    drawn = draw([compared(0, rows), compared(1, rows), compared(2)], measure=measure)
+    assert is_empty(drawn)
+    assert drawn.layout.annotations[0].text.replace("<br>", " ") == (
+        f"{MEASURES[measure].title} is undefined for these runs. All scores are equal."
+    )

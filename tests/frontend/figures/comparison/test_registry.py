@@ -2,6 +2,7 @@ import json
 
 import pytest
 
+from frontend.figures.chosen import Chosen
 from frontend.figures.comparison.registry import COMPARISONS
 from frontend.figures.comparison.runs import MOST_RUNS, ComparedRun
 from frontend.figures.registry import FIGURES
@@ -52,6 +53,15 @@ def test_every_comparison_has_title_n_units_and_a_constant_uirevision(name):
     assert drawn.layout.uirevision == later.layout.uirevision == f"{name}-1-2"
     layout = json.loads(drawn.to_json())["layout"]
     assert layout["xaxis"]["title"]["text"]
+
+
+@pytest.mark.parametrize("name", sorted(COMPARISONS))
+def test_a_chosen_measure_changes_the_figures_that_show_one_alone(name):
+    runs = [full(0), full(1)]
+    chosen = COMPARISONS[name].of(runs, "light", Chosen("pool-regret"))
+    usual = COMPARISONS[name].of(runs, "light")
+    assert (chosen != usual) == COMPARISONS[name].has_measure
+    assert COMPARISONS[name].has_measure == (name in ("rank-correlation", "tau-over-steps"))
 
 
 @pytest.mark.parametrize("name", sorted(COMPARISONS))
