@@ -51,6 +51,10 @@ class InfeasibleLandmarks(InfeasibleParameter):
     """The landmarks cannot be had. The parameter is one of the landmarks' specification."""
 
 
+class InfeasibleRanking(InfeasibleParameter):
+    """What is to be ranked cannot be had. The parameter is one of the ranking's specification."""
+
+
 class InfeasibleInheritance(NasError):
     """The supernets of a run cannot start from those of another one."""
 

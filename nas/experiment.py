@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING
 from nas.data.dataset import ImageDataset
 from nas.landmarks.landmark import NO_LANDMARKS, Landmarks
 from nas.partition.base import Partition
-from nas.spaces.base import Space
+from nas.ranking.sample import ranking_sample
+from nas.spaces.base import Architecture, Space
 from nas.spec import RunSpec
 from nas.supernets.sizes import Supernets
 
@@ -33,6 +34,8 @@ class Experiment:
         dataset: the images that `spec.dataset` names.
         device: a torch device, for example `cpu` or `cuda:0`.
         landmarks: those that `spec.landmarks` names, with their accuracies where they are known.
+        known: canonical strings of the valid architectures of the run's benchmark; empty where the
+            ranking does not draw from it.
     """
 
     spec: RunSpec
@@ -41,6 +44,22 @@ class Experiment:
     dataset: ImageDataset
     device: str = "cpu"
     landmarks: Landmarks = NO_LANDMARKS
+    known: tuple[str, ...] = ()
+
+    @cached_property
+    def ranking_sample(self) -> tuple[Architecture, ...]:
+        """What is ranked after training, in random order.
+
+        Raises:
+            InfeasibleLandmarks: if they leave nothing to be ranked.
+            InfeasibleRanking: if the benchmark that is drawn from holds too little.
+        """
+        return ranking_sample(self.spec, self.space, self.landmarks, self.known)
+
+    @property
+    def live_sample(self) -> tuple[Architecture, ...]:
+        """What every round of live ranking scores: the first of them."""
+        return self.ranking_sample[: self.spec.ranking.live_architectures]
 
     @cached_property
     def supernets(self) -> Supernets:

@@ -11,7 +11,6 @@ from itertools import chain, islice
 from types import MappingProxyType
 from typing import TYPE_CHECKING
 
-from nas.errors import InfeasibleLandmarks
 from nas.events import (
     ArchitectureScore,
     ArchitecturesScored,
@@ -26,7 +25,6 @@ from nas.events import (
     StandAloneTrained,
 )
 from nas.experiment import Experiment
-from nas.landmarks.landmark import NO_LANDMARKS, Landmarks
 from nas.landmarks.sources.stand_alone import StandAloneLandmarks
 from nas.ranking.calibration import Calibration
 from nas.ranking.combination import Combination, ScoreTable, combine, learn
@@ -34,11 +32,10 @@ from nas.ranking.reference import reference_sample
 from nas.ranking.scorers.base import Scorer
 from nas.search.loop import search
 from nas.search.state import SearchState
-from nas.seeds import derive_seed, stream
-from nas.spaces.base import Architecture, Space
-from nas.spaces.distinct import draw_distinct
+from nas.seeds import derive_seed
+from nas.spaces.base import Architecture
 from nas.spaces.shape import NetworkShape
-from nas.spec import RunSpec, round_boundaries
+from nas.spec import round_boundaries
 from nas.training.team import Team
 
 if TYPE_CHECKING:
@@ -95,70 +92,31 @@ def landmarks_unit(
         yield StandAloneTrained(experiment.space.encode(architecture), number, accuracy)
 
 
-def ranking_sample(
-    spec: RunSpec, space: Space, landmarks: Landmarks = NO_LANDMARKS
-) -> tuple[Architecture, ...]:
-    """Return the architectures that are ranked after training: distinct, valid, in random order.
-
-    They are `ranking.num_architectures` uniform draws without replacement, or all if the space
-    holds no more, that compute something else than each of the landmarks does. The first
-    `ranking.live_architectures` are the live sample.
-
-    Raises:
-        InfeasibleLandmarks: if they leave fewer than two architectures to be ranked; the
-            parameter is one of `spec.landmarks`.
-    """
-    trained = landmarks.forms(space)
-    sample = draw_distinct(
-        space,
-        stream(spec.seed, "ranking sample"),
-        spec.ranking.num_architectures,
-        lambda architecture: not trained or space.live_form(architecture) not in trained,
-    )
-    if trained and len(sample) < 2:
-        raise InfeasibleLandmarks(
-            "choice",
-            f"{len(landmarks)} landmarks leave {len(sample)} architectures of {space.name} to be "
-            "ranked, for landmarks and what computes the same are never ranked; take fewer",
-        )
-    return sample
-
-
 def ranking_parts(experiment: Experiment) -> tuple[tuple[Architecture, ...], ...]:
     """Return what is scored after training by sub-space, what begins alike as neighbours.
 
     Neighbours are cheap to score together (`nas.supernets.evaluation`).
     """
-    spec, space, landmarks = experiment.spec, experiment.space, experiment.landmarks
-    ranked = ranking_sample(spec, space, landmarks)
-    sample = (*ranked, *unranked_sample(spec, space, landmarks))
+    sample = (*experiment.ranking_sample, *unranked_sample(experiment))
     return tuple(
-        tuple(sorted(part, key=space.live_form)) for part in _by_subspace(experiment, sample)
+        tuple(sorted(part, key=experiment.space.live_form))
+        for part in _by_subspace(experiment, sample)
     )
 
 
-def live_sample(
-    spec: RunSpec, space: Space, landmarks: Landmarks = NO_LANDMARKS
-) -> tuple[Architecture, ...]:
-    """Return the architectures that every round of live ranking scores."""
-    return ranking_sample(spec, space, landmarks)[: spec.ranking.live_architectures]
-
-
-def unranked_sample(
-    spec: RunSpec, space: Space, landmarks: Landmarks = NO_LANDMARKS
-) -> tuple[Architecture, ...]:
+def unranked_sample(experiment: Experiment) -> tuple[Architecture, ...]:
     """Return what is scored beside the ranking sample, and kept out of every rank correlation.
 
     It is the rest of the reference sample, if the run has a combined scorer, and the landmarks, if
     such a scorer learns from them.
     """
-    scorers = spec.ranking.combined_scorers
-    if not scorers:
+    ranking = experiment.spec.ranking
+    if not ranking.combined_scorers:
         return ()
-    ranked = frozenset(ranking_sample(spec, space, landmarks))
-    wanted = dict.fromkeys(reference_sample(space, spec.ranking.reference_architectures))
-    if any(scorer.needs_landmarks for scorer in scorers):
-        wanted |= dict.fromkeys(landmark.architecture for landmark in landmarks.chosen)
+    ranked = frozenset(experiment.ranking_sample)
+    wanted = dict.fromkeys(reference_sample(experiment.space, ranking.reference_architectures))
+    if any(scorer.needs_landmarks for scorer in ranking.combined_scorers):
+        wanted |= dict.fromkeys(one.architecture for one in experiment.landmarks.chosen)
     return tuple(member for member in wanted if member not in ranked)
 
 
@@ -192,7 +150,7 @@ def train_unit(
     last = training.warm_up_steps if is_warm_up else training.steps
     live = [
         architecture
-        for architecture in live_sample(spec, experiment.space, experiment.landmarks)
+        for architecture in experiment.live_sample
         if state.subspace is None or experiment.partition.route(architecture) == state.subspace
     ]
     team = team or Team()

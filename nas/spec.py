@@ -69,6 +69,15 @@ class RunSpec(SpecPart):
         return self
 
     @model_validator(mode="after")
+    def _a_benchmark_is_there_to_draw_from(self) -> Self:
+        if self.ranking.among == "benchmark" and self.benchmark is None:
+            raise refused_at(
+                ("ranking", "among"),
+                "the run has no benchmark to draw from: name one, or rank the whole space",
+            )
+        return self
+
+    @model_validator(mode="after")
     def _banks_need_thresholds_and_no_warm_up(self) -> Self:
         if not self.supernet.has_banks:
             return self

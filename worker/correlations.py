@@ -213,6 +213,7 @@ class Correlator:
             "n": found.num_architectures,
             "score_ties": found.score_ties,
             "truth_ties": found.truth_ties,
+            "drawn_from": ranking.among or "space",
             "split": "validation",
             "batch_norm": ranking.batch_norm.label,
             "images": min(wanted, self.num_validation),

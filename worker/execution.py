@@ -328,9 +328,8 @@ class Execution:
     @cached_property
     def unranked(self) -> frozenset[str]:
         """Architectures that are scored after training, but not for the ranking itself."""
-        spec, space = self.experiment.spec, self.experiment.space
-        sample = pipeline.unranked_sample(spec, space, self.experiment.landmarks)
-        return frozenset(map(space.encode, sample))
+        sample = pipeline.unranked_sample(self.experiment)
+        return frozenset(map(self.experiment.space.encode, sample))
 
     @cached_property
     def _samples(self) -> tuple[tuple[Architecture, ...], ...]:

@@ -33,6 +33,7 @@ def load_run(session: Session, settings: Settings, run_id: int) -> LoadedRun:
     space = run.space.definition
     path = settings.artifact_folder / run.dataset.path
     partition = run.spec.partition(space)
+    truth = load_truth(session, run)
     return LoadedRun(
         experiment=Experiment(
             spec=run.spec,
@@ -41,6 +42,9 @@ def load_run(session: Session, settings: Settings, run_id: int) -> LoadedRun:
             dataset=ImageDataset.load(path, run.dataset.sha256),
             device=own_device(settings).kind,
             landmarks=landmarks_of(session, run, partition),
+            known=()
+            if truth is None or run.spec.ranking.among is None
+            else tuple(truth.accuracies),
         ),
-        truth=load_truth(session, run),
+        truth=truth,
     )

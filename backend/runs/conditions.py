@@ -9,6 +9,7 @@ USUAL: Mapping[str, Any] = {  # Any: JSON values
     "processes": 1,
     "regularisers": "none",
     "batch_norm": "batch-stats",
+    "drawn_from": "space",
     "not_in_benchmark": 0,
 }
 """What training and scoring compute with, and miss, unless a run asks for, or needs, something else."""

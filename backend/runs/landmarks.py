@@ -8,11 +8,11 @@ from sqlalchemy.orm import Session
 from backend.errors import Unprocessable
 from backend.models import BenchmarkColumn, BenchmarkEntry, Dataset, LandmarkRow, Run
 from backend.references import pinned
-from nas.errors import InfeasibleLandmarks
+from nas.errors import InfeasibleLandmarks, InfeasibleRanking
 from nas.landmarks.choosing import choose_landmarks
 from nas.landmarks.landmark import Landmark, Landmarks
 from nas.partition.base import Partition
-from nas.pipeline import ranking_sample
+from nas.ranking.sample import ranking_sample
 from nas.spec import RunSpec
 
 FEWEST_IMAGES = 2
@@ -34,10 +34,13 @@ def check(
     # The smallest sample that a run may ask for tells as much as the whole one.
     ranking = spec.ranking.model_copy(update={"num_architectures": 2})
     smallest = spec.model_copy(update={"ranking": ranking})
+    known = _known(session, truth) if truth is not None and ranking.among is not None else None
     try:
-        ranking_sample(smallest, partition.space, found)
+        ranking_sample(smallest, partition.space, found, known)
     except InfeasibleLandmarks as error:
         raise Unprocessable(f"landmarks.{error.parameter}", error.reason) from error
+    except InfeasibleRanking as error:
+        raise Unprocessable(f"ranking.{error.parameter}", error.reason) from error
 
 
 def check_images(spec: RunSpec, dataset: Dataset) -> None:

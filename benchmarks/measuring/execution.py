@@ -11,7 +11,7 @@ from nas.data.dataset import ImageDataset
 from nas.events import TrainingProgressed
 from nas.experiment import Experiment
 from nas.landmarks.choosing import choose_landmarks
-from nas.pipeline import rank_unit, ranking_sample, train_unit
+from nas.pipeline import rank_unit, train_unit
 from nas.ranking.evaluation import evaluations
 from nas.ranking.metrics import RankCorrelation, rank_correlation
 from nas.ranking.scorers.base import Scorer
@@ -73,7 +73,7 @@ def execute(
         warm = _train(experiment, fresh_state(experiment, None))
         updates["warm-up"] = warm.updates
     scores: Scores = {scorer.kind: {} for scorer in spec.ranking.scorers}
-    sample = ranking_sample(spec, space, landmarks) if architectures is None else architectures
+    sample = experiment.ranking_sample if architectures is None else architectures
     for subspace in partition.subspaces:
         state = _train(
             experiment,

@@ -229,7 +229,7 @@ def why_no_truths(run: RunRead, number: int) -> str:
         return NO_BENCHMARK
     return (
         f"None of the {number:,} architectures that were scored is in {run.benchmark}.<br>"
-        "Rank more of them, or take a benchmark of more."
+        "Draw those to rank from the benchmark (ranking.among), or rank more of them."
     )
 
 

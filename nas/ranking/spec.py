@@ -1,6 +1,6 @@
 """RankingSpec: how architectures are scored. Importing it loads no torch."""
 
-from typing import Self
+from typing import Literal, Self
 
 from pydantic import Field, model_validator
 
@@ -24,6 +24,11 @@ class RankingSpec(SpecPart):
     )
     num_architectures: int = Field(
         200, ge=2, le=100_000, description="Random valid architectures scored after training."
+    )
+    among: Literal["benchmark"] | None = Field(
+        None,
+        description="What they are drawn from. benchmark: the architectures that the run's "
+        "benchmark holds, for one of few architectures; null: the whole space, whatever it holds.",
     )
     every_steps: int = Field(
         1000,

@@ -10,7 +10,8 @@ from pydantic import TypeAdapter
 from nas.data.digits import digits
 from nas.events import ArchitecturesScored, CandidateEvaluated, RoundFinished
 from nas.experiment import Experiment
-from nas.pipeline import rank_unit, ranking_sample, search_unit, train_unit
+from nas.pipeline import rank_unit, search_unit, train_unit
+from nas.ranking.sample import ranking_sample
 from nas.search.state import SearchState
 from nas.spaces import AnySpace
 from nas.spaces.base import Space

@@ -15,7 +15,7 @@ import torch
 from nas import pipeline
 from nas.data.dataset import ImageSplit
 from nas.data.digits import digits
-from nas.errors import InfeasibleLandmarks
+from nas.errors import InfeasibleLandmarks, InfeasibleRanking
 from nas.events import (
     ArchitecturesScored,
     CandidateEvaluated,
@@ -24,16 +24,15 @@ from nas.events import (
     TrainingProgressed,
 )
 from nas.experiment import Experiment
-from nas.landmarks.landmark import Landmark, Landmarks
+from nas.landmarks.landmark import NO_LANDMARKS, Landmark, Landmarks
 from nas.pipeline import (
     landmarks_unit,
-    live_sample,
     partition_unit,
     rank_unit,
-    ranking_sample,
     search_unit,
     train_unit,
 )
+from nas.ranking.sample import ranking_sample
 from nas.search.loop import search
 from nas.search.state import SearchState
 from nas.seeds import stream
@@ -85,7 +84,7 @@ def test_the_ranking_sample_is_distinct_valid_and_its_start_is_the_live_sample(
     sample = ranking_sample(experiment.spec, experiment.space)
     assert len(sample) == len(set(sample)) == 40
     assert all(experiment.space.is_valid(member) for member in sample)
-    assert live_sample(experiment.spec, experiment.space) == sample[:12]
+    assert experiment.live_sample == sample[:12]
 
 
 def test_a_sample_as_large_as_the_space_holds_every_valid_architecture(make_experiment) -> None:
@@ -141,12 +140,41 @@ def test_no_landmark_and_nothing_that_computes_the_same_is_ranked(make_experimen
         sample = ranking_sample(changed, space, landmarks)
         assert len(sample) == len(set(sample)) == min(sized, 116 - len(excluded))
         assert not set(sample) & set(excluded)
-    assert live_sample(spec, space, landmarks) == ranking_sample(spec, space, landmarks)[:12]
+    kept = replace(experiment, landmarks=landmarks)
+    assert kept.live_sample == ranking_sample(spec, space, landmarks)[:12]
     large = catalogue()["nas-bench-201"]
     first = ranking_sample(spec, large)[0]
     left = ranking_sample(spec, large, Landmarks((Landmark(first, 0, 1.0),)))
     assert len(left) == 40
     assert first not in left
+
+
+def test_a_sample_among_a_benchmark_is_of_it_and_without_landmarks(make_experiment) -> None:
+    plain = make_experiment()
+    space = plain.space
+    valid = [member for member in space.enumerate() if space.is_valid(member)]
+    known = valid[::2]
+    codes = [space.encode(member) for member in known]
+
+    def ranked(landmarks: Landmarks = NO_LANDMARKS, **changes: object) -> tuple:
+        ranking = plain.spec.ranking.model_copy(update={"among": "benchmark"} | changes)
+        spec = plain.spec.model_copy(update={"ranking": ranking})
+        return ranking_sample(spec, space, landmarks, codes)
+
+    assert set(ranked(num_architectures=500)) == set(known)
+    first = ranked(num_architectures=20)
+    assert first == ranked(num_architectures=500)[:20]
+    assert len(set(first)) == 20
+    assert first != tuple(known[:20])
+    codes.reverse()
+    assert ranked(num_architectures=20) == first  # the order of the table decides nothing
+    landmarks = Landmarks((Landmark(first[0], 0, 50.0),))
+    left = ranked(landmarks, num_architectures=500)
+    assert first[0] not in left
+    assert not {space.live_form(one) for one in left} & landmarks.forms(space)
+    del codes[2:]
+    with pytest.raises(InfeasibleRanking, match="holds 2 valid architectures"):
+        ranked()
 
 
 def test_landmarks_that_leave_nothing_to_rank_are_refused(make_experiment) -> None:
@@ -163,7 +191,7 @@ def test_live_rounds_leave_landmarks_out(make_experiment) -> None:
     landmarks = Landmarks(
         tuple(
             Landmark(member, plain.partition.route(member), 50.0)
-            for member in live_sample(plain.spec, plain.space)[:6]
+            for member in plain.live_sample[:6]
         )
     )
     experiment = make_experiment(landmarks=landmarks)
@@ -221,10 +249,7 @@ def test_rounds_end_with_the_live_scores_of_the_units_subspace(make_experiment) 
     finished = [event.step for event in events if isinstance(event, RoundFinished)]
     assert finished == [8, 12]
     assert round_boundaries(experiment.spec) == (8, 12, 16, 24)
-    live = {
-        experiment.space.encode(member)
-        for member in live_sample(experiment.spec, experiment.space)
-    }
+    live = {experiment.space.encode(member) for member in experiment.live_sample}
     for boundary in finished:
         scored = [
             score.architecture

@@ -16,6 +16,7 @@ from backend.settings import Settings
 from nas import pipeline
 from nas.experiment import Experiment
 from nas.partition.accumulated import BankedPartition
+from nas.ranking.sample import ranking_sample
 from nas.ranking.scoring import score
 from nas.spaces.base import Architecture
 from nas.spec import round_boundaries
@@ -140,7 +141,7 @@ def test_ranking_and_search_score_with_the_weights_of_the_one_train_unit(finishe
         ]
     live = [("live", step, 10) for step in round_boundaries(spec)]
     assert overall == [*live, ("final", 60, 24)]
-    sample = pipeline.ranking_sample(spec, space)
+    sample = ranking_sample(spec, space)
     assert {row.architecture for row in final} == {space.encode(member) for member in sample}
     assert {row.subspace for row in final} == {0, 1}
     assert len(candidates) == 12

@@ -19,7 +19,6 @@ from backend.models import BuildTraining, Dataset, Unit
 from backend.references import get
 from backend.runs import results
 from backend.runs import service as runs
-from nas import pipeline
 from nas.benchmarks.build import BuildSpec
 from nas.benchmarks.building import Building
 from nas.data.dataset import ImageDataset
@@ -168,10 +167,9 @@ def test_a_build_makes_the_benchmark_that_training_alone_makes(
 
 
 def test_a_built_benchmark_is_the_ground_truth_of_a_run(embedded: Deployment) -> None:
-    ranked = pipeline.ranking_sample(tiny_spec(), SPACE)[:8]
-    codes = [SPACE.encode(architecture) for architecture in ranked]
-    run_to_end(embedded, create(embedded, build_spec(architectures=codes)))
-    run_id = embedded.create(tiny_spec(benchmark="mine", search=None))
+    run_to_end(embedded, create(embedded, build_spec(architectures=None, sample=8)))
+    asked = tiny_spec(benchmark="mine", ranking={"among": "benchmark"}, search=None)
+    run_id = embedded.create(asked)
     run_to_end(embedded, run_id)
     with embedded.db.reading() as session:
         run = runs.get_run(session, run_id)
@@ -181,6 +179,10 @@ def test_a_built_benchmark_is_the_ground_truth_of_a_run(embedded: Deployment) ->
     assert run.tau is not None
     assert run.noise_ceiling == detail(embedded).noise_ceiling
     assert {row.conditions["noise_ceiling"] for row in rows} == {run.noise_ceiling}
+    overall = next(row for row in rows if row.scope == "overall")
+    assert overall.num_architectures == 8
+    assert overall.conditions["drawn_from"] == "benchmark"
+    assert overall.conditions["not_in_benchmark"] == 0
 
 
 def test_networks_may_have_other_sizes_than_the_space(embedded: Deployment) -> None:

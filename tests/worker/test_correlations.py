@@ -121,6 +121,7 @@ def test_a_correlation_carries_its_conditions(ranked: Deployment) -> None:
     bootstrap = row.conditions.pop("bootstrap")
     assert (bootstrap["resamples"], bootstrap["confidence"]) == (1000, 0.95)
     assert row.conditions == {
+        "drawn_from": "space",
         "n": 3,
         "score_ties": 3,
         "truth_ties": 0,

@@ -68,6 +68,7 @@ def database_url(sqlite_url: str) -> str:
             {"ranking": {"scorers": [{"kind": "loss"}, {"kind": "calibrated"}]}},
             "ranking.scorers.1",
         ),
+        ({"benchmark": None, "ranking": {"among": "benchmark"}}, "ranking.among"),
         ({"training": {"steps": 10, "batch_size": 1001}}, "training.batch_size"),
         ({"training": {"steps": 10, "sampler": {"kind": "oracle"}}}, "training.sampler"),
         (

@@ -122,7 +122,7 @@ def test_scores_on_a_gpu_are_near_those_on_the_cpu(make_experiment) -> None:
     experiment = make_experiment()
     trained = fresh_state(experiment, None)
     list(train(experiment, trained, 24))
-    sample = pipeline.live_sample(experiment.spec, experiment.space)
+    sample = experiment.live_sample
     scores = {}
     for device in ("cpu", "cuda"):
         there = on(experiment, device)
