@@ -22,6 +22,9 @@ from pydantic import (
 
 from nas.errors import InfeasibleCombination, InfeasibleSupernet
 from nas.landmarks.sources import AnyLandmarks
+from nas.names import REFERENCE_PATTERN as REFERENCE_PATTERN
+from nas.names import Name as Name
+from nas.names import Reference as Reference
 from nas.partition import AnySplitter
 from nas.partition.base import Partition
 from nas.partition.nonlinearity import NonlinearitySplitter
@@ -35,7 +38,7 @@ from nas.ranking.scorers.base import CombinedScorer, Scorer, SupernetScorer
 from nas.ranking.scorers.loss import LossScorer
 from nas.search import AnySearcher
 from nas.search.evolution import EvolutionSearcher
-from nas.search.objectives import COSTS
+from nas.search.objectives import UNSCORED
 from nas.spaces.base import Space
 from nas.spaces.shape import NetworkShape
 from nas.spec_part import SpecPart as SpecPart
@@ -53,12 +56,6 @@ MOST_SEEDS = 100
 MOST_RETRAINED = 100
 """Of one run's winners, or of one request: each is a training of its own."""
 
-_NAME = "[a-z0-9][a-z0-9._-]{0,99}"
-# Nine digits stay below what a version number can be.
-REFERENCE_PATTERN = f"^{_NAME}(@[0-9]{{1,9}})?$"
-
-Name = Annotated[str, Field(pattern=f"^{_NAME}$")]
-Reference = Annotated[str, Field(pattern=REFERENCE_PATTERN)]
 BenchmarkColumnName = Annotated[
     str, Field(pattern="^([A-Za-z0-9][A-Za-z0-9._-]{0,99}/)?accuracy$")
 ]
@@ -607,11 +604,11 @@ class RunSpec(SpecPart):
                 f"search.scorer {self.search.scorer!r} is not among ranking.scorers {kinds}"
             )
         for aim in self.search.aims:
-            if not aim.is_cost and aim.name not in kinds:
+            if aim.is_score and aim.name not in kinds:
                 raise refused_at(
                     ("search", "objectives"),
-                    f"{aim.name!r} is neither one of {', '.join(COSTS)} nor among ranking.scorers "
-                    f"{kinds}: add it there, or name another",
+                    f"{aim.name!r} is neither one of {', '.join(UNSCORED)} nor among "
+                    f"ranking.scorers {kinds}: add it there, or name another",
                 )
         return self
 

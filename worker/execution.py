@@ -14,6 +14,7 @@ from backend.db import Database
 from backend.models import Artifact, RetrainingRow, Run, Unit
 from backend.runs import inheritance
 from backend.runs.landmarks import landmark_rows, landmarks_of
+from backend.runs.latencies import latency_table, measured_latencies
 from backend.settings import Settings
 from nas import pipeline
 from nas.errors import InvalidCheckpoint
@@ -274,6 +275,10 @@ class Execution:
                 for subspace in self.experiment.partition.subspaces
             ]
             combinations = combining.searched_combinations(session, self.experiment, unit.run_id)
+            searcher, space = self.experiment.spec.search, self.experiment.space
+            assert searcher is not None
+            table = latency_table(session, searcher, space)
+            measured = measured_latencies(session, session.get_one(Run, unit.run_id))
 
         def freeze() -> Frozen:
             data = search_state.model_dump_json().encode()
@@ -281,7 +286,9 @@ class Execution:
 
         work.freeze = freeze
         work.position = lambda: len(search_state.evaluations)
-        work.events = pipeline.search_unit(self.experiment, states, search_state, combinations)
+        work.events = pipeline.search_unit(
+            self.experiment, states, search_state, combinations, table, measured
+        )
         return work
 
     def _retraining(self, unit: Unit) -> Work:
