@@ -1,10 +1,11 @@
 from urllib.parse import parse_qsl, urlsplit
 
 import pytest
+from dash import no_update
 
 from backend.errors import Unprocessable
 from frontend.pages import links
-from frontend.pages.new_run import started_with
+from frontend.pages.new_run import changed, started_with
 
 
 def test_the_link_of_a_preview_fills_in_space_splitter_and_width():
@@ -39,3 +40,15 @@ def test_the_link_of_a_preview_of_weight_banks_starts_a_run_with_them():
 def test_an_address_that_makes_no_spec_is_refused(given):
     with pytest.raises(Unprocessable):
         started_with(given)
+
+
+def test_only_inputs_that_show_something_else_are_set():
+    values = ["first", "", "", 5, True, ""]
+    assert changed(values, ["first", None, "", 4, False, "once"]) == [
+        no_update,
+        no_update,
+        no_update,
+        5,
+        True,
+        "",
+    ]
