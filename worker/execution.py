@@ -30,6 +30,7 @@ from nas.training.team import Team
 from worker import checkpoints, combining
 from worker.correlations import Truth
 from worker.landmarks import landmark_log
+from worker.latencies import other_devices
 from worker.plan import (
     ARCHITECTURES_PER_CHUNK,
     LANDMARKS_PER_CHUNK,
@@ -279,6 +280,7 @@ class Execution:
             assert searcher is not None
             table = latency_table(session, searcher, space)
             measured = measured_latencies(session, session.get_one(Run, unit.run_id))
+        work.log += other_devices(unit, measured.values(), self.device)
 
         def freeze() -> Frozen:
             data = search_state.model_dump_json().encode()

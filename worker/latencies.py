@@ -1,5 +1,6 @@
 """What a search has measured, and what it says at its end, as rows."""
 
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 
 from sqlalchemy.orm import Session
@@ -7,6 +8,8 @@ from sqlalchemy.orm import Session
 from backend.models import LatencyRow, Unit
 from backend.runs.states import append_event
 from nas.events import Event, LatencyMeasured, SearchRemarked
+from nas.latency.latency import Latency
+from nas.latency.meter import device_title
 from worker.upsert import upsert
 
 
@@ -46,3 +49,22 @@ class MeasuredLatencies:
         upsert(session, LatencyRow, ("run_id", "architecture"), rows)
         self._measured.clear()
         return ["latencies"]
+
+
+def other_devices(unit: Unit, measured: Iterable[Latency], device: str) -> list[tuple[str, str]]:
+    """Return, as level and text, that a search goes on with measurements on another device.
+
+    Args:
+        unit: the search.
+        measured: what earlier attempts have measured.
+        device: a torch device, that this attempt measures on.
+    """
+    here = device_title(device)
+    others = sorted({one.device for one in measured if one.device is not None} - {here})
+    if not others:
+        return []
+    text = (
+        f"{unit.key}: earlier latencies were measured on {', '.join(others)}, and the others will be "
+        f"on {here}: they do not compare."
+    )
+    return [("warning", text)]

@@ -167,6 +167,9 @@ def test_a_killed_search_uses_what_was_measured_and_takes_nothing_back(
     found = candidates(eager, run_id)
     assert len(found) == 20
     assert found[: len(before)] == before
+    # The real meter has another name than the one that is made up.
+    told = f"measured on cpu made up, and the others will be on {device_title('cpu')}"
+    assert any(told in text for text in eager.messages(run_id))
     # What an attempt had measured and not yet stored may be measured anew; nothing else is.
     assert len(asked) - len(set(asked)) <= 2
     assert set(map(SPACE.encode, asked)) == set(latencies(eager, run_id))

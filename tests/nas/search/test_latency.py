@@ -15,6 +15,7 @@ from nas.latency.sources.table import TableLatency
 from nas.partition.none import NoneSplitter
 from nas.search.base import Searcher
 from nas.search.constraints import Constraints
+from nas.search.local_search import LocalSearcher
 from nas.search.loop import search
 from nas.search.nsga2 import Nsga2Searcher
 from nas.search.random import RandomSearcher
@@ -101,6 +102,20 @@ def test_no_candidate_is_ever_above_the_limit_nor_scored_if_it_would_be(kind: st
         assert len(found) == len(set(found)) == min(searcher.budget, len(feasible))
         assert len(meter.asked) == len(set(meter.asked))
         assert set(meter.asked) >= set(found)
+
+
+@pytest.mark.parametrize("improvement", ["first", "steepest"])
+def test_local_search_goes_on_where_all_neighbours_were_too_slow(improvement: str) -> None:
+    # So few are fast that hardly any has a neighbour among them.
+    limit = sorted(map(ms_of, VALID))[11]
+    for seed in range(10):
+        searcher = LocalSearcher(
+            budget=12, improvement=improvement, constraints=Constraints(latency=limit)
+        )
+        found = candidates(run(searcher, seed=seed, latency=Meter()))
+        assert {DIGITS.decode(event.architecture) for event in found} == {
+            member for member in VALID if ms_of(member) <= limit
+        }
 
 
 @pytest.mark.parametrize("kind", KINDS)
