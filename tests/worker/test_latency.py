@@ -88,22 +88,22 @@ def test_a_search_measures_its_candidates_on_the_workers_own_device(embedded: De
 
 
 def test_what_is_above_the_limit_is_measured_and_told_but_no_candidate(
-    embedded: Deployment, asked: list[Architecture]
+    deployment: Deployment, asked: list[Architecture]
 ):
-    run_id = embedded.create(spec_of("evolution", budget=12, constraints={"latency": 1.4}))
-    run_to_end(embedded, run_id)
-    assert embedded.state(run_id) == "succeeded", embedded.messages(run_id)
-    found = candidates(embedded, run_id)
+    run_id = deployment.create(spec_of("evolution", budget=12, constraints={"latency": 1.4}))
+    run_to_end(deployment, run_id)
+    assert deployment.state(run_id) == "succeeded", deployment.messages(run_id)
+    found = candidates(deployment, run_id)
     assert len(found) == 12
     assert all(ms <= 1.4 for _, _, _, ms, _, _ in found)
-    measured = latencies(embedded, run_id)
+    measured = latencies(deployment, run_id)
     assert len(measured) == len(asked) == len(set(asked)) > 12
     slow = sum(ms > 1.4 for ms in measured.values())
     assert any(
         text.startswith(f"search: of {len(measured)} architectures measured {slow} take more than")
-        for text in embedded.messages(run_id)
+        for text in deployment.messages(run_id)
     )
-    with embedded.db.reading() as session:
+    with deployment.db.reading() as session:
         listed = results.latency_listing(run_id).all(session)
     assert [row.number for row in listed] == list(range(1, len(measured) + 1))
     assert sum(not row.is_candidate for row in listed) == slow
