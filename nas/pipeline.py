@@ -310,7 +310,6 @@ def search_unit(
         InfeasibleSearch: if no valid architecture keeps the constraints.
         ScoreUndefined: if a score is not finite.
     """
-    from nas.latency.meter import LatencyMeter
     from nas.ranking.evaluation import evaluations
     from nas.training.loop import prepare_device
 
@@ -351,8 +350,7 @@ def search_unit(
     source = searcher.latency_source
     latency: Measure | LatencyTable | None = table
     if isinstance(source, MeasuredLatency):
-        meter = LatencyMeter(experiment, source)
-        latency = lambda member: measured.get(member) or meter.measure(member)  # noqa: E731
+        latency = _measurement(experiment, source, measured)
     yield from search(
         searcher,
         experiment.partition,
@@ -378,6 +376,15 @@ def retrain_unit(
 
     prepare_device(experiment)
     yield from retrain(trainer, state)
+
+
+def _measurement(
+    experiment: Experiment, source: MeasuredLatency, known: Mapping[Architecture, Latency]
+) -> Measure:
+    from nas.latency.meter import LatencyMeter
+
+    meter = LatencyMeter(experiment, source)
+    return lambda architecture: known.get(architecture) or meter.measure(architecture)
 
 
 def _by_subspace(

@@ -153,10 +153,10 @@ def test_a_killed_search_uses_what_was_measured_and_takes_nothing_back(
     # Never a checkpoint: only the rows tell the next attempt anything.
     changes = {"record_seconds": 1e-6, "checkpoint_seconds": 1000.0}
     eager = Deployment(embedded.db, embedded.settings.model_copy(update=changes))
-    aims = {"objectives": ["loss", "latency"], "population_size": 8} if kind == "nsga2" else {}
-    run_id = eager.create(spec_of(kind, budget=20, constraints={"latency": 1.6}, **aims))
+    aims = {"objectives": ["loss", "latency"], "population_size": 4} if kind == "nsga2" else {}
+    run_id = eager.create(spec_of(kind, budget=12, constraints={"latency": 1.6}, **aims))
     before: list[tuple] = []
-    for number, owner in ((6, "first"), (14, "second")):
+    for number, owner in ((4, "first"), (9, "second")):
         control = struck_when(lambda number=number: len(candidates(eager, run_id)) >= number)
         with pytest.raises(Killed):
             run_on(eager, run_id, control, owner)
@@ -165,7 +165,7 @@ def test_a_killed_search_uses_what_was_measured_and_takes_nothing_back(
     run_to_end(eager, run_id)
     assert eager.state(run_id) == "succeeded", eager.messages(run_id)
     found = candidates(eager, run_id)
-    assert len(found) == 20
+    assert len(found) == 12
     assert found[: len(before)] == before
     # The real meter has another name than the one that is made up.
     told = f"measured on cpu made up, and the others will be on {device_title('cpu')}"

@@ -79,7 +79,7 @@ def random_spaces(number: int) -> Iterator[Space]:
 
 @pytest.mark.parametrize("kind", KINDS)
 def test_no_candidate_is_ever_above_the_limit_nor_scored_if_it_would_be(kind: str) -> None:
-    for seed, space in enumerate(random_spaces(12)):
+    for seed, space in enumerate(random_spaces(7)):
         valid = [member for member in space.enumerate() if space.is_valid(member)]
         if not valid:
             continue
@@ -120,7 +120,7 @@ def test_local_search_goes_on_where_all_neighbours_were_too_slow(improvement: st
 
 @pytest.mark.parametrize("kind", KINDS)
 def test_a_table_confines_candidates_to_what_it_knows_within_the_limit(kind: str) -> None:
-    for seed, space in enumerate(random_spaces(12)):
+    for seed, space in enumerate(random_spaces(7)):
         valid = [member for member in space.enumerate() if space.is_valid(member)]
         if not valid:
             continue
@@ -151,7 +151,7 @@ def test_a_search_stopped_after_any_event_measures_nothing_again_and_finds_the_s
     searcher = limited(kind, 30, limit)
     whole = run(searcher, latency=Meter())
     assert any(isinstance(event, LatencyMeasured) for event in whole)
-    for stop in range(0, len(whole) + 1, 3):
+    for stop in range(0, len(whole) + 1, 7):
         state, first, second = SearchState(), Meter(), Meter()
         events = search(searcher, PARTITION, arbitrary, state, 0, latency=first)
         before = [next(events) for _ in range(stop)]
