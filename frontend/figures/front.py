@@ -10,6 +10,7 @@ from backend.runs.latency_text import latency_conditions, latency_text
 from backend.runs.schemas import CandidateRead, RunRead, SubspaceRead, TrueFront
 from frontend.figures.style import (
     INK,
+    LINE_HEIGHT,
     SHARED_COLOUR,
     Theme,
     empty_figure,
@@ -53,10 +54,13 @@ def pareto_front(
         caption += (
             f" · true hypervolume {true_front.hypervolume_share:.1%} of the benchmark's front"
         )
-    if any(aim.name == LATENCY for aim in search.aims):
+    is_timed = any(aim.name == LATENCY for aim in search.aims)
+    if is_timed:
         caption += f"<br>latency {latency_conditions(run, candidates)}"
     drawn = make_subplots(rows=1, cols=1 if true_front is None else 2)
     drawn.update_layout(figure(TITLE, caption, theme=theme, uirevision=revision).layout)
+    if is_timed:
+        drawn.update_layout(margin={"t": drawn.layout.template.layout.margin.t + LINE_HEIGHT})
     for part in subspaces:
         mine = [row for row in candidates if row.subspace == part.index]
         marker = {

@@ -78,6 +78,8 @@ def test_a_latency_has_its_unit_its_spread_and_what_it_rests_on():
         "n = 3 candidates, 2 on the front of maximise loss, minimise latency<br>"
         "latency measured on cpu Some Chip, 1 thread, batch size 1, median of 20 runs"
     )
+    # Room for the second line.
+    assert drawn.layout.margin.t > drawn.layout.template.layout.margin.t
 
 
 def test_a_latency_that_was_looked_up_has_a_table_and_no_spread():
