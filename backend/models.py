@@ -455,8 +455,26 @@ class Candidate(Base):
     nonlinearity_count: Mapped[int]
     objectives: Mapped[dict[str, float]] = mapped_column(Json)  # by name, not turned around
     seconds: Mapped[float]  # of searching behind it, over all attempts
+    latency_ms: Mapped[float | None]  # null: the search does not ask for it
+    latency_spread_ms: Mapped[float | None]  # interquartile range of the runs; null: from a table
+    latency_device: Mapped[str | None] = mapped_column(String(200))  # likewise
     true_accuracy: Mapped[float | None]
     true_rank: Mapped[int | None]  # 1 is best, among the benchmark's valid architectures
+
+
+class LatencyRow(Base):
+    """The latency of one architecture that a search has measured, a candidate or too slow for one."""
+
+    __tablename__ = "latencies"
+
+    run_id: Mapped[int] = mapped_column(
+        ForeignKey("runs.id", ondelete="CASCADE"), primary_key=True
+    )
+    architecture: Mapped[str] = mapped_column(String(2048), primary_key=True)
+    number: Mapped[int]  # 1-based, in the order of measurement
+    latency_ms: Mapped[float]  # median of the runs
+    latency_spread_ms: Mapped[float]  # their interquartile range
+    latency_device: Mapped[str] = mapped_column(String(200))  # kind and model
 
 
 class RetrainingRow(Base):

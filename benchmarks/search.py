@@ -35,6 +35,7 @@ from measuring.report import RESULTS, Row, measured_row, number_of, print_figure
 from ranking_quality import EXAMPLE, Choice, scored, truth, valid
 from ranking_quality import SEEDS as RANKINGS
 
+from nas.events import CandidateEvaluated
 from nas.experiment import Experiment
 from nas.partition.none import NoneSplitter
 from nas.pipeline import search_unit
@@ -169,6 +170,7 @@ def measure_overhead(short: bool) -> Row:
     known: dict[str, float] = {}
     began = time.process_time()
     for event in search_unit(experiment, states, SearchState()):
+        assert isinstance(event, CandidateEvaluated)
         known[event.architecture] = event.score
     whole = time.process_time() - began
     began = time.process_time()

@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from nas.landmarks.landmark import NO_LANDMARKS, Landmarks
+from nas.latency.latency import Latency
 from nas.partition.base import Partition
 from nas.ranking.calibration import Calibration
 from nas.supernets.sizes import Supernets
@@ -262,6 +263,7 @@ class CandidateEvaluated:
         best_score: highest score up to and including this evaluation.
         objectives: values of the searcher's objectives by name, in their order.
         seconds: of searching behind this evaluation, over all attempts; no part of the result.
+        latency: None where the search does not ask for it.
     """
 
     evaluation: int
@@ -274,6 +276,27 @@ class CandidateEvaluated:
     nonlinearity_count: int
     objectives: Mapping[str, float]
     seconds: float = field(compare=False)
+    latency: Latency | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class LatencyMeasured:
+    """The search measured one architecture, before it is scored or because it will not be.
+
+    Attributes:
+        number: 1-based, of the measurement.
+    """
+
+    number: int
+    architecture: str
+    latency: Latency
+
+
+@dataclass(frozen=True, slots=True)
+class SearchRemarked:
+    """A search has ended, and people should know how."""
+
+    text: str
 
 
 Event = (
@@ -288,4 +311,6 @@ Event = (
     | ScorerPrepared
     | RoundFinished
     | CandidateEvaluated
+    | LatencyMeasured
+    | SearchRemarked
 )

@@ -16,20 +16,25 @@ from nas.events import (
     ArchitecturesScored,
     CandidateEvaluated,
     Event,
+    LatencyMeasured,
     PartitionFound,
     Retrained,
     RetrainingEpoch,
     RoundFinished,
     ScorerPrepared,
+    SearchRemarked,
     StandAloneProgressed,
     StandAloneTrained,
 )
 from nas.experiment import Experiment
 from nas.landmarks.sources.stand_alone import StandAloneLandmarks
+from nas.latency.latency import Latency, LatencyTable
+from nas.latency.sources.measured import MeasuredLatency
 from nas.ranking.calibration import Calibration
 from nas.ranking.combination import Combination, ScoreTable, combine, learn
 from nas.ranking.reference import reference_sample
 from nas.ranking.scorers.base import Scorer
+from nas.search.latencies import Measure
 from nas.search.loop import search
 from nas.search.state import SearchState
 from nas.seeds import derive_seed
@@ -243,8 +248,13 @@ def search_unit(
     states: Sequence[TrainState],
     search_state: SearchState,
     combinations: Mapping[str, Combination] = MappingProxyType({}),
-) -> Iterator[CandidateEvaluated]:
+    table: LatencyTable | None = None,
+    measured: Mapping[Architecture, Latency] = MappingProxyType({}),
+) -> Iterator[CandidateEvaluated | LatencyMeasured | SearchRemarked]:
     """Search for the architecture with the best score.
+
+    Latencies are measured here, one after the other, wherever candidates are scored: those of one
+    device can be compared.
 
     Args:
         experiment: of a spec that has a search.
@@ -252,6 +262,8 @@ def search_unit(
         search_state: updated in place; stored at any event, the search goes on exactly.
         combinations: by kind, those of the searcher's scorers that combine others: as they scored
             the ranking.
+        table: known latencies, where the searcher looks them up.
+        measured: latencies that earlier attempts have measured, which are not measured again.
 
     Raises:
         InfeasibleSearch: if no valid architecture keeps the constraints.
@@ -294,7 +306,18 @@ def search_unit(
         ]
         return list(zip(*columns, strict=True))
 
-    yield from search(searcher, experiment.partition, scores, search_state, experiment.spec.seed)
+    source = searcher.latency_source
+    latency: Measure | LatencyTable | None = table
+    if isinstance(source, MeasuredLatency):
+        latency = _measurement(experiment, source, measured)
+    yield from search(
+        searcher,
+        experiment.partition,
+        scores,
+        search_state,
+        experiment.spec.seed,
+        latency=latency,
+    )
 
 
 def retrain_unit(
@@ -312,6 +335,15 @@ def retrain_unit(
 
     prepare_device(experiment)
     yield from retrain(trainer, state)
+
+
+def _measurement(
+    experiment: Experiment, source: MeasuredLatency, known: Mapping[Architecture, Latency]
+) -> Measure:
+    from nas.latency.meter import LatencyMeter
+
+    meter = LatencyMeter(experiment, source)
+    return lambda architecture: known.get(architecture) or meter.measure(architecture)
 
 
 def _by_subspace(

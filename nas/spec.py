@@ -19,7 +19,7 @@ from nas.ranking.scorers.base import CombinedScorer
 from nas.ranking.spec import RankingSpec
 from nas.search import AnySearcher
 from nas.search.evolution import EvolutionSearcher
-from nas.search.objectives import COSTS
+from nas.search.objectives import UNSCORED
 from nas.spaces.base import Space
 from nas.spec_part import SpecPart
 from nas.supernets.spec import SupernetSpec
@@ -157,11 +157,11 @@ class RunSpec(SpecPart):
                 f"search.scorer {self.search.scorer!r} is not among ranking.scorers {kinds}"
             )
         for aim in self.search.aims:
-            if not aim.is_cost and aim.name not in kinds:
+            if aim.is_score and aim.name not in kinds:
                 raise refused_at(
                     ("search", "objectives"),
-                    f"{aim.name!r} is neither one of {', '.join(COSTS)} nor among ranking.scorers "
-                    f"{kinds}: add it there, or name another",
+                    f"{aim.name!r} is neither one of {', '.join(UNSCORED)} nor among "
+                    f"ranking.scorers {kinds}: add it there, or name another",
                 )
         return self
 

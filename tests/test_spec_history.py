@@ -77,6 +77,7 @@ def strategy_classes(package: str) -> set[str]:
         "nas.partition",
         "nas.landmarks.choices",
         "nas.landmarks.sources",
+        "nas.latency.sources",
         "nas.training.samplers",
         "nas.training.recipes",
         "nas.training.regularisers",

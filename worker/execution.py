@@ -14,6 +14,7 @@ from backend.db import Database
 from backend.models import Artifact, RetrainingRow, Run, Unit
 from backend.runs import inheritance
 from backend.runs.landmarks import landmark_rows, landmarks_of
+from backend.runs.latencies import latency_table, measured_latencies
 from backend.settings import Settings
 from nas import pipeline
 from nas.errors import InvalidCheckpoint
@@ -29,6 +30,7 @@ from nas.training.team import Team
 from worker import checkpoints, combining
 from worker.correlations import Truth
 from worker.landmarks import landmark_log
+from worker.latencies import other_devices
 from worker.plan import (
     ARCHITECTURES_PER_CHUNK,
     LANDMARKS_PER_CHUNK,
@@ -274,6 +276,11 @@ class Execution:
                 for subspace in self.experiment.partition.subspaces
             ]
             combinations = combining.searched_combinations(session, self.experiment, unit.run_id)
+            searcher, space = self.experiment.spec.search, self.experiment.space
+            assert searcher is not None
+            table = latency_table(session, searcher, space)
+            measured = measured_latencies(session, session.get_one(Run, unit.run_id))
+        work.log += other_devices(unit, measured.values(), self.device)
 
         def freeze() -> Frozen:
             data = search_state.model_dump_json().encode()
@@ -281,7 +288,9 @@ class Execution:
 
         work.freeze = freeze
         work.position = lambda: len(search_state.evaluations)
-        work.events = pipeline.search_unit(self.experiment, states, search_state, combinations)
+        work.events = pipeline.search_unit(
+            self.experiment, states, search_state, combinations, table, measured
+        )
         return work
 
     def _retraining(self, unit: Unit) -> Work:

@@ -18,6 +18,7 @@ from nas.events import (
     ArchitecturesScored,
     CandidateEvaluated,
     Event,
+    LatencyMeasured,
     PartitionFound,
     Retrained,
     RetrainingEpoch,
@@ -30,6 +31,7 @@ from nas.events import (
 from nas.spec import RunSpec
 from worker.correlations import Correlator, Truth, store_part
 from worker.landmarks import store_chosen, store_trained
+from worker.latencies import MeasuredLatencies
 from worker.progress import TrainingProgress, forget_after
 from worker.retraining import RetrainingProgress, forget_epochs
 from worker.telemetry import UnitTelemetry
@@ -44,6 +46,7 @@ USEFUL_EVENTS = (
     ArchitecturesScored,
     ScorerPrepared,
     CandidateEvaluated,
+    LatencyMeasured,
     RetrainingEpoch,
     Retrained,
 )
@@ -62,6 +65,7 @@ class Recorder:
         training: gathered progress.
         telemetry: gathered times.
         retraining: gathered progress of one.
+        latencies: gathered measurements of a search.
     """
 
     spec: RunSpec
@@ -71,6 +75,7 @@ class Recorder:
     training: TrainingProgress = field(default_factory=TrainingProgress)
     telemetry: UnitTelemetry = field(default_factory=UnitTelemetry)
     retraining: RetrainingProgress = field(default_factory=RetrainingProgress)
+    latencies: MeasuredLatencies = field(default_factory=MeasuredLatencies)
     _useful_seconds: float = 0.0
     _found: PartitionFound | None = None
     _scores: dict[tuple[int, str, str], Row] = field(default_factory=dict)
@@ -83,6 +88,7 @@ class Recorder:
         """Gather one event that took the science so many seconds."""
         self.telemetry.add(event, seconds)
         self.retraining.add(event)
+        self.latencies.add(event)
         if isinstance(event, USEFUL_EVENTS):
             self._useful_seconds += seconds
         match event:
@@ -101,7 +107,7 @@ class Recorder:
             case RoundFinished():
                 self._rounds.append(event.step)
             case CandidateEvaluated():
-                self._candidates.append(self._with_truth(event))
+                self._candidates.append(self._candidate(event))
 
     def write(self, session: Session, unit: Unit) -> None:
         """Store what was gathered; the caller has verified the attempt in this transaction."""
@@ -115,6 +121,7 @@ class Recorder:
             *self._write_scores(session, unit),
             *self._write_rounds(session, unit),
             *self._write_candidates(session, unit),
+            *self.latencies.write(session, unit),
             *self.retraining.write(session, unit),
         ]
         if self.telemetry.write(session, unit, self._position(unit)):
@@ -172,11 +179,17 @@ class Recorder:
             return None
         return Correlator(self.spec, self.truth, self.num_validation)
 
-    def _with_truth(self, event: CandidateEvaluated) -> Row:
-        truth = self.truth
-        accuracy = None if truth is None else truth.accuracies.get(event.architecture)
-        rank = None if truth is None else truth.rank(event.architecture)
-        return {**asdict(event), "true_accuracy": accuracy, "true_rank": rank}
+    def _candidate(self, event: CandidateEvaluated) -> Row:
+        truth, latency, row = self.truth, event.latency, asdict(event)
+        del row["latency"]
+        return {
+            **row,
+            "latency_ms": None if latency is None else latency.ms,
+            "latency_spread_ms": None if latency is None else latency.spread_ms,
+            "latency_device": None if latency is None else latency.device,
+            "true_accuracy": None if truth is None else truth.accuracies.get(event.architecture),
+            "true_rank": None if truth is None else truth.rank(event.architecture),
+        }
 
     def _write_partition(self, session: Session, unit: Unit) -> list[str]:
         if self._found is None:

@@ -14,6 +14,7 @@ from nas.events import (
     ArchitecturesScored,
     CandidateEvaluated,
     Event,
+    LatencyMeasured,
     PartSeconds,
     ScorerPrepared,
     StandAloneProgressed,
@@ -84,7 +85,9 @@ class UnitTelemetry:
                 self._spent.updates += event.updates
                 self._spent.images += event.images
                 self._add_parts(event.part_seconds)
-            case ArchitecturesScored() | ScorerPrepared() | CandidateEvaluated():
+            case (
+                ArchitecturesScored() | ScorerPrepared() | CandidateEvaluated() | LatencyMeasured()
+            ):
                 self._spent.ranking_seconds += seconds
             case _:
                 return

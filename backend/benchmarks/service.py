@@ -140,6 +140,35 @@ def find_truth(benchmark: Benchmark, name: str | None) -> BenchmarkColumn:
     )
 
 
+def find_latency(benchmark: Benchmark, name: str | None, field: str) -> BenchmarkColumn:
+    """Return the column that latencies are looked up in; None: the only one of latencies.
+
+    Args:
+        benchmark: that has it.
+        name: of the column.
+        field: of a spec, that holds the benchmark and the column.
+
+    Raises:
+        Unprocessable: if there is none, or which is not clear, with those that there are.
+    """
+    latencies = [column for column in benchmark.columns if column.metric == "latency"]
+    if not latencies:
+        measured = ", ".join(column.name for column in benchmark.columns)
+        raise Unprocessable(
+            f"{field}.benchmark", f"{pinned(benchmark)} holds no latencies, only {measured}"
+        )
+    known = [column.name for column in latencies]
+    if name is None and len(latencies) > 1:
+        raise Unprocessable(
+            f"{field}.column",
+            f"{pinned(benchmark)} has several of latencies, {', '.join(known)}: name one",
+        )
+    for column in latencies:
+        if name is None or column.name == name:
+            return column
+    raise _unknown(f"{field}.column", benchmark, name or "", known)
+
+
 def read_detail(row: Benchmark) -> BenchmarkDetail:
     """Return what the API says of a benchmark."""
     space = row.space.definition

@@ -9,6 +9,7 @@ from backend.cli.client import ApiClient
 from backend.runs.balance import balance_summary, newest
 from backend.runs.conditions import further_conditions, unusual_conditions
 from backend.runs.fronts import front_of
+from backend.runs.latency_text import latency_conditions, latency_text
 from backend.runs.measures import (
     OVERALL,
     Moment,
@@ -262,6 +263,8 @@ def _best_rows(found: Outcome) -> list[tuple[str, str]]:
             f"{best.score:.4f}, evaluation {best.evaluation} of {len(found.candidates)}",
         ),
     ]
+    if (told := latency_conditions(found.run, [best])) is not None:
+        rows.append(("its latency", f"{latency_text(best)}: {told}"))
     search = found.run.spec.search
     if search is not None and (front := front_of(search, found.candidates)):
         aims = ", ".join(map(str, search.aims))

@@ -12,15 +12,12 @@ from backend.columns import INTEGER_MAX
 from backend.errors import Unprocessable
 from backend.models import Benchmark, BenchmarkColumn, Dataset, Run, SearchSpace
 from backend.references import WORDS, Versioned, find, names, pinned
-from backend.runs import inheritance, landmarks
-from nas.errors import (
-    InfeasiblePartition,
-    InfeasibleSampling,
-    InfeasibleSearch,
-    InfeasibleSupernet,
-)
+from backend.runs import inheritance, landmarks, latencies
+from nas.errors import InfeasiblePartition, InfeasibleSampling, InfeasibleSupernet
+from nas.latency.sources.table import TableLatency
 from nas.partition.base import Partition, Splitter
 from nas.partition.routing import Routing
+from nas.search.base import Searcher
 from nas.spaces.base import Space
 from nas.spec import RunSpec
 from nas.training.recipe import AugmentationSpec
@@ -42,6 +39,7 @@ class References:
 
     Attributes:
         truth: the column of the benchmark that scores are compared with.
+        searcher: the spec's own, settled.
         source: the run whose weights are inherited, locked.
     """
 
@@ -49,6 +47,7 @@ class References:
     dataset: Dataset
     benchmark: Benchmark | None
     truth: BenchmarkColumn | None
+    searcher: Searcher | None
     source: Run | None
 
 
@@ -68,13 +67,7 @@ def check_spec(session: Session, spec: RunSpec, artifact_folder: Path | None = N
     dataset = resolve(session, Dataset, "dataset", spec.dataset)
     benchmark = truth = None
     if spec.benchmark is not None:
-        benchmark = resolve(session, Benchmark, "benchmark", spec.benchmark)
-        if benchmark.space_id != space.id:
-            raise Unprocessable(
-                "benchmark",
-                f"{pinned(benchmark)} holds architectures of {pinned(benchmark.space)}, "
-                f"not of {pinned(space)}",
-            )
+        benchmark = _benchmark(session, "benchmark", spec.benchmark, space)
         truth = find_truth(benchmark, spec.benchmark_column)
         _check_classes(session, dataset, truth)
     _check_batch(spec, dataset)
@@ -95,16 +88,20 @@ def check_spec(session: Session, spec: RunSpec, artifact_folder: Path | None = N
     check_image_size(space, dataset)
     landmarks.check(session, spec, partition, truth)
     landmarks.check_images(spec, dataset)
+    searcher = None
     if spec.search is not None:
-        try:
-            spec.search.check(space.definition)
-        except InfeasibleSearch as error:
-            raise Unprocessable(f"search.{error.parameter}", error.reason) from error
+        searcher = _settled(session, spec.search, space, benchmark)
+        latencies.check(session, searcher, space.definition)
     if spec.retrain is not None:
         check_retraining(resolved(spec.retrain, dataset), "retrain.", space, dataset)
     source = inheritance.check(session, spec, supernets, artifact_folder)
     return References(
-        space=space, dataset=dataset, benchmark=benchmark, truth=truth, source=source
+        space=space,
+        dataset=dataset,
+        benchmark=benchmark,
+        truth=truth,
+        searcher=searcher,
+        source=source,
     )
 
 
@@ -170,6 +167,27 @@ def resolve(session: Session, table: type[Versioned], field: str, reference: str
         known = ", ".join(names(session, table)) or "none yet"
         raise Unprocessable(field, f"there is no {WORDS[table]} {reference!r}; known: {known}")
     return found
+
+
+def _benchmark(session: Session, field: str, reference: str, space: SearchSpace) -> Benchmark:
+    benchmark = resolve(session, Benchmark, field, reference)
+    if benchmark.space_id != space.id:
+        raise Unprocessable(
+            field,
+            f"{pinned(benchmark)} holds architectures of {pinned(benchmark.space)}, "
+            f"not of {pinned(space)}",
+        )
+    return benchmark
+
+
+def _settled(
+    session: Session, searcher: Searcher, space: SearchSpace, benchmark: Benchmark | None
+) -> Searcher:
+    source = searcher.latency_source
+    if isinstance(source, TableLatency) and source.benchmark is not None:
+        field = f"{latencies.FIELD}.benchmark"
+        benchmark = _benchmark(session, field, source.benchmark, space)
+    return latencies.settled(searcher, benchmark)
 
 
 def _check_batch(spec: RunSpec, dataset: Dataset) -> None:

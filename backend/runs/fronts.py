@@ -9,12 +9,14 @@ from sqlalchemy.orm import Session
 
 from backend.models import BenchmarkEntry
 from backend.runs import results
+from backend.runs.latencies import latency_table
 from backend.runs.schemas import CandidateRead, FrontPoint, RunRead, TrueFront
 from backend.spaces.service import definition
+from nas.latency.latency import LatencyTable
 from nas.search.base import Searcher
-from nas.search.objectives import COSTS, Objective
+from nas.search.objectives import COSTS, LATENCY, Objective
 from nas.search.pareto import hypervolume, pareto_front
-from nas.spaces.base import Space
+from nas.spaces.base import Architecture, Space
 
 REFERENCE = 1.05
 """Of the hypervolume in every objective, of which the valid architectures span 0 to 1 (arXiv
@@ -46,18 +48,24 @@ def true_front(session: Session, run: RunRead) -> TrueFront | None:
     """Compare the front that a search has found with that of the benchmark, in true accuracies.
 
     The accuracy stands in the place of the scorer. None unless the search has one scorer and at
-    least one cost for objectives, and the run a benchmark.
+    least one cost or latency for objectives, and the run a benchmark. Latencies have to be those of
+    a table: what a search measures is known of its own candidates alone.
     """
     search = run.spec.search
     truth_id = results.truth_id(session, run.id)
     if search is None or truth_id is None or not _is_comparable(search.aims):
+        return None
+    space = definition(session, run.space)
+    table = latency_table(session, search, space)
+    if table is None and any(aim.name == LATENCY for aim in search.aims):
         return None
     entries = session.execute(
         select(BenchmarkEntry.architecture, BenchmarkEntry.value)
         .where(BenchmarkEntry.column_id == truth_id, BenchmarkEntry.valid)
         .order_by(BenchmarkEntry.architecture)
     )
-    known = _known(definition(session, run.space), search.aims, tuple(map(tuple, entries)))
+    latencies = None if table is None else tuple(table.items())
+    known = _known(space, search.aims, tuple(map(tuple, entries)), latencies)
     if known is None:
         return None
     looked_at = [
@@ -93,7 +101,7 @@ class _Known:
 
     @property
     def names(self) -> list[str]:
-        return [aim.name if aim.is_cost else TRUTH for aim in self.aims]
+        return [_true_name(aim) for aim in self.aims]
 
     @property
     def reference(self) -> list[float]:
@@ -121,30 +129,41 @@ class _Known:
 
 @lru_cache(CACHED)
 def _known(
-    space: Space, aims: tuple[Objective, ...], entries: tuple[tuple[str, float], ...]
+    space: Space,
+    aims: tuple[Objective, ...],
+    entries: tuple[tuple[str, float], ...],
+    latencies: tuple[tuple[Architecture, float], ...] | None,
 ) -> _Known | None:
-    if not entries:
-        return None
+    table: LatencyTable | None = None if latencies is None else dict(latencies)
     points = {}
     for code, accuracy in entries:
         architecture = space.decode(code)
+        if table is not None and architecture not in table:
+            continue
+        known = {TRUTH: accuracy, **({} if table is None else {LATENCY: table[architecture]})}
         values = {
-            aim.name if aim.is_cost else TRUTH: float(COSTS[aim.name](space, architecture))
+            _true_name(aim): float(COSTS[aim.name](space, architecture))
             if aim.is_cost
-            else accuracy
+            else known[_true_name(aim)]
             for aim in aims
         }
         points[code] = FrontPoint(architecture=code, objectives=values)
+    if not points:
+        return None
     columns = list(zip(*(_raw_losses(aims, point) for point in points.values()), strict=True))
     scales = [(min(column), max(column) - min(column)) for column in columns]
     return _Known(aims, points, scales)
 
 
 def _raw_losses(aims: Sequence[Objective], point: FrontPoint) -> list[float]:
-    return [aim.loss(point.objectives[aim.name if aim.is_cost else TRUTH]) for aim in aims]
+    return [aim.loss(point.objectives[_true_name(aim)]) for aim in aims]
+
+
+def _true_name(aim: Objective) -> str:
+    return TRUTH if aim.is_score else aim.name
 
 
 def _is_comparable(aims: Sequence[Objective]) -> bool:
-    """Tell whether one score, maximised, is traded for costs."""
-    scored = [aim for aim in aims if not aim.is_cost]
+    """Tell whether one score, maximised, is traded for costs or latency."""
+    scored = [aim for aim in aims if aim.is_score]
     return len(aims) > 1 and len(scored) == 1 and scored[0].maximised

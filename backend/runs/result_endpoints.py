@@ -24,6 +24,7 @@ from backend.runs.schemas import (
     CorrelationRead,
     EventRead,
     LandmarkRead,
+    LatencyRead,
     MetricRead,
     RetrainingEpochRead,
     RetrainingPage,
@@ -190,6 +191,14 @@ def list_candidates(
     """List the searcher's evaluations in order."""
     listing = results.candidate_listing(run_id, after_evaluation)
     return _page(db, run_id, listing, limit, cursor)
+
+
+@router.get("/latencies")
+def list_latencies(
+    run_id: int, db: Db, limit: Limit = 1000, cursor: Cursor = None
+) -> Page[LatencyRead]:
+    """List the latencies that the search has measured, also of what was too slow to be evaluated."""
+    return _page(db, run_id, results.latency_listing(run_id), limit, cursor)
 
 
 @router.get("/front")

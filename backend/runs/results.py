@@ -21,6 +21,7 @@ from backend.models import (
     Correlation,
     EventRow,
     LandmarkRow,
+    LatencyRow,
     Metric,
     Run,
     Score,
@@ -38,6 +39,7 @@ from backend.runs.schemas import (
     EventRead,
     LandmarkPrediction,
     LandmarkRead,
+    LatencyRead,
     MetricRead,
     ScoreRead,
     SubspaceRead,
@@ -365,6 +367,26 @@ def candidate_listing(run_id: int, after_evaluation: int = 0) -> Listing[Candida
         [Candidate.evaluation],
         CandidateRead.model_validate,
     )
+
+
+def latency_listing(run_id: int) -> Listing[LatencyRead]:
+    """List the latencies that the search has measured, in the order of their measurement."""
+    statement = (
+        select(LatencyRow, Run).join(Run, Run.id == LatencyRow.run_id).where(Run.id == run_id)
+    )
+
+    def read(row: LatencyRow, run: Run) -> LatencyRead:
+        assert run.spec.search is not None
+        return LatencyRead(
+            number=row.number,
+            architecture=row.architecture,
+            latency_ms=row.latency_ms,
+            latency_spread_ms=row.latency_spread_ms,
+            latency_device=row.latency_device,
+            is_candidate=run.spec.search.constraints.allow_latency(row.latency_ms),
+        )
+
+    return Listing(f"runs/{run_id}/latencies", statement, [LatencyRow.number], read)
 
 
 def event_listing(

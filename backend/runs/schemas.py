@@ -297,8 +297,22 @@ class CandidateRead(ReadModel):
     nonlinearity_count: int
     objectives: dict[str, float]  # of the search, by name, not turned around
     seconds: float  # of searching behind it, over all attempts
+    latency_ms: float | None  # of one forward pass; null: the search does not ask for it
+    latency_spread_ms: float | None  # interquartile range of the runs; null: not measured
+    latency_device: str | None  # kind and model; likewise
     true_accuracy: float | None
     true_rank: int | None
+
+
+class LatencyRead(ReadModel):
+    """The latency of an architecture that the search has measured."""
+
+    number: int  # in the order of measurement
+    architecture: str
+    latency_ms: float  # median of the runs
+    latency_spread_ms: float  # their interquartile range
+    latency_device: str  # kind and model
+    is_candidate: bool  # or will be; false: it is above the search's limit
 
 
 class RandomPoint(ReadModel):

@@ -5,6 +5,7 @@ from sqlalchemy.orm import Session
 
 from backend.models import BenchmarkEntry
 from backend.runs import results
+from backend.runs.latencies import latency_table
 from backend.runs.schemas import RandomPoint, RunRead, SearchControl
 from backend.spaces.service import definition
 from nas.search.expected import random_search_truth
@@ -17,7 +18,8 @@ def search_control(session: Session, run: RunRead) -> SearchControl | None:
 
     Random search is not run: the final ranking has scored a uniform sample of the space by the same
     scorer, and what draws from it find is exact. Architectures beyond the search's limits, or whose
-    accuracy is not known, are no draws.
+    accuracy is not known, are no draws. Within a limit on measured latencies nobody knows what
+    they would be, for the ranking measures none.
     """
     search = run.spec.search
     truth_id = results.truth_id(session, run.id)
@@ -33,11 +35,17 @@ def search_control(session: Session, run: RunRead) -> SearchControl | None:
     space = definition(session, run.space)
     scored = results.scores(session, run.id, "final", scorer=search.scorer)
     is_whole_space = len(scored) == space.size.valid
+    limits, table = search.constraints, latency_table(session, search, space)
+    is_unknown = table is None and limits.latency is not None
     allowed = [
         (row.score, row.true_accuracy)
         for row in scored
         if row.true_accuracy is not None
-        and search.constraints.allow(space, space.decode(row.architecture))
+        and not is_unknown
+        and limits.allow(space, architecture := space.decode(row.architecture))
+        and (
+            table is None or (architecture in table and limits.allow_latency(table[architecture]))
+        )
     ]
     return SearchControl(
         best_accuracy=best,

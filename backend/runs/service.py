@@ -53,6 +53,7 @@ def create_run(
         Unprocessable: if the spec cannot be executed, naming the field.
     """
     references = check_spec(session, spec, artifact_folder)
+    spec = spec.model_copy(update={"search": references.searcher})
     if spec.retrain is not None:
         plan = resolved(spec.retrain, references.dataset)
         spec = spec.model_copy(update={"retrain": plan})

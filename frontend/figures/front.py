@@ -6,9 +6,11 @@ import plotly.graph_objects as go
 from plotly.subplots import make_subplots
 
 from backend.runs.fronts import front_of
+from backend.runs.latency_text import latency_conditions, latency_text
 from backend.runs.schemas import CandidateRead, RunRead, SubspaceRead, TrueFront
 from frontend.figures.style import (
     INK,
+    LINE_HEIGHT,
     SHARED_COLOUR,
     Theme,
     empty_figure,
@@ -17,6 +19,7 @@ from frontend.figures.style import (
     subspace_symbol,
 )
 from frontend.figures.waiting import awaited_candidates
+from nas.search.objectives import LATENCY, Objective
 
 TITLE = "Pareto front"
 
@@ -51,8 +54,13 @@ def pareto_front(
         caption += (
             f" · true hypervolume {true_front.hypervolume_share:.1%} of the benchmark's front"
         )
+    is_timed = any(aim.name == LATENCY for aim in search.aims)
+    if is_timed:
+        caption += f"<br>latency {latency_conditions(run, candidates)}"
     drawn = make_subplots(rows=1, cols=1 if true_front is None else 2)
     drawn.update_layout(figure(TITLE, caption, theme=theme, uirevision=revision).layout)
+    if is_timed:
+        drawn.update_layout(margin={"t": drawn.layout.template.layout.margin.t + LINE_HEIGHT})
     for part in subspaces:
         mine = [row for row in candidates if row.subspace == part.index]
         marker = {
@@ -70,8 +78,8 @@ def pareto_front(
         (across.name, rising.name),
         marker={"color": INK[theme], "symbol": "circle-open", "size": 10, "line": {"width": 2}},
     )
-    drawn.update_xaxes(title={"text": str(across)}, row=1, col=1)
-    drawn.update_yaxes(title={"text": str(rising)}, row=1, col=1)
+    drawn.update_xaxes(title={"text": _axis(across)}, row=1, col=1)
+    drawn.update_yaxes(title={"text": _axis(rising)}, row=1, col=1)
     drawn.update_layout(showlegend=True)
     if true_front is not None:
         _add_truth(drawn, true_front, theme)
@@ -104,14 +112,21 @@ def _add_truth(drawn: go.Figure, truth: TrueFront, theme: Theme) -> None:
             col=2,
             **style,
         )
-    units = {"accuracy": "stand-alone accuracy (%)"}
+    units = {"accuracy": "stand-alone accuracy (%)", LATENCY: "latency (ms)"}
     drawn.update_xaxes(title={"text": units.get(across, across)}, row=1, col=2)
     drawn.update_yaxes(title={"text": units.get(rising, rising)}, row=1, col=2)
 
 
 def objectives_text(row: CandidateRead, names: Sequence[str]) -> str:
     """Return the values of a candidate's objectives in one line."""
-    return " · ".join(f"{name} {row.objectives[name]:.6g}" for name in names)
+    return " · ".join(
+        f"{name} {latency_text(row) if name == LATENCY else format(row.objectives[name], '.6g')}"
+        for name in names
+    )
+
+
+def _axis(aim: Objective) -> str:
+    return f"{aim} (ms)" if aim.name == LATENCY else str(aim)
 
 
 def _add(

@@ -139,6 +139,9 @@ def is_empty(drawn: go.Figure) -> bool:
     return len(drawn.data) == 0
 
 
+LINE_HEIGHT = 18
+"""Pixels of one more line under the title."""
+
 SWITCH_MARGIN = 122
 """Above the plot, pixels: for title, a caption of two lines, and a switch on a line of its own."""
 

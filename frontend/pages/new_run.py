@@ -1,7 +1,7 @@
 """The form of a new run, drawn from the spec's JSON schema."""
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -117,10 +117,14 @@ def _register_paste(dash: Dash) -> None:
         Input("paste-apply", "n_clicks"),
         Input("example", "value"),
         State("paste", "value"),
+        State({"type": "field", "key": ALL}, "value"),
+        State({"type": "flag", "key": ALL}, "checked"),
         prevent_initial_call=True,
     )
     @threaded
-    def fill(_: int | None, example: str | None, pasted: str | None) -> tuple[Any, Any, Any]:
+    def fill(
+        _: int | None, example: str | None, pasted: str | None, *shown: list[Any]
+    ) -> tuple[Any, Any, Any]:
         chosen = ctx.triggered_id == "example"
         text = (EXAMPLES / example).read_text() if chosen and example else pasted
         document, message = parse_document(text or "")
@@ -136,8 +140,8 @@ def _register_paste(dash: Dash) -> None:
             for index in (0, 1)
         )
         return (
-            ["" if value is None else value for value in fields],
-            [bool(value) for value in flags],
+            changed(["" if value is None else value for value in fields], shown[0]),
+            changed([bool(value) for value in flags], shown[1]),
             message,
         )
 
@@ -193,6 +197,17 @@ def create(
         return None, field_errors(error.errors(include_url=False), document)
     except ApiError as error:
         return None, error.extra.get("errors", [{"field": "", "message": error.message}])
+
+
+def changed(values: Sequence[Any], shown: Sequence[Any]) -> list[Any]:
+    """Return new values of inputs, and for those that show theirs already that nothing is to do.
+
+    Every input that is set costs the browser time that grows with the number of all of them.
+    """
+    return [
+        no_update if value == ("" if now is None else now) else value
+        for value, now in zip(values, shown, strict=True)
+    ]
 
 
 def parse_document(text: str) -> tuple[dict[str, Any] | None, Component]:

@@ -14,8 +14,9 @@ from rich.table import Table
 
 from backend.cli.summary import measure_tables, summary
 from backend.db import Database
+from backend.runs.latency_text import latency_conditions
 from backend.runs.outcome import read_outcome
-from backend.runs.schemas import CandidateRead, EventRead
+from backend.runs.schemas import CandidateRead, EventRead, RunRead
 from frontend.figures.registry import FIGURES
 from frontend.rows import read_rows
 
@@ -72,26 +73,37 @@ def report(db: Database, run_id: int) -> str:
         found_out=found_out,
         measures=list(map(HtmlTable.of, measure_tables(found))),
         figures=[_drawn(name, figure) for name, figure in figures if figure.data],
-        candidates=_best(found.candidates),
+        candidates=_best(found.run, found.candidates),
         log=_log(rows["log"]),
         spec=yaml.safe_dump(rows["run"].spec.model_dump(mode="json"), sort_keys=False),
         plotly=get_plotlyjs(),
     )
 
 
-def _best(candidates: Sequence[CandidateRead]) -> HtmlTable:
+def _milliseconds(value: float | None) -> str:
+    return "–" if value is None else f"{value:.4g}"
+
+
+def _best(run: RunRead, candidates: Sequence[CandidateRead]) -> HtmlTable:
     best = sorted(candidates, key=lambda one: (-one.score, one.evaluation))[:BEST_CANDIDATES]
+    latency = latency_conditions(run, candidates)
     return HtmlTable(
         title=f"Best {len(best)} of {len(candidates):,} candidates",
-        caption="",
+        caption="" if latency is None else f"Latency {latency}",
         header=[
             *("architecture", "sub-space", "score", "FLOPs", "parameters", "count"),
+            *(() if latency is None else ("latency, ms", "its spread, ms")),
             *("true accuracy, %", "true rank"),
         ],
         rows=[
             [
                 *(one.architecture, str(one.subspace), f"{one.score:.4f}"),
                 *(f"{one.flops:,}", f"{one.parameters:,}", str(one.nonlinearity_count)),
+                *(
+                    ()
+                    if latency is None
+                    else (_milliseconds(one.latency_ms), _milliseconds(one.latency_spread_ms))
+                ),
                 "–" if one.true_accuracy is None else f"{one.true_accuracy:.2f}",
                 "–" if one.true_rank is None else str(one.true_rank),
             ]

@@ -193,12 +193,28 @@ def upgrade() -> None:
         sa.Column("nonlinearity_count", sa.Integer(), nullable=False),
         sa.Column("objectives", JSON, nullable=False),
         sa.Column("seconds", sa.Double(), nullable=False),
+        sa.Column("latency_ms", sa.Double(), nullable=True),
+        sa.Column("latency_spread_ms", sa.Double(), nullable=True),
+        sa.Column("latency_device", sa.String(length=200), nullable=True),
         sa.Column("true_accuracy", sa.Double(), nullable=True),
         sa.Column("true_rank", sa.Integer(), nullable=True),
         sa.ForeignKeyConstraint(
             ["run_id"], ["runs.id"], name="fk_candidates_run_id_runs", ondelete="CASCADE"
         ),
         sa.PrimaryKeyConstraint("run_id", "evaluation", name="pk_candidates"),
+    )
+    op.create_table(
+        "latencies",
+        sa.Column("run_id", sa.Integer(), nullable=False),
+        sa.Column("architecture", sa.String(length=2048), nullable=False),
+        sa.Column("number", sa.Integer(), nullable=False),
+        sa.Column("latency_ms", sa.Double(), nullable=False),
+        sa.Column("latency_spread_ms", sa.Double(), nullable=False),
+        sa.Column("latency_device", sa.String(length=200), nullable=False),
+        sa.ForeignKeyConstraint(
+            ["run_id"], ["runs.id"], name="fk_latencies_run_id_runs", ondelete="CASCADE"
+        ),
+        sa.PrimaryKeyConstraint("run_id", "architecture", name="pk_latencies"),
     )
     op.create_table(
         "correlations",
@@ -542,6 +558,7 @@ def downgrade() -> None:
     op.drop_table("landmarks")
     op.drop_index("ix_correlations_run_id", table_name="correlations")
     op.drop_table("correlations")
+    op.drop_table("latencies")
     op.drop_table("candidates")
     op.drop_table("build_trainings")
     op.drop_index("ix_runs_state", table_name="runs")

@@ -7,9 +7,13 @@ from typing import ClassVar, Self
 
 from pydantic import Field, model_validator
 
+from nas.latency.latency import LatencyTable
+from nas.latency.sources import AnyLatency
+from nas.latency.sources.base import LatencySource
+from nas.latency.sources.measured import MeasuredLatency
 from nas.plugin import Strategy, refused_at
 from nas.search.constraints import Constraints
-from nas.search.objectives import Objective, ObjectiveText
+from nas.search.objectives import LATENCY, Objective, ObjectiveText
 from nas.search.state import History, Memory
 from nas.spaces.base import Architecture, Space
 
@@ -33,8 +37,8 @@ class Searcher(Strategy, ABC):
         None,
         min_length=1,
         max_length=8,
-        description="What to optimise: scorers of the run, flops, parameters, nonlinearity-count. "
-        "Scores are maximised and the other three minimised, unless `minimise ` or `maximise ` "
+        description="What to optimise: scorers of the run, flops, parameters, nonlinearity-count, "
+        "latency. Scores are maximised and the others minimised, unless `minimise ` or `maximise ` "
         "stands before the name. null: the scorer alone, or with flops where several are needed.",
     )
     budget: int = Field(1000, ge=1, le=1_000_000, description="Evaluations at most.")
@@ -46,6 +50,11 @@ class Searcher(Strategy, ABC):
     )
     constraints: Constraints = Field(
         default_factory=Constraints, description="Limits that every candidate keeps."
+    )
+    latency: AnyLatency | None = Field(
+        None,
+        description="Where the candidates' latencies come from. null: measured with the usual "
+        "parameters where latency is an objective or a limit, and else unknown.",
     )
 
     @model_validator(mode="after")
@@ -76,21 +85,36 @@ class Searcher(Strategy, ABC):
     @property
     def scorers(self) -> tuple[str, ...]:
         """The scorers that every candidate is given to: first the one of its score."""
-        kinds = (aim.name for aim in self.aims if not aim.is_cost)
+        kinds = (aim.name for aim in self.aims if aim.is_score)
         return tuple(dict.fromkeys((self.scorer, *kinds)))
+
+    @property
+    def latency_source(self) -> LatencySource | None:
+        """Where the candidates' latencies come from; None where nobody asks for them."""
+        is_wanted = self.constraints.latency is not None or any(
+            aim.name == LATENCY for aim in self.aims
+        )
+        return self.latency or (MeasuredLatency() if is_wanted else None)
 
     def losses(self, objectives: Sequence[float]) -> tuple[float, ...]:
         """Return values of the objectives such that lower is better in each."""
         pairs = zip(self.aims, objectives, strict=True)
         return tuple(aim.loss(value) for aim, value in pairs)
 
-    def check(self, space: Space) -> None:
+    def check(self, space: Space, table: LatencyTable | None = None) -> None:
         """Refuse a space that cannot be searched so.
+
+        Args:
+            space: that is to be searched.
+            table: known latencies, in milliseconds, to whose architectures the search is confined;
+                None where they are measured, or nobody asks for them.
 
         Raises:
             InfeasibleSearch: with what would be possible.
         """
         self.constraints.check(space)
+        if table is not None:
+            self.constraints.check_table(space, table)
 
     def observe(
         self, space: Space, history: History, memory: Memory, newest: range, rng: Random
@@ -110,7 +134,7 @@ class Searcher(Strategy, ABC):
     def propose(
         self, space: Space, history: History, memory: Memory, rng: Random
     ) -> list[Architecture]:
-        """Return new candidates: valid, distinct, within the constraints, never evaluated yet.
+        """Return new candidates: valid, distinct, within the constraints, open in the history.
 
         The order is the order of evaluation. Empty means that none is left, or that none was
         found within the searcher's number of tries, and ends the search.

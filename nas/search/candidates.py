@@ -1,6 +1,6 @@
 """Collecting legal candidates: new, valid and within the constraints."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from random import Random
 
 from nas.search.constraints import Constraints
@@ -39,23 +39,30 @@ class CandidateList:
 
         When tries at random find too few, a space small enough is enumerated, so that it is
         searched to the last legal architecture. In a larger one the cheapest architectures are
-        added instead: they are within any feasible constraints, however tight.
+        added instead: they are within any feasible constraints, however tight. Where candidates
+        are confined to a table, that is drawn from at once, however little of the space it holds.
         """
         wanted = len(self.found) + number
-        self.collect(number, lambda: self._space.sample(rng))
+        if self._history.eligible is None:
+            self.collect(number, lambda: self._space.sample(rng))
         missing = wanted - len(self.found)
         if missing <= 0:
             return
-        is_small = self._space.size.all <= MAX_ENUMERATED
-        source = self._space.enumerate() if is_small else self._constraints.cheapest(self._space)
-        left = [architecture for architecture in source if self._is_legal(architecture)]
+        left = [architecture for architecture in self._source() if self._is_legal(architecture)]
         for architecture in rng.sample(left, min(missing, len(left))):
             self._add(architecture)
+
+    def _source(self) -> Iterable[Architecture]:
+        if self._history.eligible is not None:
+            return self._history.eligible
+        if self._space.size.all <= MAX_ENUMERATED:
+            return self._space.enumerate()
+        return self._constraints.cheapest(self._space)
 
     def _is_legal(self, architecture: Architecture) -> bool:
         return (
             architecture not in self._taken
-            and architecture not in self._history
+            and self._history.is_open(architecture)
             and self._space.is_valid(architecture)
             and self._constraints.allow(self._space, architecture)
         )

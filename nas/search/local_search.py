@@ -32,18 +32,32 @@ class LocalSearcher(Searcher):
     def observe(
         self, space: Space, history: History, memory: Memory, newest: range, rng: Random
     ) -> Memory:
-        (place,) = memory.population or newest
+        (place,) = memory.population or newest[:1]
         summit = self._climb(space, history, place)
+        first = history[newest[0]].architecture
+        if summit is None and _distance(history[place].architecture, first) > 1:
+            # All around the place was excluded, so `propose` went to a new start.
+            summit = self._climb(space, history, newest[0])
         return Memory(population=() if summit is None else (summit,))
 
     def propose(
         self, space: Space, history: History, memory: Memory, rng: Random
     ) -> list[Architecture]:
+        for place in memory.population:
+            found = self._around(space, history, place, rng)
+            # Empty if what was open when the place was chosen has been excluded since.
+            further = None if found else self._climb(space, history, place)
+            if further is not None:
+                found = self._around(space, history, further, rng)
+            if found:
+                return found
         candidates = CandidateList(space, self.constraints, history)
-        if not memory.population:
-            candidates.collect_random(1, rng)
-            return candidates.found
-        (place,) = memory.population
+        candidates.collect_random(1, rng)
+        return candidates.found
+
+    def _around(
+        self, space: Space, history: History, place: int, rng: Random
+    ) -> list[Architecture]:
         around = list(neighbours(space, history[place].architecture))
         rng.shuffle(around)
         unknown = (member for member in around if self._is_unknown(space, history, member))
@@ -63,7 +77,7 @@ class LocalSearcher(Searcher):
 
     def _is_unknown(self, space: Space, history: History, architecture: Architecture) -> bool:
         return (
-            architecture not in history
+            history.is_open(architecture)
             and space.is_valid(architecture)
             and self.constraints.allow(space, architecture)
         )
@@ -77,3 +91,7 @@ class LocalSearcher(Searcher):
         ]
         best = max(known, key=lambda found: history[found].score, default=place)
         return best if history[best].score > history[place].score else None
+
+
+def _distance(one: Architecture, other: Architecture) -> int:
+    return sum(a != b for a, b in zip(one, other, strict=True))

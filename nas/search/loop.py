@@ -5,11 +5,13 @@ import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 
 from nas.errors import ScoreUndefined
-from nas.events import CandidateEvaluated
+from nas.events import CandidateEvaluated, LatencyMeasured, SearchRemarked
+from nas.latency.latency import LatencyTable
 from nas.partition.base import Partition
 from nas.search.base import Searcher
-from nas.search.objectives import COSTS, Objective
-from nas.search.state import Evaluation, History, SearchState
+from nas.search.latencies import Latencies, Measure
+from nas.search.objectives import COSTS, LATENCY, Objective
+from nas.search.state import Evaluation, SearchState
 from nas.seeds import stream
 from nas.spaces.base import Architecture, Space
 
@@ -23,14 +25,15 @@ Higher is better.
 """
 
 
-def search(
+def search(  # noqa: PLR0913 - what a search rests on
     searcher: Searcher,
     partition: Partition,
     evaluate: Evaluate,
     state: SearchState,
     seed: int,
     clock: Callable[[], float] = time.monotonic,
-) -> Iterator[CandidateEvaluated]:
+    latency: Measure | LatencyTable | None = None,
+) -> Iterator[CandidateEvaluated | LatencyMeasured | SearchRemarked]:
     """Evaluate candidates until a budget is spent or no feasible one is left.
 
     `state` is consistent at every event: stored then (it dumps to JSON) and passed in again, the
@@ -43,28 +46,39 @@ def search(
         state: a new `SearchState()`, or that of an earlier call with the same other arguments.
         seed: of the run.
         clock: in seconds; time that passes while an event is handled does not count.
+        latency: measures candidates before they are scored, or a table to whose architectures
+            they are confined; None where the searcher asks for neither.
 
     Raises:
-        InfeasibleSearch: if the space cannot be searched so.
+        InfeasibleSearch: if the space cannot be searched so, or all that was measured is too slow.
         ScoreUndefined: if a score is not finite.
     """
     space = partition.space
-    searcher.check(space)
+    searcher.check(space, latency if isinstance(latency, Mapping) else None)
     aims, kinds = searcher.aims, searcher.scorers
-    history = History(state.evaluations)
+    latencies = Latencies(searcher, space, latency, state)
+    history = latencies.history
     best_score = max((done.score for done in state.evaluations), default=-math.inf)
     started = clock()
     while len(history) < searcher.budget and not _time_is_up(searcher, state, clock() - started):
         if not state.pending:
-            _next_generation(searcher, space, history, state, seed)
+            _next_generation(searcher, space, latencies, state, seed)
             if not state.pending:
-                return
-        chunk = state.pending[: min(CHUNK, searcher.budget - len(history))]
+                break
+        number = min(CHUNK, searcher.budget - len(history))
+        if (measured := latencies.measure_next(number)) is not None:
+            state.seconds += clock() - started
+            yield measured
+            started = clock()
+            continue
+        chunk = state.pending[:number]
         for architecture, scores in zip(chunk, evaluate(chunk), strict=True):
             named = dict(zip(kinds, scores, strict=True))
             _check_finite(space, architecture, named)
             costs = {name: cost(space, architecture) for name, cost in COSTS.items()}
-            score, objectives = named[searcher.scorer], _objectives(aims, named, costs)
+            taken = latencies.of(architecture)
+            values = {**named, **costs, **({} if taken is None else {LATENCY: taken.ms})}
+            score, objectives = named[searcher.scorer], _objectives(aims, values)
             best_score = max(best_score, score)
             evaluation = Evaluation(
                 architecture=architecture, score=score, objectives=tuple(objectives.values())
@@ -84,8 +98,11 @@ def search(
                 nonlinearity_count=costs["nonlinearity-count"],
                 objectives=objectives,
                 seconds=state.seconds,
+                latency=taken,
             )
             started = clock()
+    if (remark := latencies.verdict()) is not None:
+        yield SearchRemarked(remark)
 
 
 def _time_is_up(searcher: Searcher, state: SearchState, since: float) -> bool:
@@ -94,8 +111,12 @@ def _time_is_up(searcher: Searcher, state: SearchState, since: float) -> bool:
 
 
 def _next_generation(
-    searcher: Searcher, space: Space, history: History, state: SearchState, seed: int
+    searcher: Searcher, space: Space, latencies: Latencies, state: SearchState, seed: int
 ) -> None:
+    history = latencies.history
+    if latencies.has_given_up:
+        state.pending = [] if len(history) else latencies.last_resort()
+        return
     if newest := range(state.observed, len(history)):
         rng = stream(seed, "search observation", state.generation)
         state.memory = searcher.observe(space, history, state.memory, newest, rng)
@@ -114,7 +135,5 @@ def _check_finite(space: Space, architecture: Architecture, scores: Mapping[str,
             )
 
 
-def _objectives(
-    aims: Sequence[Objective], scores: Mapping[str, float], costs: Mapping[str, int]
-) -> dict[str, float]:
-    return {aim.name: float(costs[aim.name] if aim.is_cost else scores[aim.name]) for aim in aims}
+def _objectives(aims: Sequence[Objective], values: Mapping[str, float]) -> dict[str, float]:
+    return {aim.name: float(values[aim.name]) for aim in aims}

@@ -1,4 +1,4 @@
-"""What a search optimises: scores and costs of architectures, each in one direction."""
+"""What a search optimises: scores, costs and latency of architectures, each in one direction."""
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -15,6 +15,12 @@ COSTS: Mapping[str, Callable[[Space, Architecture], int]] = {
 }
 """Of the full stand-alone network, by name; no supernet is asked for them."""
 
+LATENCY = "latency"
+"""Of one forward pass of that network, in milliseconds; the searcher says whence."""
+
+UNSCORED = (*COSTS, LATENCY)
+"""What is optimised without any scorer."""
+
 ObjectiveText = Annotated[str, Field(pattern="^((minimise|maximise) )?[a-z0-9][a-z0-9-]*$")]
 """As people write it: a name, behind a direction if it is not the usual one."""
 
@@ -24,7 +30,7 @@ class Objective:
     """One thing to optimise.
 
     Attributes:
-        name: of a cost, or the kind of a scorer.
+        name: of a cost, `latency`, or the kind of a scorer.
         maximised: else it is minimised.
     """
 
@@ -33,14 +39,19 @@ class Objective:
 
     @classmethod
     def parse(cls, text: str) -> Self:
-        """Read what `ObjectiveText` allows: costs are minimised and scores maximised by default."""
+        """Read what `ObjectiveText` allows: scores are maximised by default, all else minimised."""
         direction, _, name = text.rpartition(" ")
-        return cls(name, direction == "maximise" if direction else name not in COSTS)
+        return cls(name, direction == "maximise" if direction else name not in UNSCORED)
 
     @property
     def is_cost(self) -> bool:
         """Whether it is computed from the architecture alone, without any scorer."""
         return self.name in COSTS
+
+    @property
+    def is_score(self) -> bool:
+        """Whether a scorer of the run gives it."""
+        return self.name not in UNSCORED
 
     def loss(self, value: float) -> float:
         """Return a value such that lower is better."""

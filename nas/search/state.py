@@ -1,10 +1,11 @@
 """What a search knows so far, as JSON: enough to continue it exactly."""
 
 from bisect import insort
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 
 from pydantic import BaseModel, ConfigDict, Field, FiniteFloat
 
+from nas.latency.latency import MeasuredArchitecture
 from nas.spaces.base import Architecture
 
 
@@ -47,6 +48,8 @@ class SearchState(BaseModel):
         memory: of the searcher.
         observed: how many evaluations `memory` takes into account.
         seconds: of searching behind the evaluations, over all attempts.
+        latencies: of all architectures that were measured, also of those that were too slow, in
+            the order of their measurement; none is measured twice.
     """
 
     model_config = ConfigDict(extra="forbid")
@@ -57,15 +60,25 @@ class SearchState(BaseModel):
     memory: Memory = Memory()
     observed: int = Field(0, ge=0)
     seconds: float = Field(0.0, ge=0, allow_inf_nan=False)
+    latencies: list[MeasuredArchitecture] = Field(default_factory=list)
 
 
 class History:
     """Evaluations in order, with what searchers look up in them; a function of these alone.
 
     It grows with the search, so that no look-up goes through all evaluations.
+
+    Attributes:
+        eligible: the only architectures that may be candidates, in a fixed order; None for any.
     """
 
-    def __init__(self, evaluations: Iterable[Evaluation] = ()) -> None:
+    def __init__(
+        self,
+        evaluations: Iterable[Evaluation] = (),
+        eligible: Collection[Architecture] | None = None,
+    ) -> None:
+        self.eligible = eligible
+        self._excluded: set[Architecture] = set()
         self._evaluations: list[Evaluation] = []
         self._places: dict[Architecture, int] = {}
         self._ranked: list[tuple[float, int]] = []
@@ -78,6 +91,18 @@ class History:
         self._evaluations.append(evaluation)
         self._places[evaluation.architecture] = place
         insort(self._ranked, (-evaluation.score, place))
+
+    def exclude(self, architecture: Architecture) -> None:
+        """Remember what turned out not to be a candidate."""
+        self._excluded.add(architecture)
+
+    def is_open(self, architecture: Architecture) -> bool:
+        """Tell whether an architecture may still be evaluated, as far as the history tells."""
+        return (
+            architecture not in self._places
+            and architecture not in self._excluded
+            and (self.eligible is None or architecture in self.eligible)
+        )
 
     def __len__(self) -> int:
         return len(self._evaluations)

@@ -227,6 +227,7 @@ def combination(scorer, *, tau=None, landmarks=0, offsets=None):
 def candidate(
     evaluation, value, *, best=None, accuracy=None, rank=None, subspace=0, code="a", flops=1000
 ):
+    """A candidate of `trading_run`."""
     return CandidateRead(
         evaluation=evaluation,
         architecture=code,
@@ -238,9 +239,26 @@ def candidate(
         nonlinearity_count=1,
         objectives={"loss": value, "flops": float(flops)},
         seconds=evaluation / 4,
+        latency_ms=None,
+        latency_spread_ms=None,
+        latency_device=None,
         true_accuracy=accuracy,
         true_rank=rank,
     )
+
+
+def timed_run(**latency):
+    """A run whose search trades the loss for latency, by default a measured one."""
+    search = {"kind": "random", "budget": 10, "objectives": ["loss", "latency"]}
+    return run(spec=spec(search={**search, "latency": latency or {"kind": "measured"}}))
+
+
+def timed_candidate(evaluation, value, ms, spread=0.125, device="cpu Some Chip", code="a"):
+    """A candidate of `timed_run`."""
+    latency = {"latency_ms": ms, "latency_spread_ms": spread, "latency_device": device}
+    objectives = {"loss": value, "latency": ms}
+    made = candidate(evaluation, value, code=code)
+    return made.model_copy(update={**latency, "objectives": objectives})
 
 
 def unit(kind, state="leased", *, subspace=None, progress=0, total=0, key=None, **changes):

@@ -496,7 +496,7 @@ def test_a_search_spends_under_a_twentieth_of_its_time_outside_of_scoring(monkey
     list(search_unit(experiment, states, SearchState()))  # what is loaded and counted once
     scoring = 0.0
 
-    def timed_search(searcher, partition, evaluate, *rest):
+    def timed_search(searcher, partition, evaluate, *rest, **named):
         def timed(architectures):
             nonlocal scoring
             before = time.process_time()
@@ -504,7 +504,7 @@ def test_a_search_spends_under_a_twentieth_of_its_time_outside_of_scoring(monkey
             scoring += time.process_time() - before
             return scores
 
-        yield from search(searcher, partition, timed, *rest)
+        yield from search(searcher, partition, timed, *rest, **named)
 
     monkeypatch.setattr(pipeline, "search", timed_search)
     before = time.process_time()

@@ -19,6 +19,8 @@ from nas.landmarks.choices.base import LandmarkChoice
 from nas.landmarks.landmark import Landmark
 from nas.landmarks.sources import AnyLandmarks
 from nas.landmarks.sources.base import LandmarkSource
+from nas.latency.sources import AnyLatency
+from nas.latency.sources.base import LatencySource
 from nas.operations.base import Operation
 from nas.partition import AnySplitter
 from nas.partition.base import Splitter
@@ -55,6 +57,7 @@ FAMILIES: list[tuple[type[Strategy], str, Any]] = [
     (RetrainRecipe, "nas.training.recipes", AnyRecipe),
     (LandmarkChoice, "nas.landmarks.choices", AnyLandmarkChoice),
     (LandmarkSource, "nas.landmarks.sources", AnyLandmarks),
+    (LatencySource, "nas.latency.sources", AnyLatency),
     (BatchNormPolicy, "nas.ranking.batch_norm", AnyBatchNormPolicy),
     (Scorer, "nas.ranking.scorers", AnyScorer),
     (Searcher, "nas.search", AnySearcher),

@@ -5,9 +5,7 @@ from collections.abc import Sequence
 import plotly.graph_objects as go
 
 from frontend.figures.comparison.runs import ComparedRun, numbers_of
-from frontend.figures.style import MUTED, Theme, empty_figure, figure
-
-LINE_HEIGHT = 18  # pixels of one more line under the title
+from frontend.figures.style import LINE_HEIGHT, MUTED, Theme, empty_figure, figure
 
 
 def started(

@@ -93,6 +93,8 @@ GRIDS: Mapping[str, Grid] = {
             {**_numeric("nonlinearity_count", "Count"), "width": 90},
             _numeric("flops", "FLOPs"),
             _numeric("parameters", "Parameters"),
+            _numeric("latency_ms", "Latency ms", 3),
+            _numeric("latency_spread_ms", "Spread ms", 3),
             {"field": "front", "headerName": "Front", "width": 80},
             {"field": "objectives", "headerName": "Objectives", "width": 260},
             {

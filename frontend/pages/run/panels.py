@@ -10,6 +10,7 @@ import yaml
 from dash import dcc, html
 
 from backend.runs.balance import balance_summary, newest
+from backend.runs.latency_text import latency_conditions
 from backend.runs.schemas import (
     BalanceRead,
     CandidateRead,
@@ -258,6 +259,12 @@ def telemetry_table(run: RunRead, *, telemetry: Sequence[TelemetryRead]) -> Comp
     return dmc.Stack([table(head, body), dmc.Text(explained, size="xs", c="dimmed")], gap="xs")
 
 
+def latency_note(run: RunRead, *, candidates: Sequence[CandidateRead]) -> Component:
+    """Return what the latencies of the candidates below rest on; nothing where there are none."""
+    told = latency_conditions(run, candidates)
+    return [] if told is None else dmc.Text(f"Latency {told}.", size="xs", c="dimmed")
+
+
 def spec_text(run: RunRead) -> Component:
     """Return the spec as YAML, ready to be pasted into the form or given to the CLI."""
     text = yaml.safe_dump(run.spec.model_dump(mode="json"), sort_keys=False, allow_unicode=True)
@@ -274,6 +281,7 @@ PANELS: Mapping[str, Panel] = {
     "supernets": Panel(("subspaces",), supernet_table),
     "landmarks": Panel(("subspaces", "landmarks"), landmark_table),
     "retrained": Panel(("subspaces", "retrained", "retrainings"), retrained_tables),
+    "latency": Panel(("candidates",), latency_note),
     "telemetry": Panel(("telemetry",), telemetry_table),
     "units": Panel(("units",), unit_table),
     "spec": Panel((), spec_text),

@@ -101,6 +101,7 @@ def _content(tab: str, run_id: int, figures: Collection[str]) -> Component:
                 pair("best-so-far", "best-cell", 460),
                 *optional("search-in-truth", 420),
                 *optional("pareto-front", 460),
+                panel("latency"),
                 grid("candidates"),
             ]
         )

@@ -71,6 +71,9 @@ def _candidate(evaluation: int, score: float, rank: int) -> CandidateRead:
         nonlinearity_count=1,
         objectives={"loss": score, "flops": 1.0},
         seconds=evaluation / 2,
+        latency_ms=None,
+        latency_spread_ms=None,
+        latency_device=None,
         true_accuracy=91.25,
         true_rank=rank,
     )
@@ -288,13 +291,23 @@ def test_the_table_tells_sizes_updates_ceiling_and_the_best_cells_rank(found: Ou
     assert "91.25 %, rank 4 of 116" in text
 
 
-def test_the_size_of_the_front_is_told_where_there_are_several_objectives(found: Outcome):
-    def text_of(outcome: Outcome) -> str:
-        console = Console(width=200)
-        with console.capture() as captured:
-            console.print(summary(outcome))
-        return captured.get()
+def text_of(outcome: Outcome) -> str:
+    console = Console(width=200)
+    with console.capture() as captured:
+        console.print(summary(outcome))
+    return captured.get()
 
+
+def test_the_latency_of_the_best_stands_with_what_it_rests_on(found: Outcome):
+    assert "its latency" not in text_of(found)
+    timed = replace(
+        found, run=made.timed_run(), candidates=[made.timed_candidate(1, 1.0, 2.5, code=CELL)]
+    )
+    told = " ".join(text_of(timed).split())
+    assert "2.5 ms (interquartile range 0.125 ms): measured on cpu Some Chip, 1 thread" in told
+
+
+def test_the_size_of_the_front_is_told_where_there_are_several_objectives(found: Outcome):
     assert "Pareto front" not in text_of(found)
     search = RandomSearcher(objectives=("loss", "flops"))
     spec = found.run.spec.model_copy(update={"search": search})

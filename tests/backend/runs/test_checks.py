@@ -49,7 +49,7 @@ def database_url(sqlite_url: str) -> str:
         ),
         ({"search": {"kind": "oracle"}}, "search"),
         ({"search": {"kind": "random", "budget": 0}}, "search.budget"),
-        ({"search": {"kind": "random", "objectives": ["latency"]}}, "search.objectives"),
+        ({"search": {"kind": "random", "objectives": ["speed"]}}, "search.objectives"),
         ({"search": {"kind": "nsga2", "objectives": ["loss"]}}, "search.objectives"),
         ({"search": {"kind": "exhaustive", "budget": 100}}, "search.budget"),
         ({"search": {"kind": "random", "budget_seconds": 0}}, "search.budget_seconds"),

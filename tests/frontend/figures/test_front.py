@@ -56,3 +56,45 @@ def test_beside_it_stands_what_the_front_is_in_truth():
     assert (list(found.x), list(found.y)) == ([20], [80])
     assert "true hypervolume 87.6%" in drawn.layout.title.subtitle.text
     assert drawn.layout.yaxis2.title.text == "stand-alone accuracy (%)"
+
+
+TIMED = [
+    made.timed_candidate(1, 1.0, 2.5, code="a"),
+    made.timed_candidate(2, 0.5, 3.0, code="b"),
+    made.timed_candidate(3, 2.0, 4.25, spread=0.5, code="c"),
+]
+
+
+def test_a_latency_has_its_unit_its_spread_and_what_it_rests_on():
+    drawn = pareto_front(made.timed_run(), subspaces=made.subspaces(1), candidates=TIMED)
+    front = next(trace for trace in drawn.data if trace.name == "front")
+    assert list(zip(front.x, front.y, strict=True)) == [(2.5, 1.0), (4.25, 2.0)]
+    assert drawn.layout.xaxis.title.text == "minimise latency (ms)"
+    assert drawn.layout.yaxis.title.text == "maximise loss"
+    assert front.text[1] == (
+        "evaluation 3<br>loss 2 · latency 4.25 ms (interquartile range 0.5 ms)<br>c"
+    )
+    assert drawn.layout.title.subtitle.text == (
+        "n = 3 candidates, 2 on the front of maximise loss, minimise latency<br>"
+        "latency measured on cpu Some Chip, 1 thread, batch size 1, median of 20 runs"
+    )
+    # Room for the second line.
+    assert drawn.layout.margin.t > drawn.layout.template.layout.margin.t
+
+
+def test_a_latency_that_was_looked_up_has_a_table_and_no_spread():
+    run = made.timed_run(kind="table", benchmark="devices@1", column="phone/latency")
+    rows = [made.timed_candidate(1, 1.0, 2.5, spread=None, device=None)]
+    drawn = pareto_front(run, subspaces=made.subspaces(1), candidates=rows)
+    assert drawn.layout.title.subtitle.text.endswith("latency from devices@1, phone/latency")
+    assert "latency 2.5 ms<br>" in drawn.data[0].text[0]
+
+
+def test_beside_the_truth_a_latency_keeps_its_unit():
+    truth = made.true_front().model_copy(update={"objectives": ["accuracy", "latency"]})
+    for point in (*truth.front, *truth.found):
+        point.objectives["latency"] = 1.0
+    drawn = pareto_front(
+        made.timed_run(), subspaces=made.subspaces(1), candidates=TIMED, true_front=truth
+    )
+    assert drawn.layout.xaxis2.title.text == "latency (ms)"

@@ -86,8 +86,33 @@ def test_only_the_chosen_kinds_parameters_are_sent():
         "objectives": None,
         "budget": 5,
         "budget_seconds": None,
-        "constraints": {"flops": None, "parameters": None, "nonlinearity_count": None},
+        "constraints": {
+            "flops": None,
+            "parameters": None,
+            "nonlinearity_count": None,
+            "latency": None,
+        },
+        "latency": None,
     }
+
+
+def test_the_source_of_latencies_is_chosen_inside_of_the_searcher():
+    chosen = {
+        "search.kind": "nsga2",
+        "search[nsga2].objectives": "loss, latency",
+        "search[nsga2].latency.kind": "measured",
+        "search[nsga2].latency[measured].batch_size": 8,
+        "search[nsga2].latency[table].benchmark": "not chosen",
+    }
+    built = assemble(FORM, spread(FORM, document()) | chosen)["search"]
+    assert built["latency"] == {"kind": "measured", "batch_size": 8, "warm_up": 3, "repeats": 20}
+    assert (
+        spread(FORM, document() | {"search": built}).items()
+        >= {
+            "search[nsga2].latency.kind": "measured",
+            "search[nsga2].latency[measured].batch_size": 8,
+        }.items()
+    )
 
 
 def test_a_kind_taken_back_is_null_where_allowed():
@@ -104,6 +129,12 @@ def test_a_kind_taken_back_is_null_where_allowed():
         (("ranking", "scorers"), "ranking.scorers.kind"),
         (("ranking", "scorers", 0, "loss"), "ranking.scorers.kind"),
         (("search",), "search.kind"),
+        (
+            ("search", "random", "latency", "table", "benchmark"),
+            "search[random].latency[table].benchmark",
+        ),
+        (("search", "random", "latency"), "search[random].latency.kind"),
+        (("search", "random", "constraints", "latency"), "search[random].constraints.latency"),
         (("search", "evolution"), "search.kind"),
         (("training",), None),
         ((), None),

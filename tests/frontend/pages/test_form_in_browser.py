@@ -97,11 +97,17 @@ def test_another_kind_has_other_fields_and_objectives_are_a_list_refused_at_its_
     field(form, "search.kind").click()
     form.get_by_role("option", name="nsga2").click()
     expect(field(form, "search[evolution].num_parents")).to_be_hidden()
-    field(form, "search[nsga2].objectives").fill("loss, maximise nonlinearity-count, flops")
+    field(form, "search[nsga2].objectives").fill("loss, maximise nonlinearity-count, latency")
     field(form, "search[nsga2].budget_seconds").fill("60")
+    passes = field(form, "search[nsga2].latency[measured].repeats")
+    expect(passes).to_be_hidden()
+    field(form, "search[nsga2].latency.kind").click()
+    form.get_by_role("option", name="measured").click()
+    passes.fill("7")
     search = spec_of(served_db, submitted(form)).search
     assert (search.kind, search.budget_seconds) == ("nsga2", 60)
-    assert search.objectives == ("loss", "maximise nonlinearity-count", "flops")
+    assert search.objectives == ("loss", "maximise nonlinearity-count", "latency")
+    assert search.latency.repeats == 7
 
 
 def test_a_pasted_document_fills_the_form(form, served_db):

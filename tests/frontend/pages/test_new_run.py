@@ -1,13 +1,14 @@
 from urllib.parse import parse_qsl, urlsplit
 
 import pytest
+from dash import no_update
 
 from backend.errors import Unprocessable
 from backend.settings import Settings
 from frontend.context import Context
 from frontend.pages import links
 from frontend.pages.form_parts import place_errors
-from frontend.pages.new_run import create, run_form, started_with
+from frontend.pages.new_run import changed, create, run_form, started_with
 
 
 def test_the_link_of_a_preview_fills_in_space_splitter_and_width():
@@ -55,3 +56,15 @@ def test_a_landmark_outside_the_space_is_refused_at_the_input_that_shows(served_
     ((key, message),) = placed.items()
     assert key == f"landmarks[{kind}].choice[fixed].architectures"
     assert message.startswith("outside the space: '|nor_conv_3x3~0|' is no architecture of digits")
+
+
+def test_only_inputs_that_show_something_else_are_set():
+    values = ["first", "", "", 5, True, ""]
+    assert changed(values, ["first", None, "", 4, False, "once"]) == [
+        no_update,
+        no_update,
+        no_update,
+        5,
+        True,
+        "",
+    ]

@@ -3,11 +3,12 @@ import json
 from plotly.utils import PlotlyJSONEncoder
 
 from backend.runs.schemas import LandmarkRead
-from frontend.pages.run.grids import candidate_rows, log_rows
+from frontend.pages.run.grids import GRIDS, candidate_rows, log_rows
 from frontend.pages.run.landmarks import landmark_table
 from frontend.pages.run.panels import (
     combination_table,
     heading,
+    latency_note,
     notice,
     summary,
     supernet_table,
@@ -211,6 +212,20 @@ def test_candidates_on_the_front_are_marked_beside_their_objectives():
     ]
     alone = candidate_rows(made.run(), candidates=rows, subspaces=made.subspaces(1))
     assert {(row["front"], row["objectives"]) for row in alone} == {("–", "–")}
+
+
+def test_latencies_stand_in_the_list_below_what_they_rest_on():
+    rows = [made.timed_candidate(1, 1.0, 2.5), made.timed_candidate(2, 2.0, 4.0, spread=0.25)]
+    shown = candidate_rows(made.timed_run(), candidates=rows, subspaces=made.subspaces(1))
+    assert [(row["latency_ms"], row["latency_spread_ms"]) for row in shown] == [
+        (2.5, 0.125),
+        (4.0, 0.25),
+    ]
+    fields = [column["field"] for column in GRIDS["candidates"].columns]
+    assert {"latency_ms", "latency_spread_ms"} <= set(fields)
+    told = "Latency measured on cpu Some Chip, 1 thread, batch size 1, median of 20 runs."
+    assert told in words(latency_note(made.timed_run(), candidates=rows))
+    assert latency_note(made.run(), candidates=[made.candidate(1, 1.0)]) == []
 
 
 def test_combined_scorers_stand_beside_what_they_learned():

@@ -28,7 +28,7 @@ def spec_with(**search: Any) -> RunSpec:
 
 def test_costs_are_minimised_and_scores_maximised_unless_it_is_said() -> None:
     assert Objective.parse("loss") == Objective("loss", maximised=True)
-    for name in COSTS:
+    for name in (*COSTS, "latency"):
         assert Objective.parse(name) == Objective(name, maximised=False)
     assert Objective.parse("maximise flops") == Objective("flops", maximised=True)
     assert Objective.parse("minimise loss") == Objective("loss", maximised=False)
@@ -107,11 +107,11 @@ def test_an_objective_may_be_named_once() -> None:
 
 def test_an_unknown_objective_is_refused_with_those_there_are() -> None:
     with pytest.raises(ValidationError) as error:
-        spec_with(kind="random", objectives=["loss", "latency"])
+        spec_with(kind="random", objectives=["loss", "speed"])
     (found,) = error.value.errors()
     assert found["loc"] == ("search", "objectives")
     assert found["msg"] == (
-        "'latency' is neither one of flops, parameters, nonlinearity-count nor among "
+        "'speed' is neither one of flops, parameters, nonlinearity-count, latency nor among "
         "ranking.scorers ['loss', 'synflow']: add it there, or name another"
     )
 

@@ -1,0 +1,1 @@
+"""How long a network takes: where latencies come from, and how they are measured."""
