@@ -4,7 +4,7 @@ A recorder gathers events between two transactions. Rows are keyed by their step
 event again after a resume overwrites it with the same values.
 """
 
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, fields
 from typing import Any
 
 from sqlalchemy import delete, select
@@ -48,6 +48,8 @@ USEFUL_EVENTS = (
     Retrained,
 )
 """What a slot is there for: training and scoring."""
+
+CANDIDATE_COLUMNS = tuple(one.name for one in fields(CandidateEvaluated))
 
 
 @dataclass(slots=True)
@@ -176,7 +178,8 @@ class Recorder:
         truth = self.truth
         accuracy = None if truth is None else truth.accuracies.get(event.architecture)
         rank = None if truth is None else truth.rank(event.architecture)
-        return {**asdict(event), "true_accuracy": accuracy, "true_rank": rank}
+        row = {name: getattr(event, name) for name in CANDIDATE_COLUMNS}
+        return {**row, "true_accuracy": accuracy, "true_rank": rank}
 
     def _write_partition(self, session: Session, unit: Unit) -> list[str]:
         if self._found is None:

@@ -8,7 +8,7 @@ from nas.errors import ScoreUndefined
 from nas.events import CandidateEvaluated
 from nas.partition.base import Partition
 from nas.search.base import Searcher
-from nas.search.objectives import COSTS, Objective
+from nas.search.objectives import Objective, costs_of
 from nas.search.state import Evaluation, History, SearchState
 from nas.seeds import stream
 from nas.spaces.base import Architecture, Space
@@ -63,7 +63,7 @@ def search(
         for architecture, scores in zip(chunk, evaluate(chunk), strict=True):
             named = dict(zip(kinds, scores, strict=True))
             _check_finite(space, architecture, named)
-            costs = {name: cost(space, architecture) for name, cost in COSTS.items()}
+            costs = costs_of(space, architecture)
             score, objectives = named[searcher.scorer], _objectives(aims, named, costs)
             best_score = max(best_score, score)
             evaluation = Evaluation(
