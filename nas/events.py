@@ -276,6 +276,22 @@ class CandidateEvaluated:
     seconds: float = field(compare=False)
 
 
+@dataclass(frozen=True, slots=True)
+class CandidatesScored:
+    """Some candidates of a search that goes on elsewhere were scored.
+
+    Attributes:
+        scores: of each of them in order, by each of the searcher's scorers.
+    """
+
+    scores: tuple[tuple[float, ...], ...]
+
+
+@dataclass(frozen=True, slots=True)
+class NothingOffered:
+    """A search that goes on elsewhere has no candidate to spare just now."""
+
+
 Event = (
     PartitionFound
     | StandAloneProgressed
@@ -288,4 +304,6 @@ Event = (
     | ScorerPrepared
     | RoundFinished
     | CandidateEvaluated
+    | CandidatesScored
+    | NothingOffered
 )

@@ -16,7 +16,9 @@ from nas.events import (
     ArchitectureScore,
     ArchitecturesScored,
     CandidateEvaluated,
+    CandidatesScored,
     Event,
+    NothingOffered,
     PartitionFound,
     Retrained,
     RetrainingEpoch,
@@ -32,7 +34,8 @@ from nas.ranking.calibration import Calibration
 from nas.ranking.combination import Combination, ScoreTable, combine, learn
 from nas.ranking.reference import reference_sample
 from nas.ranking.scorers.base import Scorer
-from nas.search.loop import search
+from nas.search.loop import Evaluate, search
+from nas.search.share import Share, shared
 from nas.search.state import SearchState
 from nas.seeds import derive_seed, stream
 from nas.spaces.base import Architecture, Space
@@ -284,6 +287,7 @@ def search_unit(
     states: Sequence[TrainState],
     search_state: SearchState,
     combinations: Mapping[str, Combination] = MappingProxyType({}),
+    share: Share | None = None,
 ) -> Iterator[CandidateEvaluated]:
     """Search for the architecture with the best score.
 
@@ -293,11 +297,48 @@ def search_unit(
         search_state: updated in place; stored at any event, the search goes on exactly.
         combinations: by kind, those of the searcher's scorers that combine others: as they scored
             the ranking.
+        share: has others evaluate candidates too; None: nobody else does.
 
     Raises:
         InfeasibleSearch: if no valid architecture keeps the constraints.
         ScoreUndefined: if a score is not finite.
     """
+    searcher, partition = experiment.spec.search, experiment.partition
+    assert searcher is not None
+    evaluate = _candidate_scores(experiment, states, combinations)
+    if share is not None:
+        evaluate = shared(evaluate, share, search_state, searcher.budget)
+    yield from search(searcher, partition, evaluate, search_state, experiment.spec.seed)
+
+
+def evaluate_unit(
+    experiment: Experiment,
+    states: Sequence[TrainState],
+    offered: Iterable[Sequence[Architecture]],
+    combinations: Mapping[str, Combination] = MappingProxyType({}),
+) -> Iterator[CandidatesScored | NothingOffered]:
+    """Score candidates of a search that goes on elsewhere.
+
+    Args:
+        experiment: as above.
+        states: likewise.
+        offered: candidates to score; empty where there are none just now.
+        combinations: as above.
+
+    Raises:
+        ScoreUndefined: if a combined score is not finite.
+    """
+    scores = _candidate_scores(experiment, states, combinations)
+    for chunk in offered:
+        yield CandidatesScored(tuple(map(tuple, scores(chunk)))) if chunk else NothingOffered()
+
+
+def _candidate_scores(
+    experiment: Experiment,
+    states: Sequence[TrainState],
+    combinations: Mapping[str, Combination],
+) -> Evaluate:
+    """Return what scores candidates, each with the supernet of its sub-space."""
     from nas.ranking.evaluation import evaluations
     from nas.training.loop import prepare_device
 
@@ -335,7 +376,7 @@ def search_unit(
         ]
         return list(zip(*columns, strict=True))
 
-    yield from search(searcher, experiment.partition, scores, search_state, experiment.spec.seed)
+    return scores
 
 
 def retrain_unit(

@@ -126,8 +126,9 @@ class Attempt:
         """
 
         def conclude(session: Session, unit: Unit) -> None:
-            if unit.kind in ("search", "retrain"):
-                # A small space may hold fewer candidates than the budget; training may stop early.
+            if unit.kind in ("search", "retrain", leases.HELPER):
+                # A small space may hold fewer candidates than the budget; training may stop early;
+                # nobody knows beforehand how much others evaluate.
                 unit.total = unit.progress
             if work.weights is not None:
                 outdated = checkpoints.forget_all(session, unit)

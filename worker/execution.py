@@ -12,13 +12,14 @@ from sqlalchemy.orm import Session
 
 from backend.db import Database
 from backend.models import Artifact, RetrainingRow, Run, Unit
-from backend.runs import inheritance
+from backend.runs import inheritance, leases
 from backend.runs.landmarks import landmark_rows, landmarks_of
 from backend.settings import Settings
 from nas import pipeline
 from nas.errors import InvalidCheckpoint
 from nas.events import Event
 from nas.experiment import Experiment
+from nas.ranking.combination import Combination
 from nas.search.state import SearchState
 from nas.spaces.base import Architecture
 from nas.spaces.shape import NetworkShape
@@ -39,6 +40,7 @@ from worker.progress import TrainingProgress
 from worker.recorder import Recorder, scored_already
 from worker.resources import Resources
 from worker.retraining import RetrainingProgress, WeightsFile, told_of
+from worker.sharing import Helper, OfferingSearch
 from worker.telemetry import UnitTelemetry
 from worker.writer import Frozen
 
@@ -60,6 +62,7 @@ class Work:
         unreadable: checkpoints that turned out damaged.
         held: what is closed when the attempt ends.
         weights: of the network that a retraining leaves.
+        gives_way: asked at the end; why the unit is not done but put back, None if it is done.
     """
 
     folder: str
@@ -72,6 +75,7 @@ class Work:
     unreadable: list[Artifact] = field(default_factory=list)
     held: ExitStack = field(default_factory=ExitStack)
     weights: WeightsFile | None = None
+    gives_way: Callable[[], str | None] = lambda: None
 
 
 class States:
@@ -138,6 +142,8 @@ class Execution:
                 return self._combining(unit)
             case "search":
                 return self._search(unit)
+            case leases.HELPER:
+                return self._helping(unit)
             case "retrain":
                 return self._retraining(unit)
         raise ValueError(f"unit {unit.key} is of the unknown kind {unit.kind!r}")
@@ -266,14 +272,7 @@ class Execution:
     def _search(self, unit: Unit) -> Work:
         work = Work(checkpoints.unit_folder(unit), iter(()), position=lambda: 0)
         search_state = self._resumed(unit, work, self._search_state) or SearchState()
-        with self.db.reading() as session:
-            states = [
-                self._finished_state(
-                    session, unit.run_id, train_key(self.experiment.spec, subspace.index)
-                )
-                for subspace in self.experiment.partition.subspaces
-            ]
-            combinations = combining.searched_combinations(session, self.experiment, unit.run_id)
+        states, combinations = self._for_candidates(unit.run_id)
 
         def freeze() -> Frozen:
             data = search_state.model_dump_json().encode()
@@ -281,8 +280,36 @@ class Execution:
 
         work.freeze = freeze
         work.position = lambda: len(search_state.evaluations)
-        work.events = pipeline.search_unit(self.experiment, states, search_state, combinations)
+        searcher, share = self.experiment.spec.search, None
+        assert searcher is not None
+        if searcher.evaluators:
+            share = OfferingSearch(
+                self.db, leases.held_lease(unit), self.experiment.space, self.device
+            )
+        work.events = pipeline.search_unit(
+            self.experiment, states, search_state, combinations, share
+        )
         return work
+
+    def _helping(self, unit: Unit) -> Work:
+        states, combinations = self._for_candidates(unit.run_id)
+        helper = Helper(self.db, leases.held_lease(unit), self.experiment.space, self.device)
+        events = pipeline.evaluate_unit(self.experiment, states, helper.offered(), combinations)
+        return Work(
+            folder=checkpoints.unit_folder(unit),
+            events=helper.stored(events),
+            position=lambda: unit.progress,
+            gives_way=lambda: helper.gives_way,
+        )
+
+    def _for_candidates(self, run_id: int) -> tuple[list[TrainState], dict[str, Combination]]:
+        """Return what scores candidates: the supernets by sub-space, and combinations by kind."""
+        with self.db.reading() as session:
+            states = [
+                self._finished_state(session, run_id, train_key(self.experiment.spec, part.index))
+                for part in self.experiment.partition.subspaces
+            ]
+            return states, combining.searched_combinations(session, self.experiment, run_id)
 
     def _retraining(self, unit: Unit) -> Work:
         with self.db.reading() as session:

@@ -17,6 +17,7 @@ from backend.runs.states import append_event
 from nas.events import (
     ArchitecturesScored,
     CandidateEvaluated,
+    CandidatesScored,
     Event,
     PartitionFound,
     Retrained,
@@ -32,6 +33,7 @@ from worker.correlations import Correlator, Truth, store_part
 from worker.landmarks import store_chosen, store_trained
 from worker.progress import TrainingProgress, forget_after
 from worker.retraining import RetrainingProgress, forget_epochs
+from worker.sharing import forget
 from worker.telemetry import UnitTelemetry
 from worker.upsert import insert_once, upsert
 
@@ -44,6 +46,7 @@ USEFUL_EVENTS = (
     ArchitecturesScored,
     ScorerPrepared,
     CandidateEvaluated,
+    CandidatesScored,
     RetrainingEpoch,
     Retrained,
 )
@@ -79,14 +82,14 @@ class Recorder:
     _prepared: list[ScorerPrepared] = field(default_factory=list)
     _rounds: list[int] = field(default_factory=list)
     _candidates: list[Row] = field(default_factory=list)
+    _num_evaluated: int = 0
     _trained: list[StandAloneTrained] = field(default_factory=list)
 
     def add(self, event: Event, seconds: float) -> None:
         """Gather one event that took the science so many seconds."""
         self.telemetry.add(event, seconds)
         self.retraining.add(event)
-        if isinstance(event, USEFUL_EVENTS):
-            self._useful_seconds += seconds
+        self._useful_seconds += seconds if isinstance(event, USEFUL_EVENTS) else 0.0
         match event:
             case PartitionFound():
                 self._found = event
@@ -104,6 +107,8 @@ class Recorder:
                 self._rounds.append(event.step)
             case CandidateEvaluated():
                 self._candidates.append(self._with_truth(event))
+            case CandidatesScored():
+                self._num_evaluated += len(event.scores)
 
     def write(self, session: Session, unit: Unit) -> None:
         """Store what was gathered; the caller has verified the attempt in this transaction."""
@@ -117,6 +122,7 @@ class Recorder:
             *self._write_scores(session, unit),
             *self._write_rounds(session, unit),
             *self._write_candidates(session, unit),
+            *self._write_evaluated(unit),
             *self.retraining.write(session, unit),
         ]
         if self.telemetry.write(session, unit, self._position(unit)):
@@ -133,6 +139,7 @@ class Recorder:
         """Draw the conclusions of a unit that is done, in the transaction that made it so."""
         self.let_go(session, unit)
         if unit.kind == "search":
+            forget(session, unit.run_id)
             plan_winners(session, session.get_one(Run, unit.run_id))
         correlator = self._correlator()
         if correlator is None:
@@ -299,6 +306,15 @@ class Recorder:
         unit.progress = rows[-1]["evaluation"]
         self._candidates.clear()
         return ["candidates"]
+
+    def _write_evaluated(self, unit: Unit) -> list[str]:
+        """Count what was evaluated for a search on another slot, where the candidates are rows."""
+        if not self._num_evaluated:
+            return []
+        unit.progress += self._num_evaluated
+        unit.fruitless_attempts = 0
+        self._num_evaluated = 0
+        return ["units"]
 
 
 def first_step(spec: RunSpec, unit: Unit) -> int:

@@ -13,6 +13,7 @@ from backend.models import TelemetryRow, Unit
 from nas.events import (
     ArchitecturesScored,
     CandidateEvaluated,
+    CandidatesScored,
     Event,
     PartSeconds,
     ScorerPrepared,
@@ -84,7 +85,12 @@ class UnitTelemetry:
                 self._spent.updates += event.updates
                 self._spent.images += event.images
                 self._add_parts(event.part_seconds)
-            case ArchitecturesScored() | ScorerPrepared() | CandidateEvaluated():
+            case (
+                ArchitecturesScored()
+                | ScorerPrepared()
+                | CandidateEvaluated()
+                | CandidatesScored()
+            ):
                 self._spent.ranking_seconds += seconds
             case _:
                 return

@@ -44,6 +44,13 @@ class Searcher(Strategy, ABC):
         description="Seconds of searching after which no more candidates are begun; null for no "
         "limit. With one, how far a search gets depends on the machine.",
     )
+    evaluators: int = Field(
+        3,
+        ge=0,
+        le=31,
+        description="Further worker slots that may evaluate candidates while nothing else waits "
+        "for them. The candidates are the same with any number.",
+    )
     constraints: Constraints = Field(
         default_factory=Constraints, description="Limits that every candidate keeps."
     )
