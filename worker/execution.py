@@ -275,8 +275,14 @@ class Execution:
         states, combinations = self._for_candidates(unit.run_id)
 
         def freeze() -> Frozen:
-            data = search_state.model_dump_json().encode()
-            return lambda: data
+            # What the lists hold never changes, so that another thread may make the text of it.
+            copied = search_state.model_copy(
+                update={
+                    "pending": list(search_state.pending),
+                    "evaluations": list(search_state.evaluations),
+                }
+            )
+            return lambda: copied.model_dump_json().encode()
 
         work.freeze = freeze
         work.position = lambda: len(search_state.evaluations)
