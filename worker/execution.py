@@ -62,6 +62,7 @@ class Work:
         unreadable: checkpoints that turned out damaged.
         held: what is closed when the attempt ends.
         weights: of the network that a retraining leaves.
+        leaves_state: whether its state is of use once it is done.
         gives_way: asked at the end; why the unit is not done but put back, None if it is done.
     """
 
@@ -75,6 +76,7 @@ class Work:
     unreadable: list[Artifact] = field(default_factory=list)
     held: ExitStack = field(default_factory=ExitStack)
     weights: WeightsFile | None = None
+    leaves_state: bool = True
     gives_way: Callable[[], str | None] = lambda: None
 
 
@@ -270,7 +272,9 @@ class Execution:
         )
 
     def _search(self, unit: Unit) -> Work:
-        work = Work(checkpoints.unit_folder(unit), iter(()), position=lambda: 0)
+        work = Work(
+            checkpoints.unit_folder(unit), iter(()), position=lambda: 0, leaves_state=False
+        )
         search_state = self._resumed(unit, work, self._search_state) or SearchState()
         states, combinations = self._for_candidates(unit.run_id)
 
@@ -336,7 +340,7 @@ class Execution:
             state = RetrainState.fresh(trainer, architecture, row.seed)
         weights = WeightsFile(self.settings.artifact_folder, work.folder, unit.attempt, told)
         work.held.callback(weights.discard_unrecorded)
-        work.weights = weights
+        work.weights, work.leaves_state = weights, False
         work.freeze = state.frozen
         work.position = lambda: state.training.step
         work.events = weights.written(pipeline.retrain_unit(self.experiment, trainer, state))
