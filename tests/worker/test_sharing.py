@@ -156,6 +156,7 @@ def kill(deployment: Deployment, worker: ForkServerProcess) -> None:
     lose(deployment, worker.name)
 
 
+@pytest.mark.slow
 class TestProcesses:
     def test_two_workers_find_what_one_finds_and_both_evaluate(
         self, ready: Deployment, trained: Trained
