@@ -23,6 +23,7 @@ from sqlalchemy.ext.compiler import compiles
 from sqlalchemy.orm import DeclarativeBase, Session, sessionmaker
 from sqlalchemy.sql.compiler import SQLCompiler
 from sqlalchemy.sql.functions import FunctionElement
+from sqlalchemy.sql.visitors import InternalTraversal
 from sqlalchemy.types import TypeDecorator
 
 
@@ -87,7 +88,12 @@ class db_now(FunctionElement[datetime]):  # noqa: N801 - reads as the SQL functi
     """The database's clock, plus `seconds`; every lease is judged by this one clock."""
 
     type = UtcDateTime()
-    inherit_cache = False
+    inherit_cache = True
+    # What a compiled statement depends on, so that it is compiled once for all its executions.
+    _traverse_internals = [  # noqa: RUF012 - SQLAlchemy reads it
+        *FunctionElement._traverse_internals,
+        ("seconds", InternalTraversal.dp_plain_obj),
+    ]
 
     def __init__(self, seconds: float = 0.0) -> None:
         super().__init__()

@@ -477,6 +477,27 @@ class LatencyRow(Base):
     latency_device: Mapped[str] = mapped_column(String(200))  # kind and model
 
 
+class OfferedChunk(Base):
+    """Candidates of a running search that another slot may evaluate, until the search takes them."""
+
+    __tablename__ = "offered_chunks"
+
+    run_id: Mapped[int] = mapped_column(
+        ForeignKey("runs.id", ondelete="CASCADE"), primary_key=True
+    )
+    # Of the search's attempt; ascending in the order of evaluation.
+    number: Mapped[int] = mapped_column(primary_key=True, autoincrement=False)
+    device: Mapped[str] = mapped_column(
+        String(16)
+    )  # cpu or cuda; scores of others differ a little
+    architectures: Mapped[list[str]] = mapped_column(Json)
+    # Who evaluates it; the attempt tells a claim of the past from one of now.
+    unit_id: Mapped[int | None] = mapped_column(ForeignKey("units.id", ondelete="CASCADE"))
+    attempt: Mapped[int | None]
+    # Per architecture, by each of the searcher's scorers; null until they are known.
+    scores: Mapped[list[list[float]] | None] = mapped_column(Json)
+
+
 class RetrainingRow(Base):
     """One stand-alone training of an architecture that was chosen; a unit of its run executes it."""
 

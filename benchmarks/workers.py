@@ -1,6 +1,6 @@
 """What do workers make of their time? Two against one, and the useful share of a slot's hours.
 
-Three measurements on CIFAR-10 at 16x16 pixels, one thread per worker, in a deployment of their own
+Four measurements on CIFAR-10 at 16x16 pixels, one thread per worker, in a deployment of their own
 with worker processes as `efsnas worker` starts them:
 
 * the training stage of a run with K = 4 private supernets, by the clock, with one worker and with
@@ -9,6 +9,8 @@ with worker processes as `efsnas worker` starts them:
 * `examples/nas-bench-201-cifar10.yaml` on one worker: training and scoring as a share of the time
   between claim and release, the start of the process included, and the start alone, with and
   without a process that was prepared (some ten minutes);
+* an evolutionary search of that space, by the clock, with one worker and with two: whether they find the
+  same, and what a search spends beside proposing and scoring (some minutes);
 * a checkpoint of that experiment's supernet: how long training waits for it, and how long it takes.
 
 What was measured before is read from `results/workers/`; delete a file to measure it again. With
@@ -31,11 +33,12 @@ from pathlib import Path
 import yaml
 from first_experiment import SHARED, SPEC, dataset
 from measuring.deployment import deployed, execute, workers
-from measuring.report import RESULTS, Row, measured_row, print_figures, print_table
+from measuring.report import RESULTS, Row, measured_row, number_of, print_figures, print_table
 from sqlalchemy.orm import Session
 
 from backend.db import Database
 from backend.runs import results
+from backend.runs.leases import HELPER
 from backend.runs.schemas import EventRead
 from nas.experiment import Experiment
 from nas.spaces import catalogue
@@ -56,6 +59,8 @@ TRUTH = SHARED / "nas-bench-201-cifar10-test.csv"
 LIMITS: Mapping[str, float] = {"two_worker_speedup": 1.7, "useful_fraction": 0.95}
 CHECKPOINT_LIMIT_MS = 200.0
 REPETITIONS = 30
+REPEATED_SEARCHES = 3
+OVERHEAD_LIMIT = 0.05
 
 
 def main() -> None:
@@ -138,6 +143,52 @@ def measure_experiment(short: bool) -> Row:
     }
 
 
+def measure_search(short: bool) -> Row:
+    """Search with one worker and again with two, for the same scores of the same supernet."""
+    document = {
+        "name": "search",
+        "space": "nas-bench-201",
+        "dataset": "cifar10-16",
+        "splitter": {"kind": "none"},
+        "supernet": {"width": 8, "cells_per_stage": 1},
+        "training": {"steps": 20 if short else 500, "warm_up_steps": 0},
+        "ranking": {"num_architectures": 8, "every_steps": 1000},
+        "search": {"kind": "evolution", "budget": 60 if short else 1000},
+    }
+    spec = RunSpec.model_validate(document)
+    seconds: list[float] = []
+    shares: list[float] = []
+    found: list[list[tuple[str, float]]] = []
+    helped = 0
+    with deployed(dataset(), TRUTH) as (db, settings):
+        for _ in range(1 if short else REPEATED_SEARCHES):
+            for number in (1, 2):
+                with workers(settings, number):
+                    run_id = execute(db, spec)
+                with db.reading() as session:
+                    units = results.units(session, run_id)
+                    rows = results.candidates(session, run_id)
+                found.append([(row.architecture, row.score) for row in rows])
+                busy = busy_seconds(_events(db, run_id))["search"]
+                seconds.append(busy)
+                (search,) = (unit for unit in units if unit.kind == "search")
+                if number == 1:
+                    shares.append(1 - search.useful_seconds / busy)
+                helped += sum(unit.progress for unit in units if unit.kind == HELPER)
+    ones, twos = seconds[::2], seconds[1::2]
+    return {
+        "seed": spec.seed,
+        "seconds_one_worker": [round(one, 2) for one in ones],
+        "seconds_two_workers": [round(one, 2) for one in twos],
+        "speedup": round(statistics.median(ones) / statistics.median(twos), 3),
+        "same_candidates": all(one == found[0] for one in found),
+        "evaluated_by_helpers": helped,
+        "overheads": [round(share, 4) for share in shares],
+        "overhead": round(statistics.median(shares), 4),
+        "spec": spec.model_dump(mode="json"),
+    }
+
+
 def measure_checkpoint(short: bool) -> Row:
     """Copy and store the real experiment's supernet many times."""
     spec = RunSpec.model_validate(yaml.safe_load(SPEC.read_text()))
@@ -169,6 +220,7 @@ def measure_checkpoint(short: bool) -> Row:
 MEASUREMENTS: Mapping[str, Callable[[bool], Row]] = {
     "speedup": measure_speedup,
     "experiment": measure_experiment,
+    "search": measure_search,
     "checkpoint": measure_checkpoint,
 }
 
@@ -202,7 +254,7 @@ def busy_seconds(events: Sequence[EventRead]) -> dict[str, float]:
 
 def show(rows: Mapping[str, Row]) -> None:
     """Print every measurement, and the figures that the promises are about."""
-    speedup, experiment, checkpoint = (rows[name] for name in MEASUREMENTS)
+    speedup, experiment, search, checkpoint = (rows[name] for name in MEASUREMENTS)
     equal, unequal = (_part(speedup, name) for name in SPLITTERS)
     print_table(
         ["measurement", "value"],
@@ -222,6 +274,8 @@ def show(rows: Mapping[str, Row]) -> None:
             ["experiment, final scores and search", f"{experiment['scoring_seconds']:.1f} s"],
             ["start on an idle slot", f"{experiment['start_seconds']:.2f} s"],
             ["start without preparation", f"{experiment['cold_start_seconds']:.2f} s"],
+            ["search, one worker", _seconds(search, "seconds_one_worker")],
+            ["search, two workers", _seconds(search, "seconds_two_workers")],
             ["checkpoint", f"{checkpoint['num_bytes']:,} bytes"],
             ["checkpoint, training waits", _range(checkpoint, "held_up_ms")],
             ["checkpoint, written beside it", _range(checkpoint, "written_ms")],
@@ -232,6 +286,8 @@ def show(rows: Mapping[str, Row]) -> None:
         {
             "two_worker_speedup": equal["speedup"],
             "useful_fraction": experiment["useful_fraction"],
+            "two_worker_search_speedup": search["speedup"],
+            "search_overhead": search["overhead"],
             "two_worker_speedup_unequal": unequal["speedup"],
             "start_seconds": experiment["start_seconds"],
             "cold_start_seconds": experiment["cold_start_seconds"],
@@ -252,7 +308,11 @@ def missed(rows: Mapping[str, Row]) -> list[str]:
         for name, limit in LIMITS.items()
         if figures[name] < limit
     ]
-    checkpoint = rows["checkpoint"]
+    search, checkpoint = rows["search"], rows["checkpoint"]
+    if not search["same_candidates"]:
+        found.append("two workers find other candidates than one")
+    if number_of(search, "overhead") >= OVERHEAD_LIMIT:
+        found.append(f"search_overhead is {search['overhead']}, not below {OVERHEAD_LIMIT}")
     whole = float(str(checkpoint["held_up_ms"])) + float(str(checkpoint["written_ms"]))
     if whole >= CHECKPOINT_LIMIT_MS:
         found.append(f"a checkpoint takes {whole:.0f} ms, not less than {CHECKPOINT_LIMIT_MS:.0f}")
@@ -285,6 +345,12 @@ def _part(row: Row, name: str) -> Row:
     part = row[name]
     assert isinstance(part, dict)
     return part
+
+
+def _seconds(row: Row, name: str) -> str:
+    found = row[name]
+    assert isinstance(found, list)
+    return ", ".join(f"{value:.1f}" for value in found) + " s"
 
 
 def _range(row: Row, name: str) -> str:

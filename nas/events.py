@@ -299,6 +299,22 @@ class SearchRemarked:
     text: str
 
 
+@dataclass(frozen=True, slots=True)
+class CandidatesScored:
+    """Some candidates of a search that goes on elsewhere were scored.
+
+    Attributes:
+        scores: of each of them in order, by each of the searcher's scorers.
+    """
+
+    scores: tuple[tuple[float, ...], ...]
+
+
+@dataclass(frozen=True, slots=True)
+class NothingOffered:
+    """A search that goes on elsewhere has no candidate to spare just now."""
+
+
 Event = (
     PartitionFound
     | StandAloneProgressed
@@ -313,4 +329,6 @@ Event = (
     | CandidateEvaluated
     | LatencyMeasured
     | SearchRemarked
+    | CandidatesScored
+    | NothingOffered
 )

@@ -15,8 +15,10 @@ from nas.events import (
     ArchitectureScore,
     ArchitecturesScored,
     CandidateEvaluated,
+    CandidatesScored,
     Event,
     LatencyMeasured,
+    NothingOffered,
     PartitionFound,
     Retrained,
     RetrainingEpoch,
@@ -35,7 +37,8 @@ from nas.ranking.combination import Combination, ScoreTable, combine, learn
 from nas.ranking.reference import reference_sample
 from nas.ranking.scorers.base import Scorer
 from nas.search.latencies import Measure
-from nas.search.loop import search
+from nas.search.loop import Evaluate, search
+from nas.search.share import Share, shared
 from nas.search.state import SearchState
 from nas.seeds import derive_seed
 from nas.spaces.base import Architecture
@@ -243,13 +246,14 @@ def combine_unit(
             )
 
 
-def search_unit(
+def search_unit(  # noqa: PLR0913 - what a search rests on
     experiment: Experiment,
     states: Sequence[TrainState],
     search_state: SearchState,
     combinations: Mapping[str, Combination] = MappingProxyType({}),
     table: LatencyTable | None = None,
     measured: Mapping[Architecture, Latency] = MappingProxyType({}),
+    share: Share | None = None,
 ) -> Iterator[CandidateEvaluated | LatencyMeasured | SearchRemarked]:
     """Search for the architecture with the best score.
 
@@ -264,11 +268,53 @@ def search_unit(
             the ranking.
         table: known latencies, where the searcher looks them up.
         measured: latencies that earlier attempts have measured, which are not measured again.
+        share: has others evaluate candidates too; None: nobody else does.
 
     Raises:
         InfeasibleSearch: if no valid architecture keeps the constraints.
         ScoreUndefined: if a score is not finite.
     """
+    searcher, partition = experiment.spec.search, experiment.partition
+    assert searcher is not None
+    evaluate = _candidate_scores(experiment, states, combinations)
+    if share is not None:
+        evaluate = shared(evaluate, share, search_state, searcher.budget)
+    source = searcher.latency_source
+    latency: Measure | LatencyTable | None = table
+    if isinstance(source, MeasuredLatency):
+        latency = _measurement(experiment, source, measured)
+    seed = experiment.spec.seed
+    yield from search(searcher, partition, evaluate, search_state, seed, latency=latency)
+
+
+def evaluate_unit(
+    experiment: Experiment,
+    states: Sequence[TrainState],
+    offered: Iterable[Sequence[Architecture]],
+    combinations: Mapping[str, Combination] = MappingProxyType({}),
+) -> Iterator[CandidatesScored | NothingOffered]:
+    """Score candidates of a search that goes on elsewhere.
+
+    Args:
+        experiment: as above.
+        states: likewise.
+        offered: candidates to score; empty where there are none just now.
+        combinations: as above.
+
+    Raises:
+        ScoreUndefined: if a combined score is not finite.
+    """
+    scores = _candidate_scores(experiment, states, combinations)
+    for chunk in offered:
+        yield CandidatesScored(tuple(map(tuple, scores(chunk)))) if chunk else NothingOffered()
+
+
+def _candidate_scores(
+    experiment: Experiment,
+    states: Sequence[TrainState],
+    combinations: Mapping[str, Combination],
+) -> Evaluate:
+    """Return what scores candidates, each with the supernet of its sub-space."""
     from nas.ranking.evaluation import evaluations
     from nas.training.loop import prepare_device
 
@@ -306,18 +352,7 @@ def search_unit(
         ]
         return list(zip(*columns, strict=True))
 
-    source = searcher.latency_source
-    latency: Measure | LatencyTable | None = table
-    if isinstance(source, MeasuredLatency):
-        latency = _measurement(experiment, source, measured)
-    yield from search(
-        searcher,
-        experiment.partition,
-        scores,
-        search_state,
-        experiment.spec.seed,
-        latency=latency,
-    )
+    return scores
 
 
 def retrain_unit(

@@ -126,10 +126,11 @@ class Attempt:
         """
 
         def conclude(session: Session, unit: Unit) -> None:
-            if unit.kind in ("search", "retrain"):
-                # A small space may hold fewer candidates than the budget; training may stop early.
+            if unit.kind in ("search", "retrain", leases.HELPER):
+                # A small space may hold fewer candidates than the budget; training may stop early;
+                # nobody knows beforehand how much others evaluate.
                 unit.total = unit.progress
-            if work.weights is not None:
+            if not work.leaves_state:
                 outdated = checkpoints.forget_all(session, unit)
                 self._delete_after_commit(session, outdated)
             for following in work.following:
@@ -139,10 +140,10 @@ class Attempt:
             self._recorder.finish(session, unit)
             settle(session, unit.run_id)
 
-        if work.weights is None:
+        if work.leaves_state:
             self._write_the_newest(work)
         else:
-            # What it leaves is the file of its weights, not a state to go on from.
+            # What it leaves are rows, or the file of its weights, not a state to go on from.
             self._take_written(wait=True)
         return self._commit(conclude)
 

@@ -12,7 +12,7 @@ from sqlalchemy.orm import Session
 
 from backend.db import Database
 from backend.models import Artifact, RetrainingRow, Run, Unit
-from backend.runs import inheritance
+from backend.runs import inheritance, leases
 from backend.runs.landmarks import landmark_rows, landmarks_of
 from backend.runs.latencies import latency_table, measured_latencies
 from backend.settings import Settings
@@ -20,6 +20,7 @@ from nas import pipeline
 from nas.errors import InvalidCheckpoint
 from nas.events import Event
 from nas.experiment import Experiment
+from nas.ranking.combination import Combination
 from nas.search.state import SearchState
 from nas.spaces.base import Architecture
 from nas.spaces.shape import NetworkShape
@@ -41,6 +42,7 @@ from worker.progress import TrainingProgress
 from worker.recorder import Recorder, scored_already
 from worker.resources import Resources
 from worker.retraining import RetrainingProgress, WeightsFile, told_of
+from worker.sharing import Helper, OfferingSearch
 from worker.telemetry import UnitTelemetry
 from worker.writer import Frozen
 
@@ -62,6 +64,8 @@ class Work:
         unreadable: checkpoints that turned out damaged.
         held: what is closed when the attempt ends.
         weights: of the network that a retraining leaves.
+        leaves_state: whether its state is of use once it is done.
+        gives_way: asked at the end; why the unit is not done but put back, None if it is done.
     """
 
     folder: str
@@ -74,6 +78,8 @@ class Work:
     unreadable: list[Artifact] = field(default_factory=list)
     held: ExitStack = field(default_factory=ExitStack)
     weights: WeightsFile | None = None
+    leaves_state: bool = True
+    gives_way: Callable[[], str | None] = lambda: None
 
 
 class States:
@@ -140,6 +146,8 @@ class Execution:
                 return self._combining(unit)
             case "search":
                 return self._search(unit)
+            case leases.HELPER:
+                return self._helping(unit)
             case "retrain":
                 return self._retraining(unit)
         raise ValueError(f"unit {unit.key} is of the unknown kind {unit.kind!r}")
@@ -266,32 +274,58 @@ class Execution:
         )
 
     def _search(self, unit: Unit) -> Work:
-        work = Work(checkpoints.unit_folder(unit), iter(()), position=lambda: 0)
+        work = Work(
+            checkpoints.unit_folder(unit), iter(()), position=lambda: 0, leaves_state=False
+        )
         search_state = self._resumed(unit, work, self._search_state) or SearchState()
+        states, combinations = self._for_candidates(unit.run_id)
+        searcher, space = self.experiment.spec.search, self.experiment.space
+        assert searcher is not None
         with self.db.reading() as session:
-            states = [
-                self._finished_state(
-                    session, unit.run_id, train_key(self.experiment.spec, subspace.index)
-                )
-                for subspace in self.experiment.partition.subspaces
-            ]
-            combinations = combining.searched_combinations(session, self.experiment, unit.run_id)
-            searcher, space = self.experiment.spec.search, self.experiment.space
-            assert searcher is not None
             table = latency_table(session, searcher, space)
             measured = measured_latencies(session, session.get_one(Run, unit.run_id))
         work.log += other_devices(unit, measured.values(), self.device)
 
         def freeze() -> Frozen:
-            data = search_state.model_dump_json().encode()
-            return lambda: data
+            # What the lists hold never changes, so that another thread may make the text of it.
+            copied = search_state.model_copy(
+                update={
+                    "pending": list(search_state.pending),
+                    "evaluations": list(search_state.evaluations),
+                    "latencies": list(search_state.latencies),
+                }
+            )
+            return lambda: copied.model_dump_json().encode()
 
         work.freeze = freeze
         work.position = lambda: len(search_state.evaluations)
+        share = None
+        if searcher.num_helpers:
+            share = OfferingSearch(self.db, leases.held_lease(unit), space, self.device)
         work.events = pipeline.search_unit(
-            self.experiment, states, search_state, combinations, table, measured
+            self.experiment, states, search_state, combinations, table, measured, share
         )
         return work
+
+    def _helping(self, unit: Unit) -> Work:
+        states, combinations = self._for_candidates(unit.run_id)
+        helper = Helper(self.db, leases.held_lease(unit), self.experiment.space, self.device)
+        events = pipeline.evaluate_unit(self.experiment, states, helper.offered(), combinations)
+        return Work(
+            folder=checkpoints.unit_folder(unit),
+            events=helper.stored(events),
+            position=lambda: unit.progress,
+            gives_way=lambda: helper.gives_way,
+        )
+
+    def _for_candidates(self, run_id: int) -> tuple[list[TrainState], dict[str, Combination]]:
+        """Return what scores candidates: the supernets by sub-space, and combinations by kind."""
+        with self.db.reading() as session:
+            states = [
+                self._finished_state(session, run_id, train_key(self.experiment.spec, part.index))
+                for part in self.experiment.partition.subspaces
+            ]
+            return states, combining.searched_combinations(session, self.experiment, run_id)
 
     def _retraining(self, unit: Unit) -> Work:
         with self.db.reading() as session:
@@ -312,7 +346,7 @@ class Execution:
             state = RetrainState.fresh(trainer, architecture, row.seed)
         weights = WeightsFile(self.settings.artifact_folder, work.folder, unit.attempt, told)
         work.held.callback(weights.discard_unrecorded)
-        work.weights = weights
+        work.weights, work.leaves_state = weights, False
         work.freeze = state.frozen
         work.position = lambda: state.training.step
         work.events = weights.written(pipeline.retrain_unit(self.experiment, trainer, state))

@@ -3,6 +3,9 @@
     partition -> [landmarks x N] -> [warm-up] -> train x K -> rank x N -> [combine] -> search
     -> retrain x N
 
+Beside the search stand units that evaluate candidates for it, where slots have nothing else to do;
+nothing depends on them, and they are done when the search is.
+
 What is retrained is known when the search has ended; people may add to it at any time
 (`backend.runs.retraining`).
 
@@ -23,6 +26,7 @@ from sqlalchemy.orm import Session
 from backend.db import wake_after_commit
 from backend.errors import NotFound
 from backend.models import Job, Unit
+from backend.runs.leases import HELPER
 from backend.runs.lifecycle import stop_if_idle
 from backend.runs.states import lock_job, move_run, move_unit
 from nas.spec import RunSpec
@@ -82,7 +86,10 @@ def units_after_partition(spec: RunSpec, sample_sizes: Sequence[int]) -> list[Un
         units.append(_unit("combine", "combine", list(ranks), combined))
         ranks.append("combine")
     if spec.search is not None:
-        units.append(_unit("search", "search", [*owners, *ranks], spec.search.budget))
+        needed = [*owners, *ranks]
+        units.append(_unit("search", "search", needed, spec.search.budget))
+        for chunk in range(spec.search.num_helpers):
+            units.append(_unit(f"{HELPER}-{chunk}", HELPER, needed, 0, chunk=chunk))
     return units
 
 
@@ -116,6 +123,7 @@ def settle(session: Session, run_id: int) -> Job | None:
     if failed and run.state != "queued":
         _fail_run(session, run, units, failed[0])
         return run
+    _dismiss_helpers(session, units)
     _promote(session, units)
     if run.state == "queued":
         return run
@@ -164,6 +172,16 @@ def _unit(
         state="waiting",
         total=total,
     )
+
+
+def _dismiss_helpers(session: Session, units: Sequence[Unit]) -> None:
+    if not any(unit.kind == "search" and unit.state == "done" for unit in units):
+        return
+    for unit in units:
+        # One that is leased looks at the search itself.
+        if unit.kind == HELPER and unit.state in ("waiting", "ready", "lost"):
+            unit.total = unit.progress
+            move_unit(session, unit, "done", f"{unit.key}: the search has ended.")
 
 
 def _promote(session: Session, units: Sequence[Unit]) -> None:

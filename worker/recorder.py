@@ -4,7 +4,7 @@ A recorder gathers events between two transactions. Rows are keyed by their step
 event again after a resume overwrites it with the same values.
 """
 
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, fields
 from typing import Any
 
 from sqlalchemy import delete, select
@@ -17,6 +17,7 @@ from backend.runs.states import append_event
 from nas.events import (
     ArchitecturesScored,
     CandidateEvaluated,
+    CandidatesScored,
     Event,
     LatencyMeasured,
     PartitionFound,
@@ -34,6 +35,7 @@ from worker.landmarks import store_chosen, store_trained
 from worker.latencies import MeasuredLatencies
 from worker.progress import TrainingProgress, forget_after
 from worker.retraining import RetrainingProgress, forget_epochs
+from worker.sharing import forget
 from worker.telemetry import UnitTelemetry
 from worker.upsert import insert_once, upsert
 
@@ -46,11 +48,14 @@ USEFUL_EVENTS = (
     ArchitecturesScored,
     ScorerPrepared,
     CandidateEvaluated,
+    CandidatesScored,
     LatencyMeasured,
     RetrainingEpoch,
     Retrained,
 )
 """What a slot is there for: training and scoring."""
+
+CANDIDATE_COLUMNS = tuple(one.name for one in fields(CandidateEvaluated) if one.name != "latency")
 
 
 @dataclass(slots=True)
@@ -82,6 +87,7 @@ class Recorder:
     _prepared: list[ScorerPrepared] = field(default_factory=list)
     _rounds: list[int] = field(default_factory=list)
     _candidates: list[Row] = field(default_factory=list)
+    _num_evaluated: int = 0
     _trained: list[StandAloneTrained] = field(default_factory=list)
 
     def add(self, event: Event, seconds: float) -> None:
@@ -89,8 +95,7 @@ class Recorder:
         self.telemetry.add(event, seconds)
         self.retraining.add(event)
         self.latencies.add(event)
-        if isinstance(event, USEFUL_EVENTS):
-            self._useful_seconds += seconds
+        self._useful_seconds += seconds if isinstance(event, USEFUL_EVENTS) else 0.0
         match event:
             case PartitionFound():
                 self._found = event
@@ -108,6 +113,8 @@ class Recorder:
                 self._rounds.append(event.step)
             case CandidateEvaluated():
                 self._candidates.append(self._candidate(event))
+            case CandidatesScored():
+                self._num_evaluated += len(event.scores)
 
     def write(self, session: Session, unit: Unit) -> None:
         """Store what was gathered; the caller has verified the attempt in this transaction."""
@@ -122,6 +129,7 @@ class Recorder:
             *self._write_rounds(session, unit),
             *self._write_candidates(session, unit),
             *self.latencies.write(session, unit),
+            *self._write_evaluated(unit),
             *self.retraining.write(session, unit),
         ]
         if self.telemetry.write(session, unit, self._position(unit)):
@@ -138,6 +146,7 @@ class Recorder:
         """Draw the conclusions of a unit that is done, in the transaction that made it so."""
         self.let_go(session, unit)
         if unit.kind == "search":
+            forget(session, unit.run_id)
             plan_winners(session, session.get_one(Run, unit.run_id))
         correlator = self._correlator()
         if correlator is None:
@@ -180,10 +189,9 @@ class Recorder:
         return Correlator(self.spec, self.truth, self.num_validation)
 
     def _candidate(self, event: CandidateEvaluated) -> Row:
-        truth, latency, row = self.truth, event.latency, asdict(event)
-        del row["latency"]
+        truth, latency = self.truth, event.latency
         return {
-            **row,
+            **{name: getattr(event, name) for name in CANDIDATE_COLUMNS},
             "latency_ms": None if latency is None else latency.ms,
             "latency_spread_ms": None if latency is None else latency.spread_ms,
             "latency_device": None if latency is None else latency.device,
@@ -309,6 +317,15 @@ class Recorder:
         unit.progress = rows[-1]["evaluation"]
         self._candidates.clear()
         return ["candidates"]
+
+    def _write_evaluated(self, unit: Unit) -> list[str]:
+        """Count what was evaluated for a search on another slot, where the candidates are rows."""
+        if not self._num_evaluated:
+            return []
+        unit.progress += self._num_evaluated
+        unit.fruitless_attempts = 0
+        self._num_evaluated = 0
+        return ["units"]
 
 
 def first_step(spec: RunSpec, unit: Unit) -> int:

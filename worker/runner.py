@@ -138,7 +138,11 @@ class Runner:
             if waits:
                 self._keep(work, path)
                 return
-        self._keep(work, attempt.finish(work))
+        reason = work.gives_way()
+        if reason is None:
+            self._keep(work, attempt.finish(work))
+        else:
+            attempt.release(work, reason)
 
     def _keep(self, work: Work, path: str | None) -> None:
         """Remember a supernet that is stored and that this unit no longer trains."""

@@ -13,6 +13,7 @@ from backend.models import TelemetryRow, Unit
 from nas.events import (
     ArchitecturesScored,
     CandidateEvaluated,
+    CandidatesScored,
     Event,
     LatencyMeasured,
     PartSeconds,
@@ -86,7 +87,11 @@ class UnitTelemetry:
                 self._spent.images += event.images
                 self._add_parts(event.part_seconds)
             case (
-                ArchitecturesScored() | ScorerPrepared() | CandidateEvaluated() | LatencyMeasured()
+                ArchitecturesScored()
+                | ScorerPrepared()
+                | CandidateEvaluated()
+                | CandidatesScored()
+                | LatencyMeasured()
             ):
                 self._spent.ranking_seconds += seconds
             case _:

@@ -3,14 +3,12 @@
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from sqlalchemy import Table
 from sqlalchemy.dialects.postgresql import insert as postgresql_insert
 from sqlalchemy.dialects.sqlite import insert as sqlite_insert
 from sqlalchemy.orm import Session
 
 from backend.db import Base
-
-# SQLite takes at most 32,766 parameters in one statement; no table here has 32 columns.
-ROWS_PER_STATEMENT = 1000
 
 
 def upsert(
@@ -27,17 +25,21 @@ def upsert(
         key: columns of the primary key or of a unique constraint.
         rows: column values; every row names the same columns.
     """
+    if not rows:
+        return
     insert = postgresql_insert if _is_postgresql(session) else sqlite_insert
-    for start in range(0, len(rows), ROWS_PER_STATEMENT):
-        chunk = [dict(row) for row in rows[start : start + ROWS_PER_STATEMENT]]
-        statement = insert(table).values(chunk)
-        others = [column for column in chunk[0] if column not in key]
-        if others:
-            update = {column: statement.excluded[column] for column in others}
-            statement = statement.on_conflict_do_update(index_elements=list(key), set_=update)
-        else:
-            statement = statement.on_conflict_do_nothing(index_elements=list(key))
-        session.execute(statement)
+    target = table.__table__
+    assert isinstance(target, Table)
+    statement = insert(target)
+    others = [column for column in rows[0] if column not in key]
+    if others:
+        update = {column: statement.excluded[column] for column in others}
+        statement = statement.on_conflict_do_update(index_elements=list(key), set_=update)
+    else:
+        statement = statement.on_conflict_do_nothing(index_elements=list(key))
+    session.flush()
+    # One row's statement for all of them: it is compiled once and cached, whatever their number.
+    session.execute(statement, [dict(row) for row in rows])
 
 
 def insert_once(

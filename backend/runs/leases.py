@@ -22,6 +22,9 @@ from backend.runs.states import append_event, lock_job, move_run, move_unit
 
 CLAIMABLE_RUN_STATES = ("queued", "running")
 
+HELPER = "evaluate"
+"""Kind of the units that evaluate candidates for a search. No run depends on what they do."""
+
 SMALLEST_HALVED_BATCH = 4
 """A half of it has two images; the statistics of a single one are undefined where it is one pixel."""
 
@@ -107,6 +110,20 @@ def has_ready(session: Session, run_id: int | None = None) -> bool:
     return bool(_runs_with_ready_units(session, run_id))
 
 
+def may_help(session: Session, run_id: int) -> bool:
+    """Tell whether a slot may evaluate candidates for a run's search.
+
+    It may while the search is being executed, and nothing else waits for a slot: of this run or
+    of another, whether or not this very slot could execute it.
+    """
+    searching = select(Unit.id).where(
+        Unit.run_id == run_id, Unit.kind == "search", Unit.state == "leased"
+    )
+    if session.scalar(searching) is None:
+        return False
+    return not _runs_with_ready_units(session, None, but_helpers=True)
+
+
 def has_claimable(session: Session, run_id: int) -> bool:
     """Tell, without a lock, whether `claim` would find a unit of the run just now."""
     ready = _runs_with_ready_units(session, run_id)
@@ -118,9 +135,9 @@ def may_get_ready(session: Session, run_id: int) -> bool:
 
     It should not if nothing of the run is left, or if another run has work for it.
     """
-    ready = set(_runs_with_ready_units(session, None))
-    if ready - {run_id}:
+    if set(_runs_with_ready_units(session, None, but_helpers=True)) - {run_id}:
         return False
+    ready = _runs_with_ready_units(session, run_id)
     leased = (
         select(Unit.id)
         .join(Job)
@@ -196,7 +213,7 @@ def held(session: Session, owner: str) -> list[Lease]:
     units = session.scalars(
         select(Unit).where(Unit.owner == owner, Unit.state == "leased").order_by(Unit.id)
     )
-    return [_held_lease(unit) for unit in units]
+    return [held_lease(unit) for unit in units]
 
 
 def expired(session: Session) -> list[Lease]:
@@ -206,13 +223,20 @@ def expired(session: Session) -> list[Lease]:
         .where(Unit.state == "leased", Unit.lease_until < db_now())
         .order_by(Unit.run_id, Unit.id)
     )
-    return [_held_lease(unit) for unit in units]
+    return [held_lease(unit) for unit in units]
 
 
 def is_expired(session: Session, lease: Lease) -> bool:
     """Tell whether `lease` has run out; asked again under the run's lock before it is taken."""
     statement = select(Unit.id).where(Unit.id == lease.unit_id, Unit.lease_until < db_now())
     return session.scalar(statement) is not None
+
+
+def held_lease(unit: Unit) -> Lease:
+    """Return the lease under which a leased unit is executed."""
+    lease = _lease_of(unit)
+    assert lease is not None, f"unit {unit.id} is {unit.state}, not leased"
+    return lease
 
 
 def release(session: Session, lease: Lease, message: str) -> None:
@@ -255,6 +279,8 @@ def finish(session: Session, lease: Lease, message: str = "") -> None:
 
 def fail(session: Session, lease: Lease, failure: Failure, max_fruitless_attempts: int) -> str:
     """End an attempt that failed, and return the unit's new state.
+
+    A helper that would fail is done instead, for its run can do without it.
 
     The unit becomes ready again, unless the failure is final or was the last of
     `max_fruitless_attempts` attempts in a row that stored nothing new. A failure that pauses the
@@ -303,7 +329,9 @@ def training_advance(session: Session, run_id: int) -> TrainingAdvance:
     )
 
 
-def _runs_with_ready_units(session: Session, run_id: int | None) -> list[int]:
+def _runs_with_ready_units(
+    session: Session, run_id: int | None, *, but_helpers: bool = False
+) -> list[int]:
     statement = (
         select(Unit.run_id)
         .join(Job)
@@ -313,11 +341,13 @@ def _runs_with_ready_units(session: Session, run_id: int | None) -> list[int]:
     )
     if run_id is not None:
         statement = statement.where(Unit.run_id == run_id)
+    if but_helpers:
+        statement = statement.where(Unit.kind != HELPER)
     return list(session.scalars(statement))
 
 
 def _claimable_units(session: Session, run_id: int) -> list[int]:
-    """Ready units in the order in which they should start, held back train units left out.
+    """Ready units in the order in which they should start, without those that are held back.
 
     Of equally advanced supernets the one that has taken longest so far goes first: several slots
     then reach the end of a round closer together.
@@ -328,13 +358,15 @@ def _claimable_units(session: Session, run_id: int) -> list[int]:
         .order_by(Unit.id)
     ).all()
     advance = training_advance(session, run_id)
-    others = [unit_id for unit_id, kind, _, _ in ready if kind != "train"]
+    others = [unit_id for unit_id, kind, _, _ in ready if kind not in ("train", HELPER)]
+    helpers = [unit_id for unit_id, kind, _, _ in ready if kind == HELPER]
     training = sorted(
         (advance.rounds[unit_id], progress, -seconds, unit_id)
         for unit_id, kind, progress, seconds in ready
         if kind == "train" and advance.may_advance(unit_id)
     )
-    return [unit_id for *_, unit_id in training] + others
+    wanted = [unit_id for *_, unit_id in training] + others
+    return wanted or (helpers if helpers and may_help(session, run_id) else [])
 
 
 def _take(session: Session, unit_id: int, owner: str, lease_seconds: float) -> Lease | None:
@@ -364,7 +396,7 @@ def _take(session: Session, unit_id: int, owner: str, lease_seconds: float) -> L
         f"{unit.key}: {owner} began attempt {unit.attempt}.",
         data={"from": "ready", "to": "leased", "unit": unit.key, "attempt": unit.attempt},
     )
-    return _held_lease(unit)
+    return held_lease(unit)
 
 
 def _halve(session: Session, run: Run, unit: Unit, failure: Failure) -> None:
@@ -391,6 +423,11 @@ def _halve(session: Session, run: Run, unit: Unit, failure: Failure) -> None:
 
 
 def _give_up(session: Session, unit: Unit, kind: FailureClass, message: str) -> None:
+    if unit.kind == HELPER:
+        append_event(session, unit, "log", f"{unit.key}: {message}", level="warning")
+        unit.total = unit.progress
+        move_unit(session, unit, "done", f"{unit.key}: gave up; the search goes on without it.")
+        return
     move_unit(session, unit, "failed", message)
     unit.failure_class = kind
     unit.failure_message = message
@@ -400,9 +437,3 @@ def _lease_of(unit: Unit) -> Lease | None:
     if unit.state != "leased" or unit.owner is None:
         return None
     return Lease(unit_id=unit.id, run_id=unit.run_id, owner=unit.owner, attempt=unit.attempt)
-
-
-def _held_lease(unit: Unit) -> Lease:
-    lease = _lease_of(unit)
-    assert lease is not None, f"unit {unit.id} is {unit.state}, not leased"
-    return lease

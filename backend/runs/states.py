@@ -32,12 +32,13 @@ RUN_TRANSITIONS: Mapping[str, frozenset[str]] = {
     "succeeded": frozenset({"queued"}),
 }
 
-# `failed` and `cancelled` are left again only when their run is retried.
+# `failed` and `cancelled` are left again only when their run is retried. Helpers of a search are
+# done with it, whether or not they ever began.
 UNIT_TRANSITIONS: Mapping[str, frozenset[str]] = {
-    "waiting": frozenset({"ready", "cancelled"}),
-    "ready": frozenset({"leased", "cancelled"}),
+    "waiting": frozenset({"ready", "cancelled", "done"}),
+    "ready": frozenset({"leased", "cancelled", "done"}),
     "leased": frozenset({"done", "failed", "lost", "ready", "cancelled"}),
-    "lost": frozenset({"ready", "failed", "cancelled"}),
+    "lost": frozenset({"ready", "failed", "cancelled", "done"}),
     "done": frozenset(),
     "failed": frozenset({"waiting", "ready"}),
     "cancelled": frozenset({"waiting", "ready"}),

@@ -341,6 +341,23 @@ def upgrade() -> None:
     op.create_index("ix_units_run_id", "units", ["run_id"], unique=False)
     op.create_index("ix_units_state_lease", "units", ["state", "lease_until"], unique=False)
     op.create_table(
+        "offered_chunks",
+        sa.Column("run_id", sa.Integer(), nullable=False),
+        sa.Column("number", sa.Integer(), autoincrement=False, nullable=False),
+        sa.Column("device", sa.String(length=16), nullable=False),
+        sa.Column("architectures", JSON, nullable=False),
+        sa.Column("unit_id", sa.Integer(), nullable=True),
+        sa.Column("attempt", sa.Integer(), nullable=True),
+        sa.Column("scores", JSON, nullable=True),
+        sa.ForeignKeyConstraint(
+            ["run_id"], ["runs.id"], name="fk_offered_chunks_run_id_runs", ondelete="CASCADE"
+        ),
+        sa.ForeignKeyConstraint(
+            ["unit_id"], ["units.id"], name="fk_offered_chunks_unit_id_units", ondelete="CASCADE"
+        ),
+        sa.PrimaryKeyConstraint("run_id", "number", name="pk_offered_chunks"),
+    )
+    op.create_table(
         "retrainings",
         sa.Column("unit_id", sa.Integer(), nullable=False),
         sa.Column("run_id", sa.Integer(), nullable=False),
@@ -549,6 +566,7 @@ def downgrade() -> None:
     op.drop_index("ix_artifacts_unit_step", table_name="artifacts")
     op.drop_index("ix_artifacts_run_id", table_name="artifacts")
     op.drop_table("artifacts")
+    op.drop_table("offered_chunks")
     op.drop_index("ix_units_state_lease", table_name="units")
     op.drop_index("ix_units_run_id", table_name="units")
     op.drop_table("units")

@@ -48,6 +48,13 @@ class Searcher(Strategy, ABC):
         description="Seconds of searching after which no more candidates are begun; null for no "
         "limit. With one, how far a search gets depends on the machine.",
     )
+    evaluators: int = Field(
+        3,
+        ge=0,
+        le=31,
+        description="Further worker slots that may evaluate candidates while nothing else waits "
+        "for them. The candidates are the same with any number.",
+    )
     constraints: Constraints = Field(
         default_factory=Constraints, description="Limits that every candidate keeps."
     )
@@ -95,6 +102,18 @@ class Searcher(Strategy, ABC):
             aim.name == LATENCY for aim in self.aims
         )
         return self.latency or (MeasuredLatency() if is_wanted else None)
+
+    @property
+    def num_helpers(self) -> int:
+        """How many further slots may evaluate candidates.
+
+        None where a measured latency decides who becomes one: the search alone measures, and what
+        it has not measured yet would be scored for nothing.
+        """
+        is_gate = self.constraints.latency is not None
+        if is_gate and isinstance(self.latency_source, MeasuredLatency):
+            return 0
+        return self.evaluators
 
     def losses(self, objectives: Sequence[float]) -> tuple[float, ...]:
         """Return values of the objectives such that lower is better in each."""

@@ -10,7 +10,7 @@ from nas.latency.latency import LatencyTable
 from nas.partition.base import Partition
 from nas.search.base import Searcher
 from nas.search.latencies import Latencies, Measure
-from nas.search.objectives import COSTS, LATENCY, Objective
+from nas.search.objectives import LATENCY, Objective, costs_of
 from nas.search.state import Evaluation, SearchState
 from nas.seeds import stream
 from nas.spaces.base import Architecture, Space
@@ -75,8 +75,7 @@ def search(  # noqa: PLR0913 - what a search rests on
         for architecture, scores in zip(chunk, evaluate(chunk), strict=True):
             named = dict(zip(kinds, scores, strict=True))
             _check_finite(space, architecture, named)
-            costs = {name: cost(space, architecture) for name, cost in COSTS.items()}
-            taken = latencies.of(architecture)
+            costs, taken = costs_of(space, architecture), latencies.of(architecture)
             values = {**named, **costs, **({} if taken is None else {LATENCY: taken.ms})}
             score, objectives = named[searcher.scorer], _objectives(aims, values)
             best_score = max(best_score, score)

@@ -21,6 +21,17 @@ LATENCY = "latency"
 UNSCORED = (*COSTS, LATENCY)
 """What is optimised without any scorer."""
 
+
+def costs_of(space: Space, architecture: Architecture) -> dict[str, int]:
+    """Return every one of `COSTS`; what is live is looked up once for all of them."""
+    total = space.costs.total(architecture, space.live(architecture))
+    return {
+        "flops": total.flops,
+        "parameters": total.parameters,
+        "nonlinearity-count": space.nonlinearity_count(architecture),
+    }
+
+
 ObjectiveText = Annotated[str, Field(pattern="^((minimise|maximise) )?[a-z0-9][a-z0-9-]*$")]
 """As people write it: a name, behind a direction if it is not the usual one."""
 

@@ -44,6 +44,12 @@ class CellGraph:
             last[target] = position
         return tuple(last)
 
+    @cached_property
+    def last_source_first(self) -> tuple[int, ...]:
+        """Positions in `edges`, those of edges out of later nodes first."""
+        positions = range(len(self.edges))
+        return tuple(sorted(positions, key=self.edges.__getitem__, reverse=True))
+
     def best_count(self, architecture: Architecture) -> int:
         """Return the most nonlinear functions on any live path, UNREACHED for a dead cell."""
         best = [0] * self.num_inputs + [UNREACHED] * (self.num_nodes - self.num_inputs)
@@ -58,18 +64,18 @@ class CellGraph:
     def live_edges(self, architecture: Architecture) -> tuple[bool, ...]:
         """Tell, per decision, whether its edge lies on a live path from an input to the output."""
         connected = [OPERATIONS[name].connects for name in architecture]
-        edges = tuple(zip(self.edges, connected, strict=True))
         from_input = set(range(self.num_inputs))
-        for (source, target), connects in edges:
+        for (source, target), connects in zip(self.edges, connected, strict=True):
             if connects and source in from_input:
                 from_input.add(target)
         to_output = set(self.outputs)
-        for (source, target), connects in sorted(edges, reverse=True):
-            if connects and target in to_output:
+        for position in self.last_source_first:
+            source, target = self.edges[position]
+            if connected[position] and target in to_output:
                 to_output.add(source)
         return tuple(
             connects and source in from_input and target in to_output
-            for (source, target), connects in edges
+            for (source, target), connects in zip(self.edges, connected, strict=True)
         )
 
     def total_count(self, architecture: Architecture) -> int:

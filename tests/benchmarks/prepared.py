@@ -178,7 +178,13 @@ def exact(place: Place) -> None:
     )
 
 
-def workers_rows(speedup: float = 1.9, useful: float = 0.97, write: float = 8.5) -> dict[str, Any]:
+def workers_rows(
+    speedup: float = 1.9,
+    useful: float = 0.97,
+    write: float = 8.5,
+    overhead: float = 0.02,
+    same: bool = True,
+) -> dict[str, Any]:
     return {
         "speedup": {
             "equal": {
@@ -199,6 +205,13 @@ def workers_rows(speedup: float = 1.9, useful: float = 0.97, write: float = 8.5)
             "useful_fraction": useful,
             "start_seconds": 0.5,
             "cold_start_seconds": 4.25,
+        },
+        "search": {
+            "seconds_one_worker": [50.0, 52.5],
+            "seconds_two_workers": [28.0, 27.0],
+            "speedup": 1.86,
+            "same_candidates": same,
+            "overhead": overhead,
         },
         "checkpoint": {
             "num_bytes": 690829,

@@ -40,6 +40,8 @@ class TestWorkers:
             (workers_rows(1.7, 0.95, 198.4), []),
             (workers_rows(speedup=1.69), ["two_worker_speedup is 1.69, less than 1.7"]),
             (workers_rows(useful=0.949), ["useful_fraction is 0.949, less than 0.95"]),
+            (workers_rows(overhead=0.05), ["search_overhead is 0.05, not below 0.05"]),
+            (workers_rows(same=False), ["two workers find other candidates than one"]),
             (workers_rows(write=198.5), ["a checkpoint takes 200 ms, not less than 200"]),
         ],
     )
@@ -74,7 +76,7 @@ class TestWorkers:
         )
         place.call_with("--short")
         workers.main()
-        assert asked == [True, True, True]
+        assert asked == [True] * 4
         assert not (place.folder / "kept").exists()
 
     def test_a_slot_is_busy_from_claim_to_release_and_not_between(self) -> None:

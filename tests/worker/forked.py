@@ -38,7 +38,9 @@ SCORING_SECONDS = 0.02
 """Likewise of some architectures that are scored together, such as candidates of a search."""
 
 
-def start(deployment: Deployment, run_id: int, owner: str) -> ForkServerProcess:
+def start(
+    deployment: Deployment, run_id: int, owner: str, scoring_seconds: float = SCORING_SECONDS
+) -> ForkServerProcess:
     """Start a process that executes units of a run until the run is over.
 
     It ends with 0 if it computed repeatably and did not load torch's compiler.
@@ -46,19 +48,22 @@ def start(deployment: Deployment, run_id: int, owner: str) -> ForkServerProcess:
     context = multiprocessing.get_context("forkserver")
     context.set_forkserver_preload([__name__])
     process = context.Process(
-        target=_work, args=(deployment.settings, run_id, owner), daemon=True, name=owner
+        target=_work,
+        args=(deployment.settings, run_id, owner, scoring_seconds),
+        daemon=True,
+        name=owner,
     )
     process.start()
     return process
 
 
-def _work(settings: Settings, run_id: int, owner: str) -> None:
+def _work(settings: Settings, run_id: int, owner: str, scoring_seconds: float) -> None:
     configure_torch()
     assert torch.get_deterministic_debug_mode() == REFUSES_WHAT_IS_NOT_REPEATABLE
     loop.REPORT_SECONDS = standalone.REPORT_SECONDS = REPORT_SECONDS
     loop.update = _slowed(loop.update, STEP_SECONDS)
     StandAloneTrainer.advance = _slowed(StandAloneTrainer.advance, STEP_SECONDS)
-    evaluation.evaluations = _slowed(evaluation.evaluations, SCORING_SECONDS)
+    evaluation.evaluations = _slowed(evaluation.evaluations, scoring_seconds)
     db = Database(settings.database)
     deployment = Deployment(db, settings)
     while deployment.state(run_id) not in FINISHED_RUN_STATES:

@@ -83,7 +83,7 @@ def tiny_spec(**changes: Any) -> RunSpec:
             "live_images": 20,
             "num_images": 40,
         },
-        "search": {"kind": "random", "budget": 12},
+        "search": {"kind": "random", "budget": 12, "evaluators": 0},
     }
     for name, value in changes.items():
         merge = isinstance(value, dict) and isinstance(spec.get(name), dict)

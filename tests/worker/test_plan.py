@@ -52,6 +52,24 @@ def test_scores_are_combined_once_all_are_measured_and_before_the_search() -> No
     assert units["search"].depends_on == ["train-0", "train-1", *ranks, "combine"]
 
 
+def test_helpers_of_a_search_need_what_it_needs_and_are_done_with_it(
+    embedded: Deployment,
+) -> None:
+    spec = tiny_spec(search={"evaluators": 2})
+    planned = {unit.key: unit for unit in units_after_partition(spec, [1, 1])}
+    for key in ("evaluate-0", "evaluate-1"):
+        assert planned[key].depends_on == planned["search"].depends_on
+    run_id = skip_to_training(embedded, spec, [1, 1])
+    done = dict.fromkeys(embedded.unit_states(run_id), "done")
+    helping = {"evaluate-0": "lost", "evaluate-1": "leased"}
+    set_states(embedded, run_id, done | helping)
+    assert embedded.unit_states(run_id) == done | {"evaluate-1": "leased"}
+    assert embedded.state(run_id) == "running"
+    set_states(embedded, run_id, {"evaluate-1": "ready"})
+    assert embedded.unit_states(run_id) == done
+    assert embedded.state(run_id) == "succeeded"
+
+
 def test_a_unit_gets_ready_when_the_last_thing_it_needs_is_done(embedded: Deployment) -> None:
     run_id = skip_to_training(embedded, tiny_spec(), [1, 1])
     assert embedded.unit_states(run_id)["train-1"] == "ready"

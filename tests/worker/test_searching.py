@@ -8,7 +8,7 @@ from nas.spec import RunSpec
 from tests.support import wait_until
 from tests.worker import forked
 from tests.worker.processes import DEADLINE_SECONDS, wait_for_state
-from tests.worker.running import DrainWhen, lose, run_here, run_to_end
+from tests.worker.running import DrainWhen, artifacts, lose, run_here, run_to_end
 from tests.worker.support import Deployment, tiny_spec, unit_of
 from worker.control import Control
 
@@ -73,6 +73,8 @@ def test_a_search_that_lost_its_worker_ends_with_the_same_candidates(
         assert unit_of(session, struck, "search").attempt == 3
     resumed = [text for text in eager.messages(struck) if "search: resumed from step" in text]
     assert resumed
+    # What is done is never resumed, and its rows are all there is to know.
+    assert artifacts(eager, struck, "search") == []
 
 
 @pytest.mark.slow

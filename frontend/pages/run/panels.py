@@ -11,6 +11,7 @@ from dash import dcc, html
 
 from backend.runs.balance import balance_summary, newest
 from backend.runs.latency_text import latency_conditions
+from backend.runs.leases import HELPER
 from backend.runs.schemas import (
     BalanceRead,
     CandidateRead,
@@ -217,15 +218,31 @@ def unit_table(run: RunRead, *, units: Sequence[UnitRead]) -> Component:
         [
             unit.key,
             state_badge(unit.state, size="sm"),
-            f"{unit.progress:,} / {unit.total:,}" if unit.total else "",
+            _done(unit),
             str(unit.attempt),
             unit.owner or "",
-            ", ".join(unit.depends_on) if unit.state == "waiting" else "",
+            _awaited_by(unit),
             unit.failure_message or _ago(unit.progress_at),
         ]
         for unit in units
     ]
     return table(head, body)
+
+
+def _done(unit: UnitRead) -> str:
+    if unit.total:
+        return f"{unit.progress:,} / {unit.total:,}"
+    # Nobody knows beforehand how much helpers of a search evaluate.
+    return f"{unit.progress:,}" if unit.progress else ""
+
+
+def _awaited_by(unit: UnitRead) -> str:
+    """Return what a unit waits for before it can begin."""
+    if unit.state == "waiting":
+        return ", ".join(unit.depends_on)
+    if unit.kind == HELPER and unit.state == "ready":
+        return "a free slot; the search does not need it"
+    return ""
 
 
 def telemetry_table(run: RunRead, *, telemetry: Sequence[TelemetryRead]) -> Component:

@@ -30,8 +30,10 @@ RUN_MOVES = {
 UNIT_MOVES = {
     ("waiting", "ready"),
     ("waiting", "cancelled"),
+    ("waiting", "done"),
     ("ready", "leased"),
     ("ready", "cancelled"),
+    ("ready", "done"),
     ("leased", "done"),
     ("leased", "failed"),
     ("leased", "lost"),
@@ -40,6 +42,7 @@ UNIT_MOVES = {
     ("lost", "ready"),
     ("lost", "failed"),
     ("lost", "cancelled"),
+    ("lost", "done"),
     ("failed", "waiting"),
     ("failed", "ready"),
     ("cancelled", "waiting"),

@@ -86,6 +86,7 @@ def test_only_the_chosen_kinds_parameters_are_sent():
         "objectives": None,
         "budget": 5,
         "budget_seconds": None,
+        "evaluators": 3,
         "constraints": {
             "flops": None,
             "parameters": None,

@@ -149,6 +149,16 @@ def test_a_units_row_names_what_it_waits_for():
     assert {"search", "waiting", "rank-0-0", "0 / 30"} <= set(shown)
 
 
+def test_a_helper_of_the_search_is_said_to_be_dispensable():
+    units = [
+        made.unit("evaluate", "ready", key="evaluate-0"),
+        made.unit("evaluate", key="evaluate-1", progress=1234),
+    ]
+    shown = words(unit_table(made.run(), units=units))
+    assert "a free slot; the search does not need it" in shown
+    assert "1,234" in shown
+
+
 def test_the_table_of_telemetry_names_what_every_unit_used_and_invents_nothing():
     rows = [
         made.telemetry(

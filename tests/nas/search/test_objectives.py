@@ -6,7 +6,7 @@ from pydantic import TypeAdapter, ValidationError
 
 from nas.errors import ScoreUndefined
 from nas.search.evolution import EvolutionSearcher
-from nas.search.objectives import COSTS, Objective
+from nas.search.objectives import COSTS, Objective, costs_of
 from nas.search.random import RandomSearcher
 from nas.search.state import SearchState
 from nas.spaces.base import Architecture
@@ -33,6 +33,11 @@ def test_costs_are_minimised_and_scores_maximised_unless_it_is_said() -> None:
     assert Objective.parse("maximise flops") == Objective("flops", maximised=True)
     assert Objective.parse("minimise loss") == Objective("loss", maximised=False)
     assert str(Objective.parse("minimise loss")) == "minimise loss"
+
+
+def test_all_costs_at_once_are_those_one_by_one() -> None:
+    for cell in DIGITS.enumerate():
+        assert costs_of(DIGITS, cell) == {name: cost(DIGITS, cell) for name, cost in COSTS.items()}
 
 
 def test_losses_are_lower_for_what_is_wanted() -> None:
