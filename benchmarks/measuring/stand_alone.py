@@ -4,7 +4,7 @@ import hashlib
 import json
 import statistics
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from dataclasses import dataclass
 from functools import cached_property
@@ -79,22 +79,31 @@ class StandAloneTable:
         if not missing:
             return
         path.parent.mkdir(parents=True, exist_ok=True)
-        pool = ProcessPoolExecutor(
-            processes,
-            mp_context=get_context("spawn"),
-            initializer=_hold_trainer,
-            initargs=(self.space, self.images, self.recipe),
-        )
-        with path.open("a") as file, pool:
+        with path.open("a") as file:
             # A line that was being written when the work stopped; the next would join it.
             file.truncate(sum(len(line) for line in _whole_lines(path)))
-            trainings = {pool.submit(_test_accuracy, one, seed): one for one in missing}
-            for trained in as_completed(trainings):
-                code = self.space.encode(trainings[trained])
-                row = {"architecture": code, "accuracy": trained.result()}
+            for architecture, accuracy in self._accuracies(missing, seed, processes):
+                row = {"architecture": self.space.encode(architecture), "accuracy": accuracy}
                 file.write(json.dumps(row) + "\n")
                 file.flush()
         print(f"seed {seed} is trained", file=sys.stderr, flush=True)
+
+    def _accuracies(
+        self, architectures: Sequence[Architecture], seed: int, processes: int
+    ) -> Iterator[tuple[Architecture, float]]:
+        """Train architectures, and yield each as soon as it is trained."""
+        held = (self.space, self.images, self.recipe)
+        if processes == 1:
+            _hold_trainer(*held)
+            for architecture in architectures:
+                yield architecture, _test_accuracy(architecture, seed)
+            return
+        with ProcessPoolExecutor(
+            processes, get_context("spawn"), initializer=_hold_trainer, initargs=held
+        ) as pool:
+            trainings = {pool.submit(_test_accuracy, one, seed): one for one in architectures}
+            for trained in as_completed(trainings):
+                yield trainings[trained], trained.result()
 
     def values(self) -> dict[str, list[float]] | None:
         """Return the accuracies of every architecture by seed, None while some are missing."""
@@ -207,7 +216,7 @@ def _hold_trainer(
     space: Space, images: Callable[[], ImageDataset], recipe: StandAloneRecipe
 ) -> None:
     torch.set_num_threads(1)
-    _trainers.append(StandAloneTrainer(space, images(), recipe))
+    _trainers[:] = [StandAloneTrainer(space, images(), recipe)]
 
 
 def _test_accuracy(architecture: Architecture, seed: int) -> float:

@@ -80,6 +80,7 @@ def test_a_run_on_an_uploaded_space_trains_ranks_and_searches(
         *("partition", "warm-up", "search"),
         *(f"train-{subspace}" for subspace in range(2)),
         *(f"rank-{subspace}-0" for subspace in range(2)),
+        *(f"evaluate-{helper}" for helper in range(3)),
     }
     assert {unit["state"] for unit in units.values()} == {"done"}
     assert all(units[f"train-{subspace}"]["progress"] > 0 for subspace in range(2))

@@ -26,7 +26,7 @@ def run(served_db):
 
 
 def test_the_report_tells_what_show_tells_with_spec_and_log(address, run):
-    answer = httpx.get(f"{address}/api/v1/runs/{run.run_id}/report")
+    answer = httpx.get(f"{address}/api/v1/runs/{run.run_id}/report", timeout=60)
     assert answer.headers["content-type"] == "text/html; charset=utf-8"
     assert answer.headers["content-disposition"] == f'inline; filename="run-{run.run_id}.html"'
     for text in (
@@ -40,7 +40,7 @@ def test_the_report_tells_what_show_tells_with_spec_and_log(address, run):
     ):
         assert text in answer.text
     assert HOSTILE not in answer.text
-    kept = httpx.get(f"{address}/api/v1/runs/{run.run_id}/report?download=true")
+    kept = httpx.get(f"{address}/api/v1/runs/{run.run_id}/report?download=true", timeout=60)
     assert kept.headers["content-disposition"].startswith("attachment")
 
 
