@@ -13,7 +13,7 @@ Component = Any  # Dash's components are generated, without a useful common type
 # Descriptions differ in length: below the inputs they leave these in line.
 ORDER = ["label", "input", "error", "description"]
 
-# Shows the parameters of the chosen kinds and hides those of the others.
+# Shows the parameters of the chosen kinds, and with any kind those of all; hides the others.
 SHOW_CHOSEN = """
 (values) => {
     const chosen = {};
@@ -21,9 +21,11 @@ SHOW_CHOSEN = """
         chosen[input.id.key] = [].concat(input.value ?? []);
     });
     const variants = dash_clientside.callback_context.outputs_list;
-    return variants.map(({id}) =>
-        (chosen[id.of] ?? []).includes(id.variant) ? {} : {display: "none"}
-    );
+    return variants.map(({id}) => {
+        const kinds = chosen[id.of] ?? [];
+        const shown = id.variant === "*" ? kinds.length > 0 : kinds.includes(id.variant);
+        return shown ? {} : {display: "none"};
+    });
 }
 """
 
@@ -123,16 +125,22 @@ class FormView:
         )
         chosen = self._values.get(node.kind_key) or ()
         shown = chosen if node.several else (chosen,)
+        whole = Group(node.key, node.path, node.title, "", node.common)
         return [
             selector,
             *(
-                html.Div(
-                    [_help(_plain(variant.description)), *self._body(variant)],
-                    id={"type": "variant", "of": node.kind_key, "variant": kind},
-                    style={} if kind in shown else {"display": "none"},
-                    className="variant",
+                _variant(
+                    node,
+                    kind,
+                    [_help(_plain(variant.description)), *self._body(node.own(kind))],
+                    is_shown=kind in shown,
                 )
                 for kind, variant in node.variants.items()
+            ),
+            *(
+                [_variant(node, "*", self._body(whole), is_shown=bool(chosen))]
+                if node.common
+                else []
             ),
         ]
 
@@ -184,6 +192,15 @@ class FormView:
             **common,
             placeholder="none" if leaf.nullable else "",
         )
+
+
+def _variant(node: Choice, kind: str, content: list[Component], *, is_shown: bool) -> Component:
+    return html.Div(
+        content,
+        id={"type": "variant", "of": node.kind_key, "variant": kind},
+        style={} if is_shown else {"display": "none"},
+        className="variant",
+    )
 
 
 def _select(leaf: Leaf, common: dict[str, Any], options: Sequence[str]) -> Component:

@@ -20,7 +20,8 @@ class Leaf:
     """One input.
 
     Attributes:
-        key: unique in the form; a strategy's parameters carry its kind in brackets.
+        key: unique in the form; a strategy's parameters carry its kind in brackets, unless all kinds
+            have them.
         path: place in the document.
         scalar: type of the value, or of each element when `repeated`.
         grouped: whether the elements are lists themselves.
@@ -71,6 +72,7 @@ class Choice:
     Attributes:
         several: whether any number of kinds is chosen, making a list.
         nullable: whether none may be chosen, which means null.
+        common: what every kind has alike; each variant begins with the same nodes.
     """
 
     key: str
@@ -80,6 +82,12 @@ class Choice:
     several: bool
     nullable: bool
     variants: Mapping[str, Group]
+    common: tuple["Node", ...] = ()
+
+    def own(self, kind: str) -> Group:
+        """Return what one kind has and others have not, or have otherwise."""
+        variant = self.variants[kind]
+        return replace(variant, children=variant.children[len(self.common) :])
 
     @property
     def kind_key(self) -> str:
@@ -106,8 +114,10 @@ def walk(node: Node) -> Iterator[Node]:
         for child in node.children:
             yield from walk(child)
     elif isinstance(node, Choice):
-        for variant in node.variants.values():
-            yield from walk(variant)
+        for child in node.common:
+            yield from walk(child)
+        for kind in node.variants:
+            yield from walk(node.own(kind))
 
 
 def leaves(node: Node) -> Iterator[Leaf]:
@@ -192,6 +202,13 @@ class _Reader:
         path: tuple[str, ...],
         **form: bool,
     ) -> Choice:
+        groups = {
+            kind: self.group(variant, f"{key}[{kind}]", path, kind)
+            for kind, variant in variants.items()
+        }
+        # Of several that are chosen, each has values of its own.
+        common = () if form["several"] else self._common(variants, key, path)
+        shared = {child.path for child in common}
         return Choice(
             key=key,
             path=path,
@@ -200,10 +217,24 @@ class _Reader:
             several=form["several"],
             nullable=form["nullable"],
             variants={
-                kind: self.group(variant, f"{key}[{kind}]", path, kind)
-                for kind, variant in variants.items()
+                kind: replace(
+                    group,
+                    children=(
+                        *common,
+                        *(child for child in group.children if child.path not in shared),
+                    ),
+                )
+                for kind, group in groups.items()
             },
+            common=common,
         )
+
+    def _common(
+        self, variants: Mapping[str, Schema], key: str, path: tuple[str, ...]
+    ) -> tuple[Node, ...]:
+        """Return what all of several strategies have, to the last bound and default."""
+        first, *others = (self.group(one, key, path, "").children for one in variants.values())
+        return tuple(child for child in first if others and all(child in one for one in others))
 
     def _resolved(self, schema: Schema) -> tuple[Schema, bool]:
         """Follow references and take `null` out of a union; tell whether it was there."""

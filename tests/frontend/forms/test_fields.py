@@ -72,6 +72,42 @@ def test_a_new_splitter_would_appear_with_its_parameters():
     assert nodes["splitter[other].strength"].bounds == "> 0"
 
 
+def test_what_all_kinds_have_alike_is_one_input_and_what_differs_is_one_for_each():
+    class Slow(Strategy):
+        """Take every step."""
+
+        kind: Literal["slow"] = "slow"
+        steps: int = Field(5, ge=1)
+        seed: int = Field(0, ge=0)
+
+    class Fast(Strategy):
+        """Take few steps."""
+
+        kind: Literal["fast"] = "fast"
+        seed: int = Field(0, ge=0)
+        steps: int = Field(2, ge=1)
+
+    union = Annotated[Slow | Fast, Field(discriminator="kind")]
+    nodes = by_key(create_model("Walk", pace=(union, ...), paces=(tuple[union, ...], ...)))
+    assert [child.key for child in nodes["pace"].common] == ["pace.seed"]
+    # The defaults differ.
+    assert [child.key for child in nodes["pace"].own("slow").children] == ["pace[slow].steps"]
+    assert [child.key for child in nodes["pace"].own("fast").children] == ["pace[fast].steps"]
+    assert nodes["pace[fast].steps"].default == 2
+    # Of several that are chosen, each has values of its own.
+    assert nodes["paces"].common == ()
+    assert {"paces[slow].seed", "paces[fast].seed"} <= nodes.keys()
+
+
+def test_every_input_of_the_spec_has_a_key_of_its_own():
+    form = form_of(RunSpec.model_json_schema())
+    keys = [node.kind_key for node in walk(form) if isinstance(node, Choice)]
+    keys += [leaf.key for leaf in leaves(form)]
+    assert len(keys) == len(set(keys))
+    assert "search.budget" in keys
+    assert "search[nsga2].population_size" in keys
+
+
 def test_an_input_knows_type_bounds_and_help():
     nodes = by_key(RunSpec)
     width = nodes["supernet.width"]

@@ -78,8 +78,16 @@ def test_an_input_of_a_number_or_a_word_may_be_empty():
     assert "width" not in assemble(FORM, values)["supernet"]
 
 
+def test_another_kind_keeps_what_both_have():
+    values = spread(FORM, document()) | {"search.budget": 77, "search[evolution].num_parents": 3}
+    assert assemble(FORM, values)["search"]["num_parents"] == 3
+    other = assemble(FORM, values | {"search.kind": "local-search"})["search"]
+    assert (other["kind"], other["budget"]) == ("local-search", 77)
+    assert "num_parents" not in other
+
+
 def test_only_the_chosen_kinds_parameters_are_sent():
-    values = spread(FORM, document()) | {"search.kind": "random", "search[random].budget": 5}
+    values = spread(FORM, document()) | {"search.kind": "random", "search.budget": 5}
     assert assemble(FORM, values)["search"] == {
         "kind": "random",
         "scorer": "loss",
@@ -100,18 +108,18 @@ def test_only_the_chosen_kinds_parameters_are_sent():
 def test_the_source_of_latencies_is_chosen_inside_of_the_searcher():
     chosen = {
         "search.kind": "nsga2",
-        "search[nsga2].objectives": "loss, latency",
-        "search[nsga2].latency.kind": "measured",
-        "search[nsga2].latency[measured].batch_size": 8,
-        "search[nsga2].latency[table].benchmark": "not chosen",
+        "search.objectives": "loss, latency",
+        "search.latency.kind": "measured",
+        "search.latency[measured].batch_size": 8,
+        "search.latency[table].benchmark": "not chosen",
     }
     built = assemble(FORM, spread(FORM, document()) | chosen)["search"]
     assert built["latency"] == {"kind": "measured", "batch_size": 8, "warm_up": 3, "repeats": 20}
     assert (
         spread(FORM, document() | {"search": built}).items()
         >= {
-            "search[nsga2].latency.kind": "measured",
-            "search[nsga2].latency[measured].batch_size": 8,
+            "search.latency.kind": "measured",
+            "search.latency[measured].batch_size": 8,
         }.items()
     )
 
@@ -124,18 +132,18 @@ def test_a_kind_taken_back_is_null_where_allowed():
     ("location", "key"),
     [
         (("training", "steps"), "training.steps"),
-        (("search", "evolution", "budget"), "search[evolution].budget"),
-        (("search", "budget"), "search[evolution].budget"),
+        (("search", "evolution", "budget"), "search.budget"),
+        (("search", "budget"), "search.budget"),
         (("splitter", "thresholds", 0), "splitter[nonlinearity].thresholds"),
         (("ranking", "scorers"), "ranking.scorers.kind"),
         (("ranking", "scorers", 0, "loss"), "ranking.scorers.kind"),
         (("search",), "search.kind"),
         (
             ("search", "random", "latency", "table", "benchmark"),
-            "search[random].latency[table].benchmark",
+            "search.latency[table].benchmark",
         ),
-        (("search", "random", "latency"), "search[random].latency.kind"),
-        (("search", "random", "constraints", "latency"), "search[random].constraints.latency"),
+        (("search", "random", "latency"), "search.latency.kind"),
+        (("search", "random", "constraints", "latency"), "search.constraints.latency"),
         (("search", "evolution"), "search.kind"),
         (("training",), None),
         ((), None),
@@ -152,26 +160,26 @@ def test_an_error_finds_its_input(location, key):
         (
             {"landmarks": {"kind": "stand-alone", "choice": {"kind": "fixed"}}},
             ("landmarks", "choice", "architectures"),
-            "landmarks[stand-alone].choice[fixed].architectures",
+            "landmarks.choice[fixed].architectures",
         ),
         (
             {"landmarks": {"kind": "benchmark", "choice": {"kind": "random", "count": 999}}},
             ("landmarks", "choice", "count"),
-            "landmarks[benchmark].choice[random].count",
+            "landmarks.choice[random].count",
         ),
         (
             {"landmarks": {"kind": "stand-alone"}},
             ("landmarks", "choice"),
-            "landmarks[stand-alone].choice.kind",
+            "landmarks.choice.kind",
         ),
         (
             {"ranking": {"scorers": [{"kind": "loss"}, {"kind": "rank-sum", "of": ["x"]}]}},
             ("ranking", "scorers", 1, "of"),
             "ranking.scorers[rank-sum].of",
         ),
-        ({"search": {"kind": "exhaustive"}}, ("search", "budget"), "search[exhaustive].budget"),
+        ({"search": {"kind": "exhaustive"}}, ("search", "budget"), "search.budget"),
         ({"search": {"kind": "no such"}}, ("search",), "search.kind"),
-        ({"search": None}, ("search", "budget"), "search[evolution].budget"),
+        ({"search": None}, ("search", "budget"), "search.budget"),
     ],
 )
 def test_an_error_without_kinds_finds_the_input_of_the_kind_that_was_chosen(chosen, location, key):

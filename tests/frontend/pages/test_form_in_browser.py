@@ -89,7 +89,7 @@ def test_the_preview_follows_widths_and_the_number_of_subspaces(form, served_db)
 def test_another_kind_has_other_fields_and_objectives_are_a_list_refused_at_its_field(
     form, served_db
 ):
-    field(form, "search[evolution].objectives").fill("loss, flops")
+    field(form, "search.objectives").fill("loss, flops")
     form.get_by_role("button", name="Start the run").click()
     marked = form.locator(".mantine-InputWrapper-error:visible", has_text="leave objectives out")
     expect(marked).to_be_visible()
@@ -97,11 +97,11 @@ def test_another_kind_has_other_fields_and_objectives_are_a_list_refused_at_its_
     field(form, "search.kind").click()
     form.get_by_role("option", name="nsga2").click()
     expect(field(form, "search[evolution].num_parents")).to_be_hidden()
-    field(form, "search[nsga2].objectives").fill("loss, maximise nonlinearity-count, latency")
-    field(form, "search[nsga2].budget_seconds").fill("60")
-    passes = field(form, "search[nsga2].latency[measured].repeats")
+    field(form, "search.objectives").fill("loss, maximise nonlinearity-count, latency")
+    field(form, "search.budget_seconds").fill("60")
+    passes = field(form, "search.latency[measured].repeats")
     expect(passes).to_be_hidden()
-    field(form, "search[nsga2].latency.kind").click()
+    field(form, "search.latency.kind").click()
     form.get_by_role("option", name="measured").click()
     passes.fill("7")
     search = spec_of(served_db, submitted(form)).search
