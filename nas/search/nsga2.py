@@ -49,7 +49,7 @@ class Nsga2Searcher(ParetoSearcher):
         self, space: Space, history: History, memory: Memory, newest: range, rng: Random
     ) -> Memory:
         members = [*memory.population, *newest]
-        merits = merits_of(self.loss_matrix(history, members))
+        merits = merits_of(self.loss_matrix(history, members), self.population_size)
         ordered = sorted(range(len(members)), key=lambda place: merits[place])
         return Memory(
             population=tuple(members[place] for place in ordered[: self.population_size])
@@ -82,14 +82,22 @@ class Nsga2Searcher(ParetoSearcher):
         return self.mutated(space, child, rng)
 
 
-def merits_of(losses: "np.ndarray") -> list[Merit]:
-    """Return how rows of losses compare with one another; crowding is measured within a front."""
+def merits_of(losses: "np.ndarray", best: int | None = None) -> list[Merit]:
+    """Return how rows of losses compare with one another; crowding is measured within a front.
+
+    Args:
+        losses: lower is better, shape (members, objectives).
+        best: fronts are told apart until they hold so many; whoever is left is behind all of them.
+            None: to the last one.
+    """
     from pymoo.operators.survival.rank_and_crowding.metrics import get_crowding_function
     from pymoo.util.nds.non_dominated_sorting import NonDominatedSorting
 
-    merits = [Merit(0, 0.0)] * len(losses)
+    # Beyond every front that there can be.
+    merits = [Merit(len(losses), 0.0)] * len(losses)
     crowding = get_crowding_function("cd")
-    for rank, front in enumerate(NonDominatedSorting().do(losses)):
+    fronts = NonDominatedSorting().do(losses, n_stop_if_ranked=best)
+    for rank, front in enumerate(fronts):
         for place, distance in zip(front, crowding.do(losses[front]), strict=True):
             merits[place] = Merit(rank, -float(distance))
     return merits

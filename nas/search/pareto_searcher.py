@@ -48,8 +48,9 @@ class ParetoSearcher(Searcher, ABC):
         """Return the losses of evaluations, a row each, an objective per column."""
         import numpy as np
 
-        rows = [self.losses(history[place].objectives) for place in places]
-        return np.array(rows, dtype=float).reshape(len(rows), len(self.aims))
+        signs = [-1.0 if aim.maximised else 1.0 for aim in self.aims]
+        rows = [history[place].objectives for place in places]
+        return np.array(rows, dtype=float).reshape(len(rows), len(signs)) * signs
 
     def mutated(self, space: Space, architecture: Architecture, rng: Random) -> Architecture:
         """Give decisions another operation by chance, never the present one."""

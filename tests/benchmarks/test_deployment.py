@@ -12,12 +12,14 @@ from tests.support import wait_until
 from tests.worker.processes import DEADLINE_SECONDS, descendants, gone
 
 BENCHMARKS = Path(__file__).parents[2] / "benchmarks"
+# Who starts the tests in the background may have them ignore Ctrl-C; a script in a terminal does not.
 SCRIPT = """
-import sys, time
+import signal, sys, time
 from pathlib import Path
 from measuring.deployment import deployed, workers
 from nas.data.digits import digits
 
+signal.signal(signal.SIGINT, signal.default_int_handler)
 with deployed(digits(), Path(sys.argv[1])) as (db, settings), workers(settings, 1):
     print("works", flush=True)
     time.sleep(1000)
