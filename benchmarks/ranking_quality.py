@@ -10,10 +10,11 @@ before by `choose_ranking.py` on benchmarks of our own, and is read from its com
   alone and by the rank sum; and by every scorer alone.
 
 A row that was measured before is read from `results/ranking_quality/`, and what it is made of from
-`results/scored/`; delete the files to measure it again. Writes the tables into `benchmarks/README.md`. Exits with 1 if a promise is not kept. A
-headline row takes about forty minutes of a core, one of the ablation five to twenty.
+`results/scored/`; delete the files to measure it again. Writes the tables into `benchmarks/README.md`.
+Exits with 1 if a promise is not kept. A headline row takes about forty minutes of a core, one of the
+ablation five to twenty.
 
-    python benchmarks/ranking_quality.py [--seed 0 ...] [--row headline ...]
+    python benchmarks/ranking_quality.py [--seed 0 ...] [--row headline ...] [--processes 2]
 
 Needs the shared data: `../shared/data`, or the folder that EFSNAS_SHARED_DATA names.
 """
@@ -25,12 +26,16 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
 from functools import cache, cached_property
+from itertools import product
+from multiprocessing import get_context
 from pathlib import Path
 from random import Random
 
 import numpy as np
+import torch
 from choose_ranking import BEFORE_TRAINING, CHOSEN
 from first_experiment import SHARED, dataset
 from measuring.arms import (
@@ -77,9 +82,9 @@ NUMBERS_OF_LANDMARKS = (50, 100)
 LIMITS = {"tau_no_truth": 0.78, "tau_50_landmarks": 0.81, "tau_100_landmarks": 0.83}
 GAIN_LIMIT = 0.015
 MINUTES_LIMIT = 60.0
-# Scorers that no list could hold: too dear for all cells, or of a supernet's gradients.
 WITHOUT = {BALANCED_LANDMARKS: NARROW_BALANCED, PRIVATE_LANDMARKS: WARM_PRIVATE}
 """The same recipe without landmarks."""
+# Scorers that no list could hold: too dear for all cells, or of a supernet's gradients.
 DEAR = ("ntk-min-eigenvalue",)
 OF_GRADIENTS = ("zico", "sigeo")
 
@@ -180,21 +185,42 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--seed", nargs="+", type=int, default=list(SEEDS), choices=SEEDS)
     parser.add_argument("--row", nargs="+", default=list(ROWS), choices=list(ROWS))
+    parser.add_argument("--processes", type=int, default=1, help="that measure in parallel")
     arguments = parser.parse_args()
     choice = Choice.read()
-    for seed in arguments.seed:
-        for name in arguments.row:
-            path = KEPT / f"{name}-seed{seed}.json"
-            if not path.exists():
-                origin = provenance()
-                row = ROWS[name](choice, seed)
-                keep(path, {"row": name, "seed": seed, **origin, **_chosen(choice), **row})
+    missing = [
+        (name, seed)
+        for seed, name in product(arguments.seed, arguments.row)
+        if not _path(name, seed).exists()
+    ]
+    # Other rows of a seed go on with the scores of its headline.
+    missing.sort(key=lambda row: row[0] != "headline")
+    if arguments.processes == 1:
+        for name, seed in missing:
+            measure_row(name, seed)
+    else:
+        with ProcessPoolExecutor(arguments.processes, mp_context=get_context("spawn")) as pool:
+            for done in [pool.submit(measure_row, *row) for row in missing]:
+                done.result()
     rows = [json.loads(path.read_text()) for path in sorted(KEPT.glob("*-seed*.json"))]
     figures = show(rows, choice)
     print_figures(figures)
     failed = missed(figures)
     if failed:
         sys.exit("; ".join(failed))
+
+
+def measure_row(name: str, seed: int) -> None:
+    """Measure one row with one core, and keep it."""
+    torch.set_num_threads(1)
+    choice, origin = Choice.read(), provenance()
+    told = {"choice_commit": choice.commit, "choice_script_commit": choice.script_commit}
+    row = ROWS[name](choice, seed)
+    keep(_path(name, seed), {"row": name, "seed": seed, **origin, **told, **row})
+
+
+def _path(name: str, seed: int) -> Path:
+    return KEPT / f"{name}-seed{seed}.json"
 
 
 @cache
@@ -441,11 +467,6 @@ def _tau(found: RankCorrelation) -> float:
 
 def _rounded(value: float | None) -> float | None:
     return None if value is None else round(value, 5)
-
-
-def _chosen(choice: Choice) -> Row:
-    """Return what makes a row one of this choice."""
-    return {"choice_commit": choice.commit, "choice_script_commit": choice.script_commit}
 
 
 def show(rows: Sequence[Row], choice: Choice) -> Row:

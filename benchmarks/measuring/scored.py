@@ -6,6 +6,7 @@ kept, two bytes per score: small enough to be committed beside the figures.
 
 import hashlib
 import json
+import os
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -145,7 +146,7 @@ def save(path: Path, scored: Scored, codes: Sequence[str]) -> None:
         "origin": scored.origin,
     }
     path.parent.mkdir(parents=True, exist_ok=True)
-    partial = path.with_suffix(".partial")
+    partial = path.with_suffix(f".{os.getpid()}.partial")
     with partial.open("wb") as file:
         np.savez_compressed(file, allow_pickle=False, **orders, told=np.array(json.dumps(told)))
     partial.replace(path)

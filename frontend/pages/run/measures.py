@@ -28,7 +28,8 @@ Component = Any  # Dash's components are generated, without a useful common type
 EXPLAINED = (
     "Value and 95 % bootstrap interval; n where a measure is about fewer architectures than were "
     "compared. The noise ceiling bounds τ-b alone. Weighted τ ranks by truth; sparse τ-b takes "
-    "truths in bins; parts and k are of the compared architectures; regret has no interval."
+    "truths in bins; parts and k are of the compared architectures; the lower a regret "
+    "the better, and it has no interval."
 )
 
 

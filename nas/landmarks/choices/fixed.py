@@ -28,7 +28,7 @@ class FixedChoice(LandmarkChoice):
         self, partition: Partition, known: Known | None, rng: Random
     ) -> tuple[Architecture, ...]:
         if self.number < 2:
-            raise _refused(f"{self.number} landmarks cannot be paired: list two or more")
+            raise _refused(f"two or more are needed for a pair, {self.number} listed")
         space = partition.space
         found: dict[LiveForm, Architecture] = {}
         for code in self.architectures:

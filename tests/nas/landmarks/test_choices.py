@@ -112,8 +112,8 @@ def test_fixed_landmarks_are_those_listed_in_their_order() -> None:
 @pytest.mark.parametrize(
     ("members", "named"),
     [
-        ((), "0 landmarks cannot be paired"),
-        ((ONE,), "1 landmarks cannot be paired"),
+        ((), "two or more are needed for a pair, 0 listed"),
+        ((ONE,), "two or more are needed for a pair, 1 listed"),
         ((ONE, "|conv~0|"), r"outside the space: '\|conv~0\|' is no architecture"),
         ((ONE, DEAD), r"\|none~0\|\+\|none~0\|nor_conv_3x3~1\| is dead"),
         ((ONE, ANOTHER, ONE), "is listed twice"),
