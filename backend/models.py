@@ -487,9 +487,8 @@ class OfferedChunk(Base):
     )
     # Of the search's attempt; ascending in the order of evaluation.
     number: Mapped[int] = mapped_column(primary_key=True, autoincrement=False)
-    device: Mapped[str] = mapped_column(
-        String(16)
-    )  # cpu or cuda; scores of others differ a little
+    # cpu or cuda: scores of the other differ a little.
+    device: Mapped[str] = mapped_column(String(16))
     architectures: Mapped[list[str]] = mapped_column(Json)
     # Who evaluates it; the attempt tells a claim of the past from one of now.
     unit_id: Mapped[int | None] = mapped_column(ForeignKey("units.id", ondelete="CASCADE"))

@@ -12,9 +12,9 @@ from typing import Any, Literal
 from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
+from backend.benchmarks.service import valid_values
 from backend.db import db_now
 from backend.models import (
-    BenchmarkEntry,
     Combination,
     Correlation,
     LandmarkRow,
@@ -69,12 +69,7 @@ def load_truth(session: Session, run: Run) -> Truth | None:
     benchmark, column = run.benchmark, run.truth
     if benchmark is None or column is None:
         return None
-    rows = session.execute(
-        select(BenchmarkEntry.architecture, BenchmarkEntry.value).where(
-            BenchmarkEntry.column_id == column.id, BenchmarkEntry.valid
-        )
-    )
-    accuracies = {architecture: accuracy for architecture, accuracy in rows}
+    accuracies = valid_values(session, column.id)
     return Truth(
         benchmark=f"{benchmark.name}@{benchmark.version}",
         noise_ceiling=column.noise_ceiling,

@@ -287,14 +287,8 @@ class Execution:
         work.log += other_devices(unit, measured.values(), self.device)
 
         def freeze() -> Frozen:
-            # What the lists hold never changes, so that another thread may make the text of it.
-            copied = search_state.model_copy(
-                update={
-                    "pending": list(search_state.pending),
-                    "evaluations": list(search_state.evaluations),
-                    "latencies": list(search_state.latencies),
-                }
-            )
+            # Another thread makes the text of it, while the search goes on.
+            copied = search_state.copied()
             return lambda: copied.model_dump_json().encode()
 
         work.freeze = freeze

@@ -13,6 +13,15 @@ from nas.latency.meter import device_title
 from worker.upsert import upsert
 
 
+def latency_columns(latency: Latency | None) -> dict[str, float | str | None]:
+    """Return the columns of a latency in any table that has them; null without one."""
+    return {
+        "latency_ms": None if latency is None else latency.ms,
+        "latency_spread_ms": None if latency is None else latency.spread_ms,
+        "latency_device": None if latency is None else latency.device,
+    }
+
+
 @dataclass(slots=True)
 class MeasuredLatencies:
     """The latencies and remarks of one attempt that are not stored yet."""
@@ -40,9 +49,7 @@ class MeasuredLatencies:
                 "run_id": unit.run_id,
                 "architecture": event.architecture,
                 "number": event.number,
-                "latency_ms": event.latency.ms,
-                "latency_spread_ms": event.latency.spread_ms,
-                "latency_device": event.latency.device,
+                **latency_columns(event.latency),
             }
             for event in self._measured
         ]

@@ -32,7 +32,7 @@ from nas.events import (
 from nas.spec import RunSpec
 from worker.correlations import Correlator, Truth, store_part
 from worker.landmarks import store_chosen, store_trained
-from worker.latencies import MeasuredLatencies
+from worker.latencies import MeasuredLatencies, latency_columns
 from worker.progress import TrainingProgress, forget_after
 from worker.retraining import RetrainingProgress, forget_epochs
 from worker.sharing import forget
@@ -189,12 +189,10 @@ class Recorder:
         return Correlator(self.spec, self.truth, self.num_validation)
 
     def _candidate(self, event: CandidateEvaluated) -> Row:
-        truth, latency = self.truth, event.latency
+        truth = self.truth
         return {
             **{name: getattr(event, name) for name in CANDIDATE_COLUMNS},
-            "latency_ms": None if latency is None else latency.ms,
-            "latency_spread_ms": None if latency is None else latency.spread_ms,
-            "latency_device": None if latency is None else latency.device,
+            **latency_columns(event.latency),
             "true_accuracy": None if truth is None else truth.accuracies.get(event.architecture),
             "true_rank": None if truth is None else truth.rank(event.architecture),
         }

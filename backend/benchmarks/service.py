@@ -169,6 +169,19 @@ def find_latency(benchmark: Benchmark, name: str | None, field: str) -> Benchmar
     raise _unknown(f"{field}.column", benchmark, name or "", known)
 
 
+def valid_values(session: Session, column_id: int) -> dict[str, float]:
+    """Return what a column holds of valid architectures, by canonical string.
+
+    They are in the order of these strings, which databases would sort each in its own way.
+    """
+    rows = session.execute(
+        select(BenchmarkEntry.architecture, BenchmarkEntry.value).where(
+            BenchmarkEntry.column_id == column_id, BenchmarkEntry.valid
+        )
+    )
+    return dict(sorted((architecture, value) for architecture, value in rows))
+
+
 def read_detail(row: Benchmark) -> BenchmarkDetail:
     """Return what the API says of a benchmark."""
     space = row.space.definition

@@ -4,10 +4,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property, lru_cache
 
-from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from backend.models import BenchmarkEntry
+from backend.benchmarks.service import valid_values
 from backend.runs import results
 from backend.runs.latencies import latency_table
 from backend.runs.schemas import CandidateRead, FrontPoint, RunRead, TrueFront
@@ -59,13 +58,9 @@ def true_front(session: Session, run: RunRead) -> TrueFront | None:
     table = latency_table(session, search, space)
     if table is None and any(aim.name == LATENCY for aim in search.aims):
         return None
-    entries = session.execute(
-        select(BenchmarkEntry.architecture, BenchmarkEntry.value)
-        .where(BenchmarkEntry.column_id == truth_id, BenchmarkEntry.valid)
-        .order_by(BenchmarkEntry.architecture)
-    )
+    entries = tuple(valid_values(session, truth_id).items())
     latencies = None if table is None else tuple(table.items())
-    known = _known(space, search.aims, tuple(map(tuple, entries)), latencies)
+    known = _known(space, search.aims, entries, latencies)
     if known is None:
         return None
     looked_at = [

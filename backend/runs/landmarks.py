@@ -1,12 +1,11 @@
 """The landmarks of runs: whether they can be had, and which a run has."""
 
-from collections.abc import Mapping
-
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
+from backend.benchmarks.service import valid_values
 from backend.errors import Unprocessable
-from backend.models import BenchmarkColumn, BenchmarkEntry, Dataset, LandmarkRow, Run
+from backend.models import BenchmarkColumn, Dataset, LandmarkRow, Run
 from backend.references import pinned
 from nas.errors import InfeasibleLandmarks, InfeasibleRanking
 from nas.landmarks.choosing import choose_landmarks
@@ -34,7 +33,7 @@ def check(
     # The smallest sample that a run may ask for tells as much as the whole one.
     ranking = spec.ranking.model_copy(update={"num_architectures": 2})
     smallest = spec.model_copy(update={"ranking": ranking})
-    known = _known(session, truth) if truth is not None and ranking.among is not None else None
+    known = None if truth is None or ranking.among is None else valid_values(session, truth.id)
     try:
         ranking_sample(smallest, partition.space, found, known)
     except InfeasibleLandmarks as error:
@@ -72,7 +71,7 @@ def choose(
     known = None
     if spec.landmarks.reads_benchmark:
         assert truth is not None
-        known = _known(session, truth)
+        known = valid_values(session, truth.id)
     return choose_landmarks(spec, partition, known)
 
 
@@ -113,12 +112,3 @@ def landmark_rows(session: Session, run_id: int) -> list[LandmarkRow]:
     """Return what is stored of a run's landmarks, in the order in which they were chosen."""
     statement = select(LandmarkRow).where(LandmarkRow.run_id == run_id)
     return list(session.scalars(statement.order_by(LandmarkRow.index)))
-
-
-def _known(session: Session, truth: BenchmarkColumn) -> Mapping[str, float]:
-    rows = session.execute(
-        select(BenchmarkEntry.architecture, BenchmarkEntry.value).where(
-            BenchmarkEntry.column_id == truth.id, BenchmarkEntry.valid
-        )
-    )
-    return {architecture: accuracy for architecture, accuracy in rows}

@@ -6,9 +6,9 @@ from types import MappingProxyType
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from backend.benchmarks.service import find_latency
+from backend.benchmarks.service import find_latency, valid_values
 from backend.errors import Unprocessable
-from backend.models import Benchmark, BenchmarkColumn, BenchmarkEntry, LatencyRow, Run
+from backend.models import Benchmark, LatencyRow, Run
 from backend.references import get, pinned
 from nas.errors import InfeasibleSearch
 from nas.latency.latency import Latency, LatencyTable
@@ -64,13 +64,9 @@ def latency_table(session: Session, searcher: Searcher, space: Space) -> Latency
     source = searcher.latency_source
     if not isinstance(source, TableLatency):
         return None
-    column = _column(session, source)
-    rows = session.execute(
-        select(BenchmarkEntry.architecture, BenchmarkEntry.value)
-        .where(BenchmarkEntry.column_id == column.id, BenchmarkEntry.valid)
-        .order_by(BenchmarkEntry.architecture)
-    )
-    return _decoded(space, tuple(map(tuple, rows)))
+    assert source.benchmark is not None, "the searcher is not settled"
+    column = find_latency(get(session, Benchmark, source.benchmark), source.column, FIELD)
+    return _decoded(space, tuple(valid_values(session, column.id).items()))
 
 
 def measured_latencies(session: Session, run: Run) -> dict[Architecture, Latency]:
@@ -88,8 +84,3 @@ def measured_latencies(session: Session, run: Run) -> dict[Architecture, Latency
 @lru_cache(CACHED)
 def _decoded(space: Space, rows: tuple[tuple[str, float], ...]) -> LatencyTable:
     return MappingProxyType({space.decode(code): ms for code, ms in rows})
-
-
-def _column(session: Session, source: TableLatency) -> BenchmarkColumn:
-    assert source.benchmark is not None, "the searcher is not settled"
-    return find_latency(get(session, Benchmark, source.benchmark), source.column, FIELD)

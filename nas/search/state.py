@@ -2,6 +2,7 @@
 
 from bisect import insort
 from collections.abc import Collection, Iterable
+from typing import Self
 
 from pydantic import BaseModel, ConfigDict, Field, FiniteFloat
 
@@ -61,6 +62,12 @@ class SearchState(BaseModel):
     observed: int = Field(0, ge=0)
     seconds: float = Field(0.0, ge=0, allow_inf_nan=False)
     latencies: list[MeasuredArchitecture] = Field(default_factory=list)
+
+    def copied(self) -> Self:
+        """Return the state of now; what the lists hold never changes, so they alone are copied."""
+        return self.model_copy(
+            update={name: list(value) for name, value in self if isinstance(value, list)}
+        )
 
 
 class History:
