@@ -6,9 +6,12 @@ committed before that table is read.
 
 1. Recipe: the candidate whose `loss` has the highest mean tau over tables and seeds; then four times
    the steps, if that is higher.
-2. List: the subset of scorers that are computed before training, and the weight of `loss`, whose
-   rank sum comes nearest to the best list of every table. What is to be judged is like none of them,
-   so a list has to do well on each, and not on their average.
+2. List: scorers that are computed before training, beside `loss`, and a weight for each. Of the table
+   whose networks are nearest to those that are to be judged, the last one: the longer its networks are
+   trained, the less say `loss` has in the best list, and lists that are best for one table foretell
+   little of a table two steps away. What is best for a few dozen architectures is so by chance as well,
+   hence the weights are the mean of those of the best list of many resamples of the table (bagging).
+   The same is done with every earlier table and judged by the next one, which is kept beside the choice.
 3. Calibration: the regression that predicts best, from 30 landmarks, the other architectures.
 
 Orders are kept under `results/scored/`, so the script can be stopped and started. About an
@@ -62,13 +65,17 @@ BEFORE_TRAINING = (
     "progressivity",
     "trainability",
 )
+KINDS = ("loss", *BEFORE_TRAINING)
 RECIPES = (
     Arm("balanced", "one-shot, balanced", EXAMPLE_WIDTH, shared=1),
     Arm("few-shot", "K = 3, warm, private", EXAMPLE_WIDTH, shared=0.5),
 )
 NUM_REFERENCE = RankingSpec().reference_architectures
 LONGER = 4
-LOSS_WEIGHTS = (1.0, 2.0, 3.0, 5.0, 8.0)
+LOSS_WEIGHTS = (0.5, 1.0, 2.0, 4.0, 8.0)
+NUM_RESAMPLES = 200
+LEAST_WEIGHT = 0.05
+"""In units of the greatest one; what would have less is no part of the list."""
 NUM_LANDMARKS = 30
 NUM_DRAWS = 5
 CALIBRATIONS = tuple(
@@ -101,6 +108,7 @@ def all_valid(space: Space) -> tuple[Architecture, ...]:
     return tuple(member for member in space.enumerate() if space.is_valid(member))
 
 
+# In the order in which their networks come nearer to those of the published table.
 TABLES = (
     Table("digits-mini", "digits-mini", digits, all_valid),
     Table("nas-bench-201-small", "nas-bench-201-cifar10", first_experiment.dataset, cells),
@@ -213,7 +221,7 @@ def trained(table: Table, arm: Arm, seed: int) -> Scored:
 @lru_cache
 def judge(table: Table, arm: Arm, seed: int) -> Judged:
     """Return all scores of a recipe beside the truth of a table."""
-    scorers: list[Row] = [{"kind": kind} for kind in ("loss", *BEFORE_TRAINING)]
+    scorers: list[Row] = [{"kind": kind} for kind in KINDS]
     spec = arm.spec(table.example, seed, scorers)
     space = catalogue()[spec.space]
     both = before_training(table, seed).scores | trained(table, arm, seed).scores
@@ -245,87 +253,104 @@ def longer(arm: Arm) -> Arm:
 
 def choose(recipe: Arm, compared: Mapping[Arm, float], judged: Sequence[Judged]) -> Row:
     """Choose list and calibration, print the choice, and return it to be kept."""
-    taus = list_taus(judged)
-    lists = shares_of_the_best(taus)
-    of, weight = max(lists, key=lambda option: lists[option])
-    scorer_list = ("loss", *of)
-    regressions = calibration_taus(judged, scorer_list)
+    by_table: dict[str, list[Judged]] = {}
+    for one in judged:
+        by_table.setdefault(one.table.benchmark, []).append(one)
+    bagged = {name: bagged_weights(runs) for name, runs in by_table.items()}
+    *_, nearest = bagged
+    chosen = {
+        kind: weight
+        for kind, weight in zip(KINDS, bagged[nearest].tolist(), strict=True)
+        if weight >= LEAST_WEIGHT
+    }
+    regressions = calibration_taus(judged, tuple(chosen))
     form = max(regressions, key=lambda option: regressions[option])
     alone = {
-        kind: statistics.mean(
-            one.tau([one.scores[code][kind] for code in one.codes]) for one in judged
-        )
-        for kind in ("loss", *BEFORE_TRAINING)
+        kind: {name: mean_tau(runs, _unit(kind)) for name, runs in by_table.items()}
+        for kind in KINDS
     }
-    by_list = sorted(lists.items(), key=lambda item: -item[1])
+    told = {
+        f"bagged on {source}": {name: mean_tau(runs, weights) for name, runs in by_table.items()}
+        for source, weights in bagged.items()
+    }
     by_form = sorted(regressions.items(), key=lambda item: -item[1])
     print_table(
-        ["choice", "mean tau, or least share of the best tau"],
+        ["choice", *by_table],
         [
-            *([f"recipe {arm.title}", f"{tau:.4f}"] for arm, tau in compared.items()),
-            *([kind, f"{tau:.4f}"] for kind, tau in alone.items()),
-            *(
-                [f"{_list_title(*option)}: {_by_table(taus[option])}", f"{share:.4f}"]
-                for option, share in by_list[:10]
-            ),
-            *([_form_title(option), f"{tau:.4f}"] for option, tau in by_form[:10]),
+            [title, *(f"{tau:.3f}" for tau in taus.values())]
+            for title, taus in (alone | told).items()
         ],
     )
-    print_figures({"recipe": recipe.name, "share_of_best": round(lists[of, weight], 4)})
+    print_table(
+        ["choice", "mean tau over tables"],
+        [
+            *([f"recipe {arm.title}", f"{tau:.4f}"] for arm, tau in compared.items()),
+            *([_form_title(option), f"{tau:.4f}"] for option, tau in by_form),
+        ],
+    )
+    weights = {kind: round(weight, 2) for kind, weight in chosen.items()}
+    print_figures({"recipe": recipe.name, "weights": dict(weights)})
     return {
         "seed": 0,
         **provenance(),
         "recipe": dataclasses.asdict(recipe),
-        "of": list(scorer_list),
-        "weights": [weight, *(1.0 for _ in of)],
+        "of": list(weights),
+        "weights": list(weights.values()),
         "calibrated": form.model_dump(mode="json", exclude={"kind", "of"}),
         "taus": {
-            "tables": [table.benchmark for table in TABLES],
             "seeds": list(SEEDS),
             "recipes": {arm.name: round(tau, 4) for arm, tau in compared.items()},
-            "alone": {kind: round(tau, 4) for kind, tau in alone.items()},
-            "lists": {
-                _list_title(*option): {
-                    "least_share_of_best": round(share, 4),
-                    **{name: round(tau, 4) for name, tau in taus[option].items()},
-                }
-                for option, share in by_list[:20]
+            "scorers": _rounded(alone),
+            "lists": _rounded(told),
+            "weights": {
+                name: dict(zip(KINDS, np.round(found, 3).tolist(), strict=True))
+                for name, found in bagged.items()
             },
-            "num_lists": len(by_list),
             "calibrations": {_form_title(option): round(tau, 4) for option, tau in by_form},
         },
     }
 
 
-ScorerList = tuple[tuple[str, ...], float]
-"""Kinds of scorers before training, and the weight of `loss` beside them."""
+def bagged_weights(judged: Sequence[Judged]) -> Values:
+    """Return the mean weights of the lists that are best for resamples of one table.
+
+    Args:
+        judged: runs of different seeds, by the same table.
+
+    Returns:
+        Weights of all kinds, the greatest of which is 1, shape (kinds,).
+    """
+    lists = all_lists()
+    earlier, later = np.triu_indices(len(judged[0].truth), 1)
+    truth = np.sign(judged[0].truth[earlier] - judged[0].truth[later])
+    # Shape (pairs, lists): 1 where a list orders a pair as the truth does, -1 where the other way round.
+    agrees = np.zeros((len(truth), len(lists)), dtype=np.float32)
+    for one in judged:
+        scores = one.log_places(KINDS) @ lists.T
+        agrees += truth[:, None] * np.sign(scores[earlier] - scores[later]) / len(judged)
+    number = len(judged[0].truth)
+    rng = np.random.default_rng(0)
+    drawn = rng.multinomial(number, np.full(number, 1 / number), size=NUM_RESAMPLES)
+    # Copies of one architecture are no pair. What divides the sum is the same for all lists.
+    concordance = (drawn[:, earlier] * drawn[:, later]).astype(np.float32) @ agrees
+    found = lists[concordance.argmax(axis=1)].mean(axis=0)
+    weights: Values = found / found.max()
+    return weights
 
 
-def shares_of_the_best(
-    taus: Mapping[ScorerList, Mapping[str, float]],
-) -> dict[ScorerList, float]:
-    """Return, for every list, the least share of a table's best tau that it reaches."""
-    tables = next(iter(taus.values()))
-    best = {name: max(of_list[name] for of_list in taus.values()) for name in tables}
-    return {
-        option: min(of_list[name] / best[name] for name in tables)
-        for option, of_list in taus.items()
-    }
+def all_lists() -> Values:
+    """Return the weights of every list, which add up to 1, shape (lists, kinds)."""
+    found = [
+        [weight, *(float(kind in of) for kind in BEFORE_TRAINING)]
+        for number in range(1, len(BEFORE_TRAINING) + 1)
+        for of, weight in product(combinations(BEFORE_TRAINING, number), LOSS_WEIGHTS)
+    ]
+    return np.array([np.array(weights) / sum(weights) for weights in found])
 
 
-def list_taus(judged: Sequence[Judged]) -> dict[ScorerList, dict[str, float]]:
-    """Return by table the mean tau of every list of scorers and weight of `loss`."""
-    kinds = ("loss", *BEFORE_TRAINING)
-    places = [one.log_places(kinds) for one in judged]
-    found: dict[ScorerList, dict[str, float]] = {}
-    for number in range(1, len(BEFORE_TRAINING) + 1):
-        for of, weight in product(combinations(BEFORE_TRAINING, number), LOSS_WEIGHTS):
-            weights = np.array([weight if kind == "loss" else float(kind in of) for kind in kinds])
-            by_table: dict[str, list[float]] = {}
-            for one, place in zip(judged, places, strict=True):
-                by_table.setdefault(one.table.benchmark, []).append(one.tau(place @ weights))
-            found[of, weight] = {name: statistics.mean(taus) for name, taus in by_table.items()}
-    return found
+def mean_tau(judged: Sequence[Judged], weights: Values) -> float:
+    """Return the mean tau of a list over runs."""
+    return statistics.mean(one.tau(one.log_places(KINDS) @ weights) for one in judged)
 
 
 def calibration_taus(
@@ -354,12 +379,15 @@ def calibrated_tau(judged: Judged, scorer: CalibratedScorer, draw: int) -> float
     return kendall_tau(np.array(scores), kept) or 0.0
 
 
-def _by_table(taus: Mapping[str, float]) -> str:
-    return ", ".join(f"{name} {tau:.3f}" for name, tau in taus.items())
+def _unit(kind: str) -> Values:
+    return np.array([float(kind == one) for one in KINDS])
 
 
-def _list_title(of: Sequence[str], weight: float) -> str:
-    return f"{weight:g} loss, {', '.join(of)}"
+def _rounded(taus: Mapping[str, Mapping[str, float]]) -> Row:
+    return {
+        title: {name: round(tau, 4) for name, tau in found.items()}
+        for title, found in taus.items()
+    }
 
 
 def _form_title(scorer: CalibratedScorer) -> str:
