@@ -6,6 +6,8 @@ before by `choose_ranking.py` on benchmarks of our own, and is read from its com
 * headline, one row per seed: all 15,284 valid cells, scored by the chosen rank sum, beside the same
   rank sum without the supernet's scores; then by the chosen calibration on 50 and on 100 landmarks,
   ten draws each, over the valid cells that compute something else than every landmark.
+* in sight, one row per seed: the same with a list and a calibration that were chosen in sight of the
+  judge. It tells what such a choice would have been worth, and is no result;
 * ablation, one row per recipe and seed: a fixed sample of 1,000 cells, scored by the supernet's loss
   alone and by the rank sum; and by every scorer alone.
 
@@ -87,6 +89,14 @@ WITHOUT = {BALANCED_LANDMARKS: NARROW_BALANCED, PRIVATE_LANDMARKS: WARM_PRIVATE}
 # Scorers that no list could hold: too dear for all cells, or of a supernet's gradients.
 DEAR = ("ntk-min-eigenvalue",)
 OF_GRADIENTS = ("zico", "sigeo")
+IN_SIGHT = (
+    "loss",
+    "live-conv-params",
+    "naswot",
+    "progressivity",
+    "nonlinearity-count",
+    "expressivity",
+)
 
 Table = dict[str, dict[str, float]]
 """Architecture string to scorer kind to score."""
@@ -294,6 +304,17 @@ def headline(choice: Choice, seed: int) -> Row:
     }
 
 
+def in_sight(choice: Choice, seed: int) -> Row:
+    """Judge a choice that was made in sight of the judge, with the same supernets."""
+    other = dataclasses.replace(
+        choice,
+        of=IN_SIGHT,
+        weights=(1.0,) * len(IN_SIGHT),
+        calibrated=CalibratedScorer(of=IN_SIGHT),
+    )
+    return headline(other, seed)
+
+
 def with_landmarks(choice: Choice, ranked: Ranked, seed: int, number: int, draw: int) -> Row:
     """Calibrate on landmarks that are chosen without looking at accuracies, and rank the others."""
     space = _space()
@@ -380,6 +401,7 @@ def alone(choice: Choice, seed: int) -> Row:
 
 ROWS: dict[str, Callable[[Choice, int], Row]] = {
     "headline": headline,
+    "in-sight": in_sight,
     "alone": alone,
     **{arm.name: ablation(arm) for arm in ABLATION},
 }
@@ -472,9 +494,15 @@ def _rounded(value: float | None) -> float | None:
 def show(rows: Sequence[Row], choice: Choice) -> Row:
     """Print every row, write them into the README, and return the figures of all seeds."""
     of_headline = [row for row in rows if row["row"] == "headline"]
+    of_sight = [row for row in rows if row["row"] == "in-sight"]
     sections = [
         *(headline_tables(of_headline, len(truth())) if of_headline else []),
-        *ablation_tables([row for row in rows if row["row"] != "headline"], NUM_ABLATION),
+        *ablation_tables(rows, NUM_ABLATION),
+        *(
+            headline_tables(of_sight, len(truth()), "Chosen in sight of this table, no result: ")
+            if of_sight
+            else []
+        ),
     ]
     for title, header, body in sections:
         print_table([title, *header[1:]], body)
@@ -514,7 +542,8 @@ def introduction(choice: Choice) -> str:
         f"Chosen: {choice.recipe.title}, width {choice.recipe.width}; rank sum of {summed}; "
         f"calibrated by {choice.calibrated.model}. The script that chose was commit "
         f"`{choice.script_commit}`, its choice is commit `{choice.commit}`, and every row is of a "
-        "later one."
+        f"later one. What is marked as chosen in sight has the same supernets, a rank sum of "
+        f"{', '.join(IN_SIGHT)} and a Gaussian process."
     )
 
 

@@ -17,12 +17,13 @@ Section = tuple[str, list[str], list[list[str]]]
 """A title, a header and rows."""
 
 
-def headline_tables(rows: Sequence[Row], num_all: int) -> list[Section]:
+def headline_tables(rows: Sequence[Row], num_all: int, marked: str = "") -> list[Section]:
     """Return the tables of the headline rows.
 
     Args:
         rows: one per seed.
         num_all: cells of the judge, dead ones included.
+        marked: with which the titles begin.
     """
     seeds = [f"seed {row['seed']}" for row in rows]
     plain = [
@@ -47,6 +48,18 @@ def headline_tables(rows: Sequence[Row], num_all: int) -> list[Section]:
             f"{statistics.mean(gains):+.4f} ({low:+.4f} to {high:+.4f})",
         ]
     )
+    for title, name, factor, digits in (
+        ("precision@1 %", "precision_at_1_percent", 100, 1),
+        ("best by prediction, accuracy", "best_accuracy", 1, 2),
+    ):
+        values = [factor * number_of(row["rank_sum"], name) for row in rows]
+        body.append(
+            [
+                title,
+                *(f"{value:.{digits}f}" for value in values),
+                f"{statistics.mean(values):.{digits}f}",
+            ]
+        )
     body.append(
         [
             "minutes of one core",
@@ -54,7 +67,7 @@ def headline_tables(rows: Sequence[Row], num_all: int) -> list[Section]:
             f"{max(number_of(row['cpu_minutes'], 'all') for row in rows):.1f} at most",
         ]
     )
-    tables = [("No ground truth: Kendall tau-b", ["ranked", *seeds, "mean"], body)]
+    tables = [(f"{marked}No ground truth: Kendall tau-b", ["ranked", *seeds, "mean"], body)]
     of_landmarks = []
     for number in map(int, _part(rows[0], "landmarks")):
         draws = [draw for row in rows for draw in _draws(row, number)]
@@ -69,9 +82,8 @@ def headline_tables(rows: Sequence[Row], num_all: int) -> list[Section]:
             ]
         )
     header = ["calibrated on", "draws", "tau", "rank sum there", "precision@1 %", "best, accuracy"]
-    tables.append(
-        ("Landmarks: mean ± standard deviation over draws and seeds", header, of_landmarks)
-    )
+    title = f"{marked}Landmarks: mean ± standard deviation over draws and seeds"
+    tables.append((title, header, of_landmarks))
     return tables
 
 

@@ -64,6 +64,21 @@ class TestRankingQuality:
         assert "2 times loss, flops, synflow" in text
         for arm in ranking_quality.ABLATION:
             assert f"| {arm.title} |" in text
+        assert text.count("### Chosen in sight of this table, no result: ") == 2
+
+    def test_what_was_chosen_in_sight_has_the_same_supernets(self, place: Place) -> None:
+        seen: list[ranking_quality.Choice] = []
+
+        def headline(choice: ranking_quality.Choice, seed: int) -> dict[str, Any]:
+            seen.append(choice)
+            return {"seed": seed}
+
+        place.replace(ranking_quality, headline=headline)
+        assert ranking_quality.in_sight(a_choice(), 2) == {"seed": 2}
+        (other,) = seen
+        assert other.recipe == a_choice().recipe
+        assert other.rank_sum.of == other.calibrated.of == ranking_quality.IN_SIGHT
+        assert other.without_supernet.of == ranking_quality.IN_SIGHT[1:]
 
     def test_a_choice_that_is_not_committed_is_refused(self, tmp_path: Path) -> None:
         def git(*arguments: str) -> None:
