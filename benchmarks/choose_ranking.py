@@ -2,7 +2,8 @@
 
 Reads three benchmarks of our own, `digits-mini`, `nas-bench-201-small` and `nas-bench-201-medium`, and
 never the published table that judges the choice. What is chosen is written to `results/choose_ranking/chosen.json` and
-committed before that table is read.
+committed before that table is read. A later choice, made when more can be chosen from, has another name, and
+never takes the place of the first.
 
 1. Recipe: the candidate whose `loss` has the highest mean tau over tables and seeds; then four times
    the steps, if that is higher.
@@ -17,7 +18,7 @@ committed before that table is read.
 Orders are kept under `results/scored/`, so the script can be stopped and started. About an
 hour on two cores.
 
-    python benchmarks/choose_ranking.py [--processes 2]
+    python benchmarks/choose_ranking.py [--processes 2] [--name chosen]
 
 Needs the shared data: `../shared/data`, or the folder that EFSNAS_SHARED_DATA names.
 """
@@ -77,11 +78,16 @@ NUM_RESAMPLES = 200
 LEAST_WEIGHT = 0.05
 """In units of the greatest one; what would have less is no part of the list."""
 NUM_LANDMARKS = 30
-NUM_DRAWS = 5
+NUM_DRAWS = 10
 CALIBRATIONS = tuple(
     CalibratedScorer(model=model, kernel=kernel, target=target, architecture_features=features)
     for (model, kernel), target, features in product(
-        (("gaussian-process", "matern"), ("gaussian-process", "rbf"), ("ridge", "matern")),
+        (
+            ("gaussian-process", "matern"),
+            ("gaussian-process", "rbf"),
+            ("ridge", "matern"),
+            ("average", "matern"),
+        ),
         ("logit", "rank-normal"),
         ("none", "counts", "choices"),
     )
@@ -178,7 +184,9 @@ def main() -> None:
     """Measure what is missing, then choose, print and keep."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--processes", type=int, default=1, help="that measure in parallel")
-    processes = parser.parse_args().processes
+    parser.add_argument("--name", default=CHOSEN.stem, help="of the file that is written")
+    arguments = parser.parse_args()
+    processes = arguments.processes
     tasks = [Task(table, seed, arm) for table, seed in RUNS for arm in (*RECIPES, None)]
     in_parallel(tasks, processes)
     best = max(RECIPES, key=recipe_tau)
@@ -186,7 +194,7 @@ def main() -> None:
     compared = {arm: recipe_tau(arm) for arm in (*RECIPES, longer(best))}
     recipe = max((best, longer(best)), key=lambda arm: compared[arm])
     judged = [judge(table, recipe, seed) for table, seed in RUNS]
-    keep(CHOSEN, choose(recipe, compared, judged))
+    keep(CHOSEN.with_stem(arguments.name), choose(recipe, compared, judged))
 
 
 def in_parallel(tasks: Sequence[Task], processes: int) -> None:

@@ -6,6 +6,8 @@ before by `choose_ranking.py` on benchmarks of our own, and is read from its com
 * headline, one row per seed: all 15,284 valid cells, scored by the chosen rank sum, beside the same
   rank sum without the supernet's scores; then by the chosen calibration on 50 and on 100 landmarks,
   ten draws each, over the valid cells that compute something else than every landmark.
+* second choice, one row per seed: the same with a choice that the same script made once more calibrations
+  could be chosen from, on our own benchmarks alone, but after the judge had told how the first one does;
 * in sight, one row per seed: the same with a list and a calibration that were chosen in sight of the
   judge. It tells what such a choice would have been worth, and is no result;
 * ablation, one row per recipe and seed: a fixed sample of 1,000 cells, scored by the supernet's loss
@@ -74,6 +76,7 @@ from nas.spaces.distinct import draw_distinct
 from nas.spec import RunSpec
 
 KEPT = RESULTS / "ranking_quality"
+SECOND = CHOSEN.with_stem("second")
 README = Path(__file__).parent / "README.md"
 EXAMPLE = "nas-bench-201-cifar10"
 SEEDS = (0, 1, 2)
@@ -132,6 +135,11 @@ class Choice:
             script_commit=content["commit"],
             commit=commit_of(path),
         )
+
+    @property
+    def told(self) -> Row:
+        """What makes a row one of this choice."""
+        return {"choice_commit": self.commit, "choice_script_commit": self.script_commit}
 
     @cached_property
     def rank_sum(self) -> RankSumScorer:
@@ -224,9 +232,8 @@ def measure_row(name: str, seed: int) -> None:
     """Measure one row with one core, and keep it."""
     torch.set_num_threads(1)
     choice, origin = Choice.read(), provenance()
-    told = {"choice_commit": choice.commit, "choice_script_commit": choice.script_commit}
     row = ROWS[name](choice, seed)
-    keep(_path(name, seed), {"row": name, "seed": seed, **origin, **told, **row})
+    keep(_path(name, seed), {"row": name, "seed": seed, **origin, **choice.told, **row})
 
 
 def _path(name: str, seed: int) -> Path:
@@ -302,6 +309,12 @@ def headline(choice: Choice, seed: int) -> Row:
         "origins": [dict(part.origin) for part in parts],
         "spec": ranked.spec.model_dump(mode="json"),
     }
+
+
+def second_choice(_: Choice, seed: int) -> Row:
+    """Judge what was chosen when the judge had been read once."""
+    choice = Choice.read(SECOND)
+    return headline(choice, seed) | choice.told
 
 
 def in_sight(choice: Choice, seed: int) -> Row:
@@ -399,8 +412,15 @@ def alone(choice: Choice, seed: int) -> Row:
     }
 
 
+MARKED = {
+    "second-choice": "Second choice, when this table had been read once: ",
+    "in-sight": "Chosen in sight of this table, no result: ",
+}
+"""What rows like those of the headline are called that are none."""
+
 ROWS: dict[str, Callable[[Choice, int], Row]] = {
     "headline": headline,
+    "second-choice": second_choice,
     "in-sight": in_sight,
     "alone": alone,
     **{arm.name: ablation(arm) for arm in ABLATION},
@@ -494,14 +514,15 @@ def _rounded(value: float | None) -> float | None:
 def show(rows: Sequence[Row], choice: Choice) -> Row:
     """Print every row, write them into the README, and return the figures of all seeds."""
     of_headline = [row for row in rows if row["row"] == "headline"]
-    of_sight = [row for row in rows if row["row"] == "in-sight"]
+    marked = [(mark, [row for row in rows if row["row"] == name]) for name, mark in MARKED.items()]
     sections = [
         *(headline_tables(of_headline, len(truth())) if of_headline else []),
         *ablation_tables(rows, NUM_ABLATION),
         *(
-            headline_tables(of_sight, len(truth()), "Chosen in sight of this table, no result: ")
-            if of_sight
-            else []
+            section
+            for mark, found in marked
+            if found
+            for section in headline_tables(found, len(truth()), mark)
         ),
     ]
     for title, header, body in sections:
@@ -542,7 +563,8 @@ def introduction(choice: Choice) -> str:
         f"Chosen: {choice.recipe.title}, width {choice.recipe.width}; rank sum of {summed}; "
         f"calibrated by {choice.calibrated.model}. The script that chose was commit "
         f"`{choice.script_commit}`, its choice is commit `{choice.commit}`, and every row is of a "
-        f"later one. What is marked as chosen in sight has the same supernets, a rank sum of "
+        f"later one. The second choice is of the same script, from our own benchmarks, when `average` "
+        f"had been added to the calibrations. What is marked as chosen in sight has the same supernets, a rank sum of "
         f"{', '.join(IN_SIGHT)} and a Gaussian process."
     )
 

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from nas.ranking.metrics import kendall_tau
 from nas.ranking.places import Values
-from nas.ranking.regression import Inputs, Learned, Regression, floats, predict, to_scores
+from nas.ranking.regression import AnyRegression, Inputs, Learned, floats, predict, to_scores
 
 LEAST_LANDMARKS = 2
 
@@ -45,13 +45,13 @@ class Calibration(Learned):
     """
 
     scales: Scales
-    regression: Regression
+    regression: AnyRegression
     left_out: tuple[float, ...]
     left_out_tau: float | None
     accuracies: tuple[float, ...]
 
 
-Fit = Callable[[Inputs, Values], Regression]
+Fit = Callable[[Inputs, Values], AnyRegression]
 """Fits a regression on inputs and accuracies in percent."""
 
 

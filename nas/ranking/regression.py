@@ -7,13 +7,14 @@ JSON.
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
 import numpy as np
 import scipy
 from numpy.typing import NDArray
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel, ConfigDict, Field
 
 from nas.ranking.places import Values, mid_ranks
 
@@ -55,6 +56,10 @@ class Inputs:
     def at(self, chosen: NDArray[np.int64]) -> Inputs:
         """Return those of some of the architectures."""
         return Inputs(self.prior[chosen], self.features[chosen], self.subspaces[chosen])
+
+    def first(self, width: int) -> Inputs:
+        """Return them with the first features alone."""
+        return Inputs(self.prior, self.features[:, :width], self.subspaces)
 
 
 class Learned(BaseModel):
@@ -103,6 +108,30 @@ class Regression(Learned):
     coefficients: tuple[float, ...] = ()
     penalty: float | None = None
     process: GaussianProcess | None = None
+
+
+class Average(Learned):
+    """The mean of several regressions.
+
+    Attributes:
+        members: they predict on one scale; each reads as many of the features, from the first on,
+            as it was fitted to.
+    """
+
+    members: tuple[Regression, ...] = Field(min_length=1)
+
+    @property
+    def target(self) -> Target:
+        """The scale."""
+        return self.members[0].target
+
+    @property
+    def offsets(self) -> tuple[float, ...]:
+        """What is added for each sub-space."""
+        return floats(np.mean([one.offsets for one in self.members], axis=0))
+
+
+AnyRegression = Regression | Average
 
 
 def targets(accuracies: Values, target: Target) -> Values:
@@ -186,12 +215,34 @@ def fit_gaussian_process(
     return mean.model_copy(update={"process": process})
 
 
-def predict(regression: Regression, inputs: Inputs) -> Values:
+def fit_average(
+    inputs: Inputs,
+    accuracies: Values,
+    *,
+    parts: Sequence[tuple[int, Callable[[Inputs, Values], Regression]]],
+) -> Average:
+    """Fit several regressions; where their errors differ, the mean is better than each.
+
+    Args:
+        inputs: of the landmarks.
+        accuracies: theirs, in percent.
+        parts: of each regression, how many of the first features it reads, and what fits it.
+    """
+    return Average(members=tuple(fit(inputs.first(width), accuracies) for width, fit in parts))
+
+
+def predict(regression: AnyRegression, inputs: Inputs) -> Values:
     """Return predictions on the scale of the target, each a function of its architecture alone.
 
     Sums are taken term by term, because a matrix product may round one row differently when
     there are others.
     """
+    if isinstance(regression, Average):
+        total = np.zeros(len(inputs))
+        for member in regression.members:
+            total += predict(member, inputs)
+        mean: Values = total / len(regression.members)
+        return mean
     found: Values = regression.intercept + regression.prior_slope * inputs.prior
     found = found + np.array([*regression.offsets, 0.0])[inputs.subspaces]
     for column, coefficient in enumerate(regression.coefficients):
@@ -235,7 +286,8 @@ def _solved(x: Values, y: Values, *, free: int) -> tuple[float, ...]:
 
 def _process_mean(process: GaussianProcess, features: Values) -> Values:
     known = np.array(process.inputs)
-    distances = scipy.spatial.distance.cdist(features, known) / process.length_scale
+    some = features[:, : known.shape[1]]
+    distances = scipy.spatial.distance.cdist(some, known) / process.length_scale
     total = np.zeros(len(features))
     for column, weight in enumerate(process.weights):
         total += weight * _kernel(process.kernel, distances[:, column])

@@ -376,7 +376,7 @@ def quality_row(name: str, seed: int, tau: float = 0.8, gain: float = 0.02) -> d
     row: dict[str, Any] = {"row": name, "seed": seed, "cpu_minutes": 5.0, "forward_passes": 24000}
     if name == "alone":
         return row | {"scorers": {"flops": quality_figures(0.5), "loss": quality_figures(0.6)}}
-    if name not in ("headline", "in-sight"):
+    if name not in ("headline", *ranking_quality.MARKED):
         return row | both | {"without_landmarks": both}
     draw = {"precision_at_1_percent": 0.5, "best_accuracy": 94.0, "tau_before": tau}
     return row | {

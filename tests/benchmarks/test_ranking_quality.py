@@ -1,9 +1,11 @@
 """How the chosen ranking is judged."""
 
+import dataclasses
 import random
 import re
 import subprocess
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import choose_ranking
@@ -64,7 +66,21 @@ class TestRankingQuality:
         assert "2 times loss, flops, synflow" in text
         for arm in ranking_quality.ABLATION:
             assert f"| {arm.title} |" in text
-        assert text.count("### Chosen in sight of this table, no result: ") == 2
+        for mark in ranking_quality.MARKED.values():
+            assert text.count(f"### {mark}") == 2
+
+    def test_a_second_choice_has_its_own_commits(self, place: Place) -> None:
+        first = a_choice()
+        second = dataclasses.replace(first, commit="2" * 12)
+        read = SimpleNamespace(read={ranking_quality.SECOND: second}.__getitem__)
+        place.replace(
+            ranking_quality, Choice=read, headline=lambda choice, seed: {"of": choice.commit}
+        )
+        assert ranking_quality.second_choice(first, 0) == {
+            "of": "2" * 12,
+            "choice_commit": "2" * 12,
+            "choice_script_commit": "a" * 12,
+        }
 
     def test_what_was_chosen_in_sight_has_the_same_supernets(self, place: Place) -> None:
         seen: list[ranking_quality.Choice] = []

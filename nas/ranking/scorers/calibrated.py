@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from functools import partial
+from itertools import product
 from typing import TYPE_CHECKING, ClassVar, Literal, final
 
 from pydantic import Field
@@ -26,7 +27,8 @@ class CalibratedScorer(CombinedScorer):
     distribution, features of the architecture, and the sub-space, whose offset makes the scores of
     private supernets comparable with one another. `gaussian-process`: a multiple of the rank sum
     (never a negative one), an offset per sub-space, and a Gaussian process on what these leave.
-    `ridge`: linear, the penalty chosen by leaving out landmarks.
+    `ridge`: linear, the penalty chosen by leaving out landmarks. `average`: the mean of both; with
+    the architecture features `choices`, the mean of four, for either also reads the counts alone.
 
     The score is an accuracy in percent by `logit`, and a quantile of the normal distribution by
     `rank-normal`.
@@ -36,8 +38,8 @@ class CalibratedScorer(CombinedScorer):
 
     kind: Literal["calibrated"] = "calibrated"
     of: Kinds = ()
-    model: Literal["gaussian-process", "ridge"] = Field(
-        "gaussian-process", description="The regression."
+    model: Literal["gaussian-process", "ridge", "average"] = Field(
+        "gaussian-process", description="The regression; average: the mean of the other two."
     )
     target: Literal["logit", "rank-normal"] = Field(
         "logit",
@@ -77,7 +79,8 @@ class CalibratedScorer(CombinedScorer):
             )
         scales = self._scales(reference)
         inputs = self._inputs(reference, scales, landmarks)
-        return calibrate(self._fit(num_subspaces), scales, inputs, accuracies)
+        widths = self._widths(reference, scales)
+        return calibrate(self._fit(num_subspaces, widths), scales, inputs, accuracies)
 
     def combined(
         self, reference: Measured, calibration: Calibration | None, measured: Measured
@@ -88,18 +91,28 @@ class CalibratedScorer(CombinedScorer):
         inputs = self._inputs(reference, calibration.scales, measured)
         return to_scores(predict(calibration.regression, inputs), self.target)
 
-    def _fit(self, num_subspaces: int) -> Fit:
-        from nas.ranking.regression import fit_gaussian_process, fit_ridge
+    def _fit(self, num_subspaces: int, widths: Sequence[int]) -> Fit:
+        from nas.ranking.regression import fit_average, fit_gaussian_process, fit_ridge
 
-        if self.model == "ridge":
-            return partial(fit_ridge, num_subspaces=num_subspaces, target=self.target)
-        return partial(
+        ridge = partial(fit_ridge, num_subspaces=num_subspaces, target=self.target)
+        process = partial(
             fit_gaussian_process,
             num_subspaces=num_subspaces,
             target=self.target,
             kernel=self.kernel,
             noise=self.noise,
         )
+        if self.model == "average":
+            return partial(fit_average, parts=tuple(product(widths, (ridge, process))))
+        return ridge if self.model == "ridge" else process
+
+    def _widths(self, reference: Measured, scales: Scales) -> tuple[int, ...]:
+        """Return how many features, from the first on, the parts of an average read."""
+        from nas.ranking.features import number_of_counts
+
+        num_kept = [bool(spread) for _, spread in scales.features]
+        of_counts = reference.scores.shape[1] + number_of_counts(reference.space)
+        return tuple(dict.fromkeys((sum(num_kept[:of_counts]), sum(num_kept))))
 
     def _scales(self, reference: Measured) -> Scales:
         from nas.ranking.calibration import scales

@@ -8,12 +8,12 @@ from scipy.stats import kendalltau
 
 from nas.ranking.calibration import Calibration, calibrate, leave_one_out, scaled, scales
 from nas.ranking.regression import Inputs, predict, to_scores
-from tests.nas.ranking.test_regression import BOTH, ridge, some_landmarks
+from tests.nas.ranking.test_regression import EVERY, ridge, some_landmarks
 
 IDENTITY = scales(np.array([-1.0, 1.0]), np.array([[-1.0] * 4, [1.0] * 4]))
 
 
-@BOTH
+@EVERY
 def test_each_landmark_is_foretold_by_a_regression_on_the_others(fit) -> None:
     inputs, accuracies = some_landmarks(6)
     found = leave_one_out(fit, inputs, accuracies)
@@ -47,7 +47,7 @@ def test_a_wrong_accuracy_of_a_landmark_does_not_improve_its_own_left_out_score(
     assert after[3] != before[3]
 
 
-@BOTH
+@EVERY
 def test_what_is_learned_survives_json_to_the_bit(fit) -> None:
     inputs, accuracies = some_landmarks()
     learned = calibrate(fit, IDENTITY, inputs, accuracies)

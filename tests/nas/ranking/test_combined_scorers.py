@@ -11,6 +11,7 @@ from nas.partition.nonlinearity import NonlinearitySplitter
 from nas.ranking.combination import combine, learn
 from nas.ranking.places import log_rank_sum
 from nas.ranking.reference import reference_sample
+from nas.ranking.regression import Average
 from nas.ranking.scorers.calibrated import CalibratedScorer
 from nas.ranking.scorers.rank_sum import RankSumScorer
 from nas.ranking.spec import RankingSpec
@@ -123,7 +124,7 @@ def test_a_missing_score_of_the_reference_sample_is_named() -> None:
     assert str(refused.value).startswith(code)
 
 
-@pytest.mark.parametrize("model", ["gaussian-process", "ridge"])
+@pytest.mark.parametrize("model", ["gaussian-process", "ridge", "average"])
 @pytest.mark.parametrize("features", ["none", "counts", "choices"])
 def test_calibration_makes_supernets_of_different_offsets_comparable(model, features) -> None:
     scorer = CalibratedScorer(model=model, architecture_features=features, of=("flops",))
@@ -142,7 +143,15 @@ def test_calibration_makes_supernets_of_different_offsets_comparable(model, feat
     assert learned is not None
     assert learned.accuracies == tuple(landmarks.values())
     assert learned.regression.target == "logit"
-    assert (learned.regression.process is not None) == (model == "gaussian-process")
+    if isinstance(learned.regression, Average):
+        assert model == "average"
+        members = learned.regression.members
+        assert len(members) == (4 if features == "choices" else 2)
+        assert sum(one.process is not None for one in members) == len(members) / 2
+        widths = {len(one.coefficients) for one in members if one.process is None}
+        assert len(widths) == len(members) / 2
+    else:
+        assert (learned.regression.process is not None) == (model == "gaussian-process")
     ready = combine(spec, PARTITION, scorer, scores, learned)
     others = [code for code in codes if code not in landmarks]
     predicted = ready.scores(

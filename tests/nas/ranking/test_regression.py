@@ -1,6 +1,7 @@
 """The regression onto accuracies, against fits written out in full and against scikit-learn."""
 
 from functools import partial
+from itertools import product
 
 import numpy as np
 import pytest
@@ -13,6 +14,7 @@ from nas.ranking.regression import (
     PENALTIES,
     GaussianProcess,
     Inputs,
+    fit_average,
     fit_gaussian_process,
     fit_ridge,
     predict,
@@ -40,7 +42,10 @@ gaussian = partial(
     kernel="matern",
     noise=None,
 )
-BOTH = pytest.mark.parametrize("fit", [ridge, gaussian], ids=["ridge", "gaussian-process"])
+average = partial(fit_average, parts=tuple(product((2, 4), (ridge, gaussian))))
+EVERY = pytest.mark.parametrize(
+    "fit", [ridge, gaussian, average], ids=["ridge", "gaussian-process", "average"]
+)
 
 
 def design(inputs: Inputs) -> Values:
@@ -114,7 +119,21 @@ def test_a_rank_sum_that_is_backwards_has_no_say() -> None:
     assert found.prior_slope == 0.0
 
 
-@BOTH
+def test_an_average_is_the_mean_of_regressions_on_fewer_and_on_all_features() -> None:
+    inputs, accuracies = some_landmarks(20)
+    fewer = Inputs(inputs.prior, inputs.features[:, :2], inputs.subspaces)
+    found = average(inputs, accuracies)
+    parts = [
+        (some, fit(some, accuracies)) for some in (fewer, inputs) for fit in (ridge, gaussian)
+    ]
+    assert found.members == tuple(part for _, part in parts)
+    expected = np.mean([predict(part, some) for some, part in parts], axis=0)
+    assert predict(found, inputs) == pytest.approx(expected)
+    assert found.target == "logit"
+    assert found.offsets == pytest.approx(np.mean([part.offsets for _, part in parts], axis=0))
+
+
+@EVERY
 def test_a_subspace_without_landmarks_has_no_offset(fit) -> None:
     inputs, accuracies = some_landmarks()
     here = inputs.subspaces != 1
@@ -123,7 +142,7 @@ def test_a_subspace_without_landmarks_has_no_offset(fit) -> None:
     assert abs(found.offsets[2]) > 1e-4
 
 
-@BOTH
+@EVERY
 def test_a_prediction_is_the_same_to_the_bit_alone_and_among_others(fit) -> None:
     inputs, accuracies = some_landmarks(40)
     fitted = fit(inputs, accuracies)
@@ -132,13 +151,13 @@ def test_a_prediction_is_the_same_to_the_bit_alone_and_among_others(fit) -> None
     assert together.tolist() == alone
 
 
-@BOTH
+@EVERY
 def test_the_same_landmarks_give_the_same_regression(fit) -> None:
     inputs, accuracies = some_landmarks()
     assert fit(inputs, accuracies) == fit(inputs, accuracies)
 
 
-@BOTH
+@EVERY
 def test_equal_accuracies_are_no_failure_and_are_predicted(fit) -> None:
     inputs, _ = some_landmarks()
     fitted = fit(inputs, np.full(len(inputs), 80.0))
@@ -146,7 +165,7 @@ def test_equal_accuracies_are_no_failure_and_are_predicted(fit) -> None:
     assert found.tolist() == pytest.approx([80.0] * len(inputs))
 
 
-@BOTH
+@EVERY
 def test_noisy_scores_are_averaged_away(fit) -> None:
     rng = np.random.default_rng(3)
     features = rng.normal(size=(200, 4))
