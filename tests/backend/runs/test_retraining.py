@@ -87,7 +87,9 @@ class TestRequest:
         assert run["state"] == "queued"
         assert run["progress"] < 1
         with stocked.reading() as session:
-            units = session.scalars(select(Unit).where(Unit.kind == "retrain")).all()
+            units = session.scalars(
+                select(Unit).where(Unit.kind == "retrain").order_by(Unit.id)
+            ).all()
             assert [unit.key for unit in units] == [f"retrain-{number}" for number in range(4)]
             # Four epochs of ten steps.
             assert {unit.total for unit in units} == {40}
