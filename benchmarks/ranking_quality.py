@@ -7,7 +7,7 @@ before by `choose_ranking.py` on benchmarks of our own, and is read from its com
   rank sum without the supernet's scores; then by the chosen calibration on 50 and on 100 landmarks,
   ten draws each, over the valid cells that compute something else than every landmark.
 * second choice, one row per seed: the same with a choice that the same script made once more calibrations
-  could be chosen from, on our own benchmarks alone, but after the judge had told how the first one does;
+  could be chosen from, on our own benchmarks alone, but after the judge had told how the first one and some in sight do;
 * in sight, one row per seed: the same with a list and a calibration that were chosen in sight of the
   judge. It tells what such a choice would have been worth, and is no result;
 * ablation, one row per recipe and seed: a fixed sample of 1,000 cells, scored by the supernet's loss
@@ -312,7 +312,7 @@ def headline(choice: Choice, seed: int) -> Row:
 
 
 def second_choice(_: Choice, seed: int) -> Row:
-    """Judge what was chosen when the judge had been read once."""
+    """Judge what was chosen when the judge had been read."""
     choice = Choice.read(SECOND)
     return headline(choice, seed) | choice.told
 
@@ -413,7 +413,7 @@ def alone(choice: Choice, seed: int) -> Row:
 
 
 MARKED = {
-    "second-choice": "Second choice, when this table had been read once: ",
+    "second-choice": "Second choice, when this table had been read: ",
     "in-sight": "Chosen in sight of this table, no result: ",
 }
 """What rows like those of the headline are called that are none."""
