@@ -19,7 +19,7 @@ def architecture_features(
 
     `counts`: live decisions per operation, the nonlinearity count, and the logarithms of FLOPs and
     parameters of the stand-alone network. `choices`: also, per decision and operation, whether the
-    decision is live and chooses it. `none`: nothing.
+    decision is live and chooses it, after the others. `none`: nothing.
 
     Returns:
         Shape (architectures, features).
@@ -35,21 +35,13 @@ def architecture_features(
     return np.array(rows, dtype=np.float64)
 
 
-def number_of_counts(space: Space) -> int:
-    """Return how many features are counts; they are the first ones of `choices`."""
-    return len(_operations(space)) + 3
-
-
-def _operations(space: Space) -> list[str]:
-    return sorted({name for names in space.choices for name in names})
-
-
 def _counts(space: Space, architecture: Architecture) -> list[float]:
     counted = Counter(
         name for name, live in zip(architecture, space.live(architecture), strict=True) if live
     )
+    operations = sorted({name for names in space.choices for name in names})
     return [
-        *(float(counted[name]) for name in _operations(space)),
+        *(float(counted[name]) for name in operations),
         float(space.nonlinearity_count(architecture)),
         # A network without a single parameter is possible in a space of one's own.
         float(np.log1p(space.flops(architecture))),

@@ -108,11 +108,12 @@ class CalibratedScorer(CombinedScorer):
 
     def _widths(self, reference: Measured, scales: Scales) -> tuple[int, ...]:
         """Return how many features, from the first on, the parts of an average read."""
-        from nas.ranking.features import number_of_counts
+        from nas.ranking.features import architecture_features
 
-        num_kept = [bool(spread) for _, spread in scales.features]
-        of_counts = reference.scores.shape[1] + number_of_counts(reference.space)
-        return tuple(dict.fromkeys((sum(num_kept[:of_counts]), sum(num_kept))))
+        kept = [bool(spread) for _, spread in scales.features]
+        counts = architecture_features(reference.space, "counts", reference.architectures[:1])
+        of_counts = reference.scores.shape[1] + counts.shape[1]
+        return tuple(dict.fromkeys((sum(kept[:of_counts]), sum(kept))))
 
     def _scales(self, reference: Measured) -> Scales:
         from nas.ranking.calibration import scales
